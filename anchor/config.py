@@ -1,0 +1,318 @@
+"""Settings: read once from the environment and ``anchor.toml``, refused with every reason.
+
+Secrets come from the environment only (each also as ``NAME_FILE``, a path to read),
+everything else from the file. Nothing else in the house reads the environment.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from anchor.config_file import FileSchema, sentences
+from anchor.errors import Misconfigured
+from anchor.money import FeeSchedule, parse_amount
+
+PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
+TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
+
+NAMES = (
+    "ANCHOR_CONFIG",
+    "ANCHOR_PUBLIC_URL",
+    "ANCHOR_DATABASE_URL",
+    "ANCHOR_BROKER_URL",
+    "ANCHOR_HORIZON_URL",
+    "ANCHOR_RPC_URL",
+    "ANCHOR_SIGNING_SECRET",
+    "ANCHOR_JWT_SECRET",
+    "ANCHOR_DATA_DIR",
+)
+DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
+_SEED = re.compile(r"S[A-Z2-7]{55}")
+_ACCOUNT = re.compile(r"G[A-Z2-7]{55}")
+_JWT_SECRET_MIN = 32
+
+
+class Secret(str):
+    """Text that shows itself to nobody who prints it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True)
+class FlowPolicy:
+    """What an asset allows one way; amounts in stroops, None is no limit."""
+
+    enabled: bool = False
+    min_amount: int | None = None
+    max_amount: int | None = None
+    fee: FeeSchedule = field(default_factory=lambda: FeeSchedule(0, Decimal(0)))
+
+
+@dataclass(frozen=True)
+class AssetPolicy:
+    """One Stellar asset that the anchor serves.
+
+    `matching` says how a payment credits a transaction: ``exact`` amount, within
+    `tolerance` stroops, or ``collect`` several payments. `decimals` are the rail's.
+    """
+
+    code: str
+    issuer: str | None
+    distribution: str
+    rails: tuple[str, ...]
+    decimals: int
+    matching: str
+    tolerance: int
+    withdrawal: FlowPolicy
+    deposit: FlowPolicy
+    send: FlowPolicy
+
+    @property
+    def id(self) -> str:
+        """The asset as the ledger names it: ``CODE:ISSUER`` or ``native``."""
+        return f"{self.code}:{self.issuer}" if self.issuer else "native"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process was told, checked. Built by `load`."""
+
+    public_url: str
+    home_domains: tuple[str, ...]
+    web_auth_domain: str
+    seps: frozenset[int]
+    network_passphrase: str
+    horizon_url: str
+    database_url: str = field(repr=False)
+    broker_url: str | None = field(repr=False)
+    signing_secret: Secret
+    jwt_secret: Secret
+    distribution_secrets: Mapping[str, Secret] = field(repr=False)
+    assets: Mapping[str, AssetPolicy]
+    organization: Mapping[str, Any]
+    rails: Mapping[str, Mapping[str, Any]]
+    schedule: Mapping[str, str]
+    client_domains: Mapping[str, Any]
+    transfer_days: int = 7
+    development: bool = False
+    testing: bool = False
+
+    def asset(self, code: str, issuer: str | None = None) -> AssetPolicy | None:
+        """Return the policy of an asset that is served, or None."""
+        policy = self.assets.get(code)
+        if policy is None or (issuer is not None and issuer != policy.issuer):
+            return None
+        return policy
+
+    def asset_by_id(self, asset_id: str) -> AssetPolicy | None:
+        """Return the policy of the asset that the ledger calls `asset_id`, or None."""
+        return next((policy for policy in self.assets.values() if policy.id == asset_id), None)
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of the process' environment: the only place it is read."""
+    return dict(os.environ)
+
+
+def broker_scheme() -> str:
+    """Tell ``redis`` or ``amqp`` from ANCHOR_BROKER_URL, without checking anything."""
+    value = os.environ.get("ANCHOR_BROKER_URL", "")
+    return "amqp" if value.startswith("amqp") else "redis"
+
+
+def config_file(environ: Mapping[str, str]) -> Path:
+    """Return the path of the configuration file, whether or not it is there."""
+    return Path(environ.get("ANCHOR_CONFIG") or "anchor.toml")
+
+
+def is_development(environ: Mapping[str, str]) -> bool:
+    """Tell development mode: no configuration file, and no database named."""
+    named = any(environ.get(f"ANCHOR_DATABASE_URL{suffix}") for suffix in ("", "_FILE"))
+    return not (environ.get("ANCHOR_CONFIG") or config_file(environ).exists() or named)
+
+
+def load(environ: Mapping[str, str], *, development: bool = False) -> Settings:
+    """Read and check everything; raise `Misconfigured` with all problems at once."""
+    problems: list[str] = []
+    values = _variables(environ, problems)
+    data = _file(config_file(environ), problems)
+    settings = _Builder(values, data, problems, development).build() if data is not None else None
+    if problems or settings is None:
+        raise Misconfigured(*problems)
+    return settings
+
+
+def _variables(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name in environ:
+        if not name.startswith("ANCHOR_") or name.startswith("ANCHOR_TEST_"):
+            continue
+        base = name.removesuffix("_FILE")
+        if base not in NAMES and not base.startswith(DISTRIBUTION_PREFIX):
+            problems.append(f"{name} in the environment is not a setting of the anchor.")
+        elif name == base:
+            values[base] = environ[name]
+        elif base in environ:
+            problems.append(f"{base} and {name} are both set; keep one of them.")
+        else:
+            try:
+                values[base] = Path(environ[name]).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                problems.append(f"{name}: {error.strerror or error}.")
+    return {name: value for name, value in values.items() if value}
+
+
+def _file(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{path} is not there; `flask anchor init` writes a starter file.")
+        return None
+    except (OSError, ValueError) as error:
+        problems.append(f"{path} cannot be read: {error}.")
+        return None
+    errors = FileSchema().validate(raw)
+    problems.extend(f"{path}: {sentence}" for sentence in sentences(errors))
+    if errors:
+        return None
+    loaded: dict[str, Any] = FileSchema().load(raw)
+    return loaded
+
+
+class _Builder:
+    """Puts checked values together, and notes every contradiction on the way."""
+
+    def __init__(
+        self,
+        values: Mapping[str, str],
+        data: dict[str, Any],
+        problems: list[str],
+        development: bool,
+    ) -> None:
+        self.values = values
+        self.data = data
+        self.problems = problems
+        self.development = development
+
+    def build(self) -> Settings:
+        data = self.data
+        secrets = self._distribution_secrets()
+        public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
+        broker_url = self.values.get("ANCHOR_BROKER_URL")
+        if broker_url and urlsplit(broker_url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
+            self.problems.append("ANCHOR_BROKER_URL must begin with redis:// or amqp://.")
+        passphrase = data["network"]["passphrase"]
+        if self.development and passphrase == PUBLIC_PASSPHRASE:
+            self.problems.append("Development mode refuses the public network.")
+        return Settings(
+            public_url=public_url,
+            home_domains=tuple(data["anchor"]["home_domains"]),
+            web_auth_domain=data["anchor"].get("web_auth_domain") or urlsplit(public_url).netloc,
+            seps=frozenset(data["anchor"]["seps"]),
+            network_passphrase=passphrase,
+            horizon_url=self._url("ANCHOR_HORIZON_URL", data["network"].get("horizon_url")),
+            database_url=self._database_url(),
+            broker_url=broker_url,
+            signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
+            jwt_secret=self._jwt_secret(),
+            distribution_secrets=secrets,
+            assets={code: self._asset(code, table) for code, table in data["assets"].items()},
+            organization=data["organization"],
+            rails=data["rails"],
+            schedule=data["schedule"],
+            client_domains=data["client_domains"],
+            transfer_days=data["anchor"]["transfer_days"],
+            development=self.development,
+        )
+
+    def _url(self, name: str, from_file: str | None) -> str:
+        value = (self.values.get(name) or from_file or "").rstrip("/")
+        parts = urlsplit(value)
+        if not value:
+            self.problems.append(f"{name} is not set, and the file does not say it either.")
+        elif parts.scheme not in {"http", "https"} or not parts.netloc:
+            self.problems.append(f"{name} must be an address such as https://anchor.example.")
+        elif parts.scheme == "http" and name == "ANCHOR_PUBLIC_URL" and not self.development:
+            self.problems.append(f"{name} must begin with https:// outside development mode.")
+        return value
+
+    def _database_url(self) -> str:
+        value = self.values.get("ANCHOR_DATABASE_URL", "")
+        for prefix in ("postgres://", "postgresql://"):
+            if value.startswith(prefix):
+                value = "postgresql+psycopg://" + value.removeprefix(prefix)
+        if not value:
+            self.problems.append("ANCHOR_DATABASE_URL is not set.")
+        elif not value.startswith("postgresql+psycopg://"):
+            self.problems.append("ANCHOR_DATABASE_URL must begin with postgresql://.")
+        return value
+
+    def _seed(self, name: str) -> Secret:
+        value = self.values.get(name, "")
+        if not value:
+            self.problems.append(f"{name} is not set.")
+        elif not _SEED.fullmatch(value):
+            self.problems.append(f"{name} must be a secret key of a Stellar account (S…).")
+        return Secret(value)
+
+    def _jwt_secret(self) -> Secret:
+        value = self.values.get("ANCHOR_JWT_SECRET", "")
+        if not value:
+            self.problems.append("ANCHOR_JWT_SECRET is not set.")
+        elif len(value.encode()) < _JWT_SECRET_MIN:
+            self.problems.append(f"ANCHOR_JWT_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
+        return Secret(value)
+
+    def _distribution_secrets(self) -> dict[str, Secret]:
+        secrets = {}
+        for name in self.values:
+            if not name.startswith(DISTRIBUTION_PREFIX):
+                continue
+            code = name.removeprefix(DISTRIBUTION_PREFIX)
+            if code not in self.data["assets"]:
+                self.problems.append(f"{name} names an asset that the file does not have.")
+            secrets[code] = self._seed(name)
+        return secrets
+
+    def _asset(self, code: str, table: dict[str, Any]) -> AssetPolicy:
+        where = f"assets.{code}"
+        if code == "native" and table.get("issuer"):
+            self.problems.append(f"{where}: lumens have no issuer.")
+        elif code != "native" and not _ACCOUNT.fullmatch(table.get("issuer") or ""):
+            self.problems.append(f"{where}.issuer must be an account (G…).")
+        if not _ACCOUNT.fullmatch(table["distribution"]):
+            self.problems.append(f"{where}.distribution must be an account (G…).")
+        if table["matching"] == "tolerance" and not table.get("tolerance"):
+            self.problems.append(f"{where}: matching by tolerance needs a tolerance.")
+        return AssetPolicy(
+            code=code,
+            issuer=table.get("issuer"),
+            distribution=table["distribution"],
+            rails=tuple(table["rails"]),
+            decimals=table["decimals"],
+            matching=table["matching"],
+            tolerance=parse_amount(table["tolerance"]) if table.get("tolerance") else 0,
+            withdrawal=self._flow(f"{where}.withdrawal", table.get("withdrawal")),
+            deposit=self._flow(f"{where}.deposit", table.get("deposit")),
+            send=self._flow(f"{where}.send", table.get("send")),
+        )
+
+    def _flow(self, where: str, table: dict[str, Any] | None) -> FlowPolicy:
+        if table is None:
+            return FlowPolicy()
+        low = parse_amount(table["min_amount"]) if table.get("min_amount") else None
+        high = parse_amount(table["max_amount"]) if table.get("max_amount") else None
+        if low is not None and high is not None and low > high:
+            self.problems.append(f"{where}: min_amount is above max_amount.")
+        fixed = table["fee_fixed"]
+        fee = FeeSchedule(parse_amount(fixed, zero=True) if fixed else 0, table["fee_percent"])
+        return FlowPolicy(table["enabled"], low, high, fee)

@@ -1,0 +1,145 @@
+"""The shape of ``anchor.toml``: what may stand in it, and why a value is refused."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from anchor.errors import Rejected
+from anchor.money import parse_amount
+from anchor.schedule import SERVICES, problem_of
+
+_DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
+_ASSET_CODE = re.compile(r"[A-Za-z0-9]{1,12}")
+
+
+class _Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "is not a setting that the anchor knows"}
+
+
+def _amount(value: object) -> None:
+    try:
+        parse_amount(str(value), zero=True)
+    except Rejected as error:
+        raise ValidationError(f"must be an amount in quotes: {error}") from error
+
+
+class _Amount(fields.String):
+    """An amount written as text, so that no binary fraction ever touches it."""
+
+    default_error_messages = {"invalid": 'must be an amount in quotes, such as "1.50"'}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=_amount, **kwargs)
+
+
+class _Percent(fields.Decimal):
+    def __init__(self) -> None:
+        super().__init__(
+            allow_nan=False, load_default=Decimal(0), validate=validate.Range(min=0, max=100)
+        )
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str | int):
+            raise ValidationError('must be a percentage in quotes, such as "0.5"')
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class _Anchor(_Strict):
+    home_domains = fields.List(
+        fields.String(validate=validate.Regexp(_DOMAIN)),
+        required=True,
+        validate=validate.Length(min=1),
+    )
+    public_url = fields.String()
+    web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
+    seps = fields.List(
+        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24])),
+        load_default=lambda: [1, 10, 24],
+    )
+    transfer_days = fields.Integer(
+        strict=True, load_default=7, validate=validate.Range(min=1, max=365)
+    )
+
+
+class _Network(_Strict):
+    passphrase = fields.String(required=True, validate=validate.Length(min=1))
+    horizon_url = fields.String()
+
+
+class _Flow(_Strict):
+    enabled = fields.Boolean(load_default=True)
+    min_amount = _Amount()
+    max_amount = _Amount()
+    fee_fixed = _Amount(load_default="0")
+    fee_percent = _Percent()
+
+
+class _Asset(_Strict):
+    issuer = fields.String()
+    distribution = fields.String(required=True)
+    rails = fields.List(
+        fields.String(), load_default=lambda: ["bank"], validate=validate.Length(min=1)
+    )
+    decimals = fields.Integer(strict=True, load_default=2, validate=validate.Range(min=0, max=7))
+    matching = fields.String(
+        load_default="exact", validate=validate.OneOf(["exact", "tolerance", "collect"])
+    )
+    tolerance = _Amount()
+    withdrawal = fields.Nested(_Flow)
+    deposit = fields.Nested(_Flow)
+    send = fields.Nested(_Flow)
+
+
+class _ClientDomains(_Strict):
+    required = fields.Boolean(load_default=False)
+    allow = fields.List(fields.String(), load_default=list)
+    deny = fields.List(fields.String(), load_default=list)
+
+
+def _spec(value: str) -> None:
+    if problem := problem_of(value):
+        raise ValidationError(problem)
+
+
+class FileSchema(_Strict):
+    """The whole file. `load` gives plain dictionaries with defaults filled in."""
+
+    anchor = fields.Nested(_Anchor, required=True)
+    network = fields.Nested(_Network, required=True)
+    organization = fields.Dict(keys=fields.String(), load_default=dict)
+    assets = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(_ASSET_CODE)),
+        values=fields.Nested(_Asset),
+        required=True,
+        validate=validate.Length(min=1),
+    )
+    rails = fields.Dict(
+        keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
+    )
+    schedule = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(sorted(SERVICES))),
+        values=fields.String(validate=_spec),
+        load_default=dict,
+    )
+    client_domains = fields.Nested(
+        _ClientDomains, load_default=lambda: _ClientDomains().load({})
+    )
+
+
+def sentences(errors: Any, path: str = "") -> Iterator[str]:
+    """Flatten marshmallow's tree of messages into one sentence for each problem."""
+    if isinstance(errors, dict):
+        for key, inner in errors.items():
+            name = path if key in {"key", "value"} else f"{path}.{key}".lstrip(".")
+            yield from sentences(inner, name)
+    elif isinstance(errors, list):
+        for inner in errors:
+            yield from sentences(inner, path)
+    else:
+        yield f"{path} {str(errors)[:1].lower()}{str(errors)[1:].rstrip('.')}."

@@ -1,0 +1,41 @@
+"""The error tree: each branch says whether trying again can help.
+
+::
+
+    AnchorError
+    ├── Rejected        the request or the fact is refused; the same again is refused again
+    │   ├── NotFound        there is no such thing, or it is somebody else's
+    │   └── Unauthorized    nobody who may ask this has asked
+    ├── Unavailable     something outside did not answer; try again later
+    └── Misconfigured   only an operator can mend it
+
+There is no HTTP in here; `anchor.blueprints` maps the tree to status codes once.
+"""
+
+
+class AnchorError(Exception):
+    """What the anchor itself raises. Its text is one sentence for a reader."""
+
+
+class Rejected(AnchorError):
+    """Refused for good: the same request or fact is refused again."""
+
+
+class NotFound(Rejected):
+    """No such thing, or not the asker's: nobody is told which."""
+
+
+class Unauthorized(Rejected):
+    """The asker did not prove who they are."""
+
+
+class Unavailable(AnchorError):
+    """Something outside did not answer or is busy: try again later."""
+
+
+class Misconfigured(AnchorError):
+    """An operator has to mend the configuration; each problem is one sentence."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

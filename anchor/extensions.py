@@ -1,0 +1,125 @@
+"""The database, the only commit in the house, and what the process was started with."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from flask import current_app
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase
+
+from anchor.errors import Unavailable
+
+if TYPE_CHECKING:
+    from anchor.config import Settings
+    from anchor.integrations.protocols import RailsIntegration
+    from anchor.ledger.gateway import Gateway
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_AFTER_COMMIT = "anchor.after_commit"
+
+
+class Base(DeclarativeBase):
+    """All tables; constraints get names that a migration can speak of."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+
+
+@dataclass(frozen=True)
+class House:
+    """What one process was put together from; made once by `create_app`."""
+
+    settings: "Settings"
+    gateway: "Gateway"
+    rails: "dict[str, RailsIntegration]"
+
+
+def house() -> House:
+    """Return what the present application was put together from."""
+    found: House = current_app.extensions["anchor"]
+    return found
+
+
+def settings() -> "Settings":
+    """Return the settings of the present application."""
+    return house().settings
+
+
+def gateway() -> "Gateway":
+    """Return the source of ledger facts of the present application."""
+    return house().gateway
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commit on the way out, roll back on any error; nested uses join in.
+
+    What was handed to `after_commit` runs once the commit is durable, in order, and not
+    at all after a rollback. A database that does not answer is `Unavailable`.
+    """
+    info = db.session.info
+    if _AFTER_COMMIT in info:
+        yield
+        return
+    callbacks: list[Callable[[], None]] = []
+    info[_AFTER_COMMIT] = callbacks
+    try:
+        yield
+        db.session.commit()
+    except OperationalError as error:
+        db.session.rollback()
+        raise Unavailable(f"the database did not answer: {_first_line(error)}") from error
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        del info[_AFTER_COMMIT]
+    for callback in callbacks:
+        callback()
+
+
+def atomic(function: Callable[P, T]) -> Callable[P, T]:
+    """Run the whole of `function` in one `transaction`."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with transaction():
+            return function(*args, **kwargs)
+
+    return run
+
+
+def after_commit(callback: Callable[[], None]) -> None:
+    """Run `callback` once the open transaction is durable; it must not raise."""
+    callbacks: list[Callable[[], None]] | None = db.session.info.get(_AFTER_COMMIT)
+    assert callbacks is not None, "after_commit needs an open transaction"
+    callbacks.append(callback)
+
+
+def refuse_inside_transaction() -> None:
+    """Raise where a database transaction is open: nobody outside may be waited for then."""
+    if current_app and db.session.registry.has() and db.session().in_transaction():
+        raise AssertionError("a database transaction is open while somebody outside is asked")
+
+
+def _first_line(error: OperationalError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__

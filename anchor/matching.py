@@ -1,0 +1,157 @@
+"""Which transaction a payment on the ledger credits, and with what verdict.
+
+The unit is the *arrival*: what one ledger transaction brought to one account in one
+asset under one memo, its operations summed. Credit is exact: asset, issuer, account,
+memo and memo type (or muxed id) agree, or a person decides. All amounts are stroops.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from anchor.lifecycle import FINAL, Event, Kind, Status
+
+
+class Verdict(StrEnum):
+    """What became of a payment; every payment has one for ever."""
+
+    CREDITED = "credited"
+    UNMATCHED = "unmatched"
+    LATE = "late"
+    WRONG_ASSET = "wrong_asset"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+    SECOND = "second"
+    HISTORY = "history"
+    UNREADABLE = "unreadable"
+    UNJUDGED = "unjudged"
+    OUTGOING = "outgoing"
+
+
+#: Verdicts that leave money of somebody's with us and so open a case.
+FOR_THE_DESK = frozenset(
+    {
+        Verdict.UNMATCHED,
+        Verdict.LATE,
+        Verdict.WRONG_ASSET,
+        Verdict.TOO_SMALL,
+        Verdict.TOO_LARGE,
+        Verdict.SECOND,
+        Verdict.UNREADABLE,
+    }
+)
+
+#: Kinds whose money comes in on the ledger.
+LEDGER_FUNDED = frozenset({Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND})
+
+_OVER = FINAL | {Status.EXPIRED, Status.ERROR}
+MAX_ID = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What one ledger transaction brought to `account`. `muxed_id` is the address' own."""
+
+    account: str
+    asset: str
+    amount: int
+    memo_type: str
+    memo: str | None
+    muxed_id: int | None
+    closed_at: datetime
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A transaction that has been told to pay to `account` under a memo.
+
+    `amount` is what it was told to send, None where any amount within the limits will do.
+    `received` is what was credited before. `matching` is the asset's policy.
+    """
+
+    transaction_id: str
+    kind: Kind
+    status: Status
+    account: str
+    asset: str
+    amount: int | None
+    received: int
+    matching: str = "exact"
+    tolerance: int = 0
+    min_amount: int | None = None
+    max_amount: int | None = None
+    settled_on_ledger: bool = True
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict, and the transaction that it speaks of, credited or not."""
+
+    verdict: Verdict
+    transaction_id: str | None = None
+    event: Event | None = None
+    note: str | None = None
+
+
+def address_of(arrival: Arrival) -> tuple[str, str] | None:
+    """Return the (memo type, memo) an arrival is addressed to; None where there is none.
+
+    A muxed id and an id memo are one space. Where both are given and differ, the payment
+    is addressed to nobody: that is for a person to read (SEP-23, SEP-29).
+    """
+    if arrival.muxed_id is not None:
+        muxed = ("id", str(arrival.muxed_id))
+        plain = (arrival.memo_type, arrival.memo or "")
+        return muxed if arrival.memo_type == "none" or plain == muxed else None
+    if arrival.memo_type == "none" or arrival.memo is None:
+        return None
+    return arrival.memo_type, arrival.memo
+
+
+def judge(
+    arrival: Arrival, expected: Expectation | None, in_charge_since: datetime | None
+) -> Judgement:
+    """Say what an arrival means. `expected` is the owner of its memo, if it has one."""
+    if in_charge_since is not None and arrival.closed_at < in_charge_since:
+        return Judgement(Verdict.HISTORY)
+    if expected is None:
+        return Judgement(Verdict.UNMATCHED, note=_why_nobody(arrival))
+    about = expected.transaction_id
+    if arrival.account != expected.account or expected.kind not in LEDGER_FUNDED:
+        return Judgement(Verdict.UNMATCHED, about, note="the memo belongs to another account")
+    if arrival.asset != expected.asset:
+        return Judgement(Verdict.WRONG_ASSET, about, note=f"expected {expected.asset}")
+    if expected.status in _OVER:
+        return Judgement(Verdict.LATE, about, note=f"the transaction is {expected.status}")
+    if not expected.settled_on_ledger:
+        return Judgement(Verdict.SECOND, about, note="this send is settled by rail")
+    return _by_amount(arrival, expected)
+
+
+def _why_nobody(arrival: Arrival) -> str:
+    if arrival.muxed_id is not None and address_of(arrival) is None:
+        return "muxed id and memo disagree"
+    return "no memo" if arrival.memo is None else "nobody was given this memo"
+
+
+def _by_amount(arrival: Arrival, expected: Expectation) -> Judgement:
+    about = expected.transaction_id
+    collecting = expected.matching == "collect"
+    if expected.received and not collecting:
+        return Judgement(Verdict.SECOND, about, note="the transaction is paid already")
+    total = arrival.amount + expected.received
+    slack = expected.tolerance if expected.matching == "tolerance" else 0
+    low, high = _bounds(expected, slack)
+    if high is not None and total > high:
+        return Judgement(Verdict.TOO_LARGE, about, note=f"{total} is above {high} stroops")
+    if low is not None and total < low and not collecting:
+        return Judgement(Verdict.TOO_SMALL, about, note=f"{total} is below {low} stroops")
+    event = Event.FUNDS_RECEIVED if low is None or total >= low else None
+    return Judgement(Verdict.CREDITED, about, event)
+
+
+def _bounds(expected: Expectation, slack: int) -> tuple[int | None, int | None]:
+    if expected.amount is not None:
+        return max(expected.amount - slack, 1), expected.amount + slack
+    return expected.min_amount, expected.max_amount
+

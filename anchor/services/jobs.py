@@ -1,0 +1,313 @@
+"""Work that waits: owed in the commit of the fact that calls for it, claimed under a lease.
+
+The row is the promise and the message only rings for it: what is rung twice is done once,
+what is never rung is found by a sweep. All leases are told by the database's clock.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, case, delete, func, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.errors import Unavailable
+from anchor.extensions import after_commit, atomic, db, transaction
+from anchor.models import Job
+from anchor.services import cases
+
+log = logging.getLogger(__name__)
+
+BACKOFF_MAX_S = 15 * 60
+#: A job that was rung and not claimed for so long is rung again.
+RING_AGAIN_S = 55
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a job is about: there is one job at most for each kind and subject."""
+
+    kind: str
+    subject_id: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job in somebody's hands; `token` tells these hands from all others."""
+
+    kind: str
+    subject_id: str
+    lane: str
+    attempts: int
+    token: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a kind of job is done.
+
+    `run` is given the claim. `lease_s` outlives the longest call that `run` may make.
+    `ceiling` says how many jobs of a lane may be in hands at once.
+    """
+
+    run: Callable[[Claim], None]
+    lease_s: int
+    ceiling: Callable[[str], int]
+
+
+class Superseded(Exception):
+    """The lease ran out and somebody else holds the job: nothing may be written."""
+
+
+def _silence(jobs: Sequence[Address]) -> None:
+    """Ring for nobody, until `anchor.actors` says otherwise."""
+
+
+#: Tells workers that these jobs are due. Never raises, never waits long.
+ring: Callable[[Sequence[Address]], None] = _silence
+
+_kinds: dict[str, Work] = {}
+
+
+def declare(kind: str, work: Work) -> None:
+    """Say how jobs of `kind` are done. A kind has one way."""
+    _kinds[kind] = work
+
+
+def kinds() -> tuple[str, ...]:
+    """Return all kinds of job that the house knows."""
+    return tuple(_kinds)
+
+
+def ensure(jobs: Iterable[tuple[Address, str]]) -> None:
+    """Owe each (address, lane), or leave alone what is owed already.
+
+    All that a sweep may use: it never touches a held, postponed or parked job. Needs an
+    open transaction; what is new is rung when that is durable.
+    """
+    rows = [
+        {"kind": address.kind, "subject_id": address.subject_id, "lane": lane}
+        for address, lane in jobs
+    ]
+    if rows:
+        statement = insert(Job).values(rows).on_conflict_do_nothing()
+        new = db.session.execute(statement.returning(Job.kind, Job.subject_id))
+        _ring_after_commit([Address(*row) for row in new])
+
+
+def renew(address: Address, lane: str) -> None:
+    """Owe the job again: at once, or as soon as its present holder lets go.
+
+    Also wakes a postponed or parked job. Needs an open transaction.
+    """
+    statement = insert(Job).values(kind=address.kind, subject_id=address.subject_id, lane=lane)
+    db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["kind", "subject_id"],
+            set_={
+                "again": func.coalesce(Job.leased_until > func.now(), False),
+                "due_at": func.now(),
+                "parked_at": None,
+                "rung_at": func.now(),
+            },
+        )
+    )
+    _ring_after_commit([address])
+
+
+@atomic
+def claim(address: Address) -> Claim | None:
+    """Take the job for its lease; None where it is done, not due, held, or its lane is full."""
+    work = _kinds[address.kind]
+    job = db.session.scalar(select(Job.lane).where(*_at(address)))
+    if job is None:
+        return None
+    db.session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext('anchor.lane'), hashtext(:lane))"),
+        {"lane": job},
+    )
+    in_flight = (
+        select(func.count())
+        .select_from(Job)
+        .where(Job.lane == job, Job.leased_until > func.now())
+        .scalar_subquery()
+    )
+    row = db.session.execute(
+        update(Job)
+        .where(*_at(address), *_free(), in_flight < work.ceiling(job))
+        .values(
+            leased_until=func.now() + timedelta(seconds=work.lease_s),
+            token=Job.token + 1,
+            attempts=Job.attempts + 1,
+            rung_at=None,
+        )
+        .returning(Job.kind, Job.subject_id, Job.lane, Job.attempts, Job.token)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    return Claim(*row) if row else None
+
+
+def hold(claimed: Claim) -> None:
+    """Lock the job for this transaction, or raise `Superseded` where it was lost.
+
+    Called first in each transaction that writes what the holder of `claimed` found out.
+    """
+    kept = db.session.scalar(
+        select(Job.token).where(*_at(claimed), Job.token == claimed.token).with_for_update()
+    )
+    if kept is None:
+        raise Superseded(f"{claimed.kind} of {claimed.subject_id} is in other hands")
+
+
+def run(address: Address) -> bool:
+    """Claim the job and do it; False where there was nothing to claim.
+
+    `Unavailable` postpones it with back-off and never parks it. Whatever else goes wrong
+    parks it as a case, and stops nothing else.
+    """
+    claimed = claim(address)
+    if claimed is None:
+        return False
+    try:
+        _kinds[claimed.kind].run(claimed)
+    except Superseded as lost:
+        log.warning("%s", lost)
+        return True
+    except Unavailable as error:
+        log.warning("%s of %s postponed: %s", claimed.kind, claimed.subject_id, error)
+        _postpone(claimed, str(error))
+    except Exception as error:
+        log.exception("%s of %s parked", claimed.kind, claimed.subject_id)
+        _park(claimed, type(error).__name__)
+    else:
+        _done(claimed)
+    _ring_next_of(claimed.lane)
+    return True
+
+
+def work_off(kinds: Sequence[str], lane: str | None = None, limit: int = 10_000) -> int:
+    """Do all jobs of these kinds that are due, here and now; return how many were done."""
+    count = 0
+    seen: set[Address] = set()
+    while count < limit:
+        found = [address for address in _due(kinds, lane, 100) if address not in seen]
+        if not found:
+            break
+        for address in found:
+            seen.add(address)
+            count += run(address)
+    return count
+
+
+@atomic
+def lanes_due(kinds: Sequence[str]) -> list[str]:
+    """Return the lanes in which a job of these kinds is due."""
+    found = db.session.scalars(select(Job.lane).where(Job.kind.in_(kinds), *_free()).distinct())
+    return sorted(found)
+
+
+def ring_due(kinds: Sequence[str] | None = None) -> int:
+    """Ring whatever is due and was not rung of late, until none is left; return how many."""
+    wanted = tuple(kinds or _kinds)
+    total = 0
+    while True:
+        with transaction():
+            rows = db.session.execute(
+                update(Job)
+                .where(
+                    tuple_(Job.kind, Job.subject_id).in_(
+                        select(Job.kind, Job.subject_id)
+                        .where(Job.kind.in_(wanted), *_free(), _unrung())
+                        .order_by(Job.due_at)
+                        .limit(500)
+                        .with_for_update(skip_locked=True)
+                    )
+                )
+                .values(rung_at=func.now())
+                .returning(Job.kind, Job.subject_id)
+                .execution_options(synchronize_session=False)
+            ).all()
+        if not rows:
+            return total
+        ring([Address(*row) for row in rows])
+        total += len(rows)
+
+
+@atomic
+def _due(kinds: Sequence[str], lane: str | None, limit: int) -> list[Address]:
+    query = select(Job.kind, Job.subject_id).where(Job.kind.in_(kinds), *_free())
+    if lane is not None:
+        query = query.where(Job.lane == lane)
+    return [Address(*row) for row in db.session.execute(query.order_by(Job.due_at).limit(limit))]
+
+
+@atomic
+def _done(claimed: Claim) -> None:
+    ours = (*_at(claimed), Job.token == claimed.token)
+    gone = db.session.execute(delete(Job).where(*ours, Job.again.is_(False)).returning(Job.kind))
+    if gone.one_or_none() is None:
+        _let_go(claimed, due_at=func.now(), attempts=0)
+
+
+@atomic
+def _postpone(claimed: Claim, error: str) -> None:
+    delay_s = min(BACKOFF_MAX_S, 2 ** min(claimed.attempts, 20)) * (1 + random.random()) / 2  # noqa: S311
+    later = func.now() + timedelta(seconds=delay_s)
+    due_at = case((Job.again, func.now()), else_=later)
+    _let_go(claimed, due_at=due_at, last_error=error[:500])
+
+
+@atomic
+def _park(claimed: Claim, error: str) -> None:
+    _let_go(claimed, parked_at=case((Job.again, None), else_=func.now()), last_error=error[:500])
+    cases.open_case(
+        "job_parked",
+        f"{claimed.kind}/{claimed.subject_id}/{claimed.token}",
+        note=f"{claimed.kind} ended in {error}",
+    )
+
+
+def _let_go(claimed: Claim, **columns: object) -> None:
+    db.session.execute(
+        update(Job)
+        .where(*_at(claimed), Job.token == claimed.token)
+        .values(leased_until=None, rung_at=None, again=False, **columns)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _ring_next_of(lane: str) -> None:
+    with transaction():
+        row = db.session.execute(
+            select(Job.kind, Job.subject_id)
+            .where(Job.lane == lane, *_free())
+            .order_by(Job.due_at)
+            .limit(1)
+        ).one_or_none()
+    if row:
+        ring([Address(*row)])
+
+
+def _ring_after_commit(jobs: Sequence[Address]) -> None:
+    if jobs:
+        after_commit(lambda: ring(jobs))
+
+
+def _at(address: Address | Claim) -> tuple[ColumnElement[bool], ...]:
+    return Job.kind == address.kind, Job.subject_id == address.subject_id
+
+
+def _free() -> tuple[ColumnElement[bool], ...]:
+    return (
+        Job.due_at <= func.now(),
+        Job.parked_at.is_(None),
+        or_(Job.leased_until.is_(None), Job.leased_until < func.now()),
+    )
+
+
+def _unrung() -> ColumnElement[bool]:
+    return or_(
+        Job.rung_at.is_(None), Job.rung_at < func.now() - timedelta(seconds=RING_AGAIN_S)
+    )

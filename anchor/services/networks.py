@@ -1,0 +1,228 @@
+"""Which network this database lives on, which accounts it watches, and who reads them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, or_, select, text, update
+
+from anchor.errors import Misconfigured
+from anchor.extensions import atomic, db
+from anchor.ledger.gateway import Gateway, LedgerMark
+from anchor.models import Account, Network
+
+LEASE_S = 15
+RENEW_S = 5
+
+
+@dataclass(frozen=True)
+class Watch:
+    """An account to follow: where its reading stands, and the token of whoever reads it."""
+
+    id: int
+    network_id: int
+    account_id: str
+    cursor: int
+    cursor_ledger_hash: str | None
+    in_charge_since: datetime
+    token: int = 0
+
+
+def stamp(gateway: Gateway, passphrase: str) -> int:
+    """Return the id of the network this database lives on, stamping it at first sight.
+
+    Raises `Misconfigured` where the source is of another network, by its passphrase or by
+    the hash of the ledger that was stored, and says what to run (promise 2).
+    """
+    state = gateway.network()
+    if state.passphrase != passphrase:
+        raise Misconfigured(
+            f"the source is of the network “{state.passphrase}”, not of “{passphrase}”."
+        )
+    known = current()
+    if known is None:
+        mark = gateway.ledger(state.latest_ledger)
+        if mark is None:
+            raise Misconfigured("the source does not hold its own newest ledger.")
+        return _stamp(passphrase, mark)
+    if known.passphrase != passphrase:
+        raise Misconfigured(
+            f"this database lives on the network “{known.passphrase}”; use another database."
+        )
+    if known.ledger >= state.oldest_ledger:
+        mark = gateway.ledger(known.ledger)
+        if mark is None or mark.hash != known.ledger_hash:
+            raise Misconfigured(RESET)
+    return known.id
+
+
+RESET = (
+    "the network was reset, or is another one under the same name: "
+    "run `flask anchor adopt-network` once nothing of the old one matters."
+)
+
+
+@atomic
+def current() -> Network | None:
+    """Return the network in use, or None where none was stamped yet."""
+    return db.session.scalar(select(Network).where(Network.is_current))
+
+
+@atomic
+def adopt(mark: LedgerMark, passphrase: str) -> int:
+    """Begin anew on a network that was reset: old rows stay with the old network's id."""
+    db.session.execute(update(Network).values(is_current=False))
+    return _stamp(passphrase, mark)
+
+
+@atomic
+def _stamp(passphrase: str, mark: LedgerMark) -> int:
+    db.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('anchor.network'))"))
+    known = db.session.scalar(select(Network).where(Network.is_current))
+    if known is None:
+        known = Network(passphrase=passphrase, ledger=mark.sequence, ledger_hash=mark.hash)
+        db.session.add(known)
+        db.session.flush()
+    return known.id
+
+
+def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None:
+    """Begin to watch these accounts, each from its newest payment on.
+
+    The cursor is stored before the account is offered to anyone, so no payment to it can
+    be missed; what is older is history. Accounts that are watched already are left alone.
+    """
+    for account_id in account_ids:
+        if _is_watched(network_id, account_id):
+            continue
+        cursor = int(gateway.newest_cursor(account_id))
+        _watch(network_id, account_id, cursor, gateway.network().latest_closed_at)
+
+
+@atomic
+def _is_watched(network_id: int, account_id: str) -> bool:
+    return (
+        db.session.scalar(
+            select(Account.id).where(
+                Account.network_id == network_id, Account.account_id == account_id
+            )
+        )
+        is not None
+    )
+
+
+@atomic
+def _watch(network_id: int, account_id: str, cursor: int, since: datetime) -> None:
+    db.session.add(
+        Account(
+            network_id=network_id,
+            account_id=account_id,
+            role="distribution",
+            cursor=cursor,
+            in_charge_since=since,
+        )
+    )
+
+
+@atomic
+def rewind(account_id: str, cursor: int, since: datetime) -> None:
+    """Read an account again from `cursor`, and act on payments closed from `since` on."""
+    db.session.execute(
+        update(Account)
+        .where(Account.account_id == account_id, _of_current())
+        .values(
+            cursor=cursor,
+            cursor_ledger_hash=None,
+            in_charge_since=since,
+            stopped_reason=None,
+            lease_token=Account.lease_token + 1,
+            leased_until=None,
+        )
+    )
+
+
+@atomic
+def watched() -> list[Watch]:
+    """Return all accounts of the present network that are watched."""
+    return [_as_watch(row) for row in db.session.scalars(select(Account).where(_of_current()))]
+
+
+@atomic
+def standing() -> list[Account]:
+    """Return the watched accounts as rows, for an operator's eyes."""
+    return list(db.session.scalars(select(Account).where(_of_current()).order_by(Account.id)))
+
+
+@atomic
+def lease(watch_id: int) -> Watch | None:
+    """Take the reading of an account for `LEASE_S`; None while somebody else reads it."""
+    row = db.session.scalars(
+        update(Account)
+        .where(
+            Account.id == watch_id,
+            or_(Account.leased_until.is_(None), Account.leased_until < func.now()),
+        )
+        .values(
+            leased_until=func.now() + timedelta(seconds=LEASE_S),
+            lease_token=Account.lease_token + 1,
+        )
+        .returning(Account)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return _as_watch(row) if row else None
+
+
+@atomic
+def renew(watch: Watch) -> bool:
+    """Keep the lease for another `LEASE_S`; False where it was lost."""
+    return _update_lease(watch, func.now() + timedelta(seconds=LEASE_S))
+
+
+@atomic
+def let_go(watch: Watch) -> None:
+    """Give the lease back, so that another runner need not wait for its end."""
+    _update_lease(watch, None)
+
+
+@atomic
+def stop(watch: Watch, reason: str) -> None:
+    """Note that an account is not followed any more, and why (promise 2)."""
+    db.session.execute(
+        update(Account).where(Account.id == watch.id).values(stopped_reason=reason)
+    )
+
+
+@atomic
+def go_on(watch: Watch) -> None:
+    """Note that an account is followed."""
+    db.session.execute(
+        update(Account)
+        .where(Account.id == watch.id, Account.stopped_reason.is_not(None))
+        .values(stopped_reason=None)
+    )
+
+
+def _update_lease(watch: Watch, until: object) -> bool:
+    kept = db.session.execute(
+        update(Account)
+        .where(Account.id == watch.id, Account.lease_token == watch.token)
+        .values(leased_until=until)
+        .returning(Account.id)
+    )
+    return kept.one_or_none() is not None
+
+
+def _of_current() -> ColumnElement[bool]:
+    return Account.network_id == select(Network.id).where(Network.is_current).scalar_subquery()
+
+
+def _as_watch(row: Account) -> Watch:
+    return Watch(
+        row.id,
+        row.network_id,
+        row.account_id,
+        row.cursor,
+        row.cursor_ledger_hash,
+        row.in_charge_since,
+        row.lease_token,
+    )

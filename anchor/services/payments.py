@@ -1,0 +1,286 @@
+"""Money that moves on the ledger: kept for ever, judged, and acted on, in one commit.
+
+A page of payments, the cursor behind it, each verdict, the transactions that it moves and
+the jobs that it calls for become durable together or not at all (promises 1 and 2).
+
+Where it can die: before the commit nothing happened and the page is read again from the
+stored cursor; after it everything did, and a doorbell that never rang is found by a sweep.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.extensions import atomic, db, settings
+from anchor.ledger.gateway import LedgerPayment
+from anchor.lifecycle import Kind, Status
+from anchor.matching import (
+    FOR_THE_DESK,
+    Arrival,
+    Expectation,
+    Judgement,
+    Verdict,
+    address_of,
+    judge,
+)
+from anchor.models import Account, Memo, Payment, Transaction
+from anchor.services import cases, jobs
+from anchor.services.networks import Watch
+from anchor.services.transactions import Happening, happened
+
+log = logging.getLogger(__name__)
+
+REPAIR = "judge_payments"
+
+
+class CursorMoved(Exception):
+    """Somebody else reads this account now: the page belongs to them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one page came to, and the jobs that its matches call for."""
+
+    new: int
+    credited: tuple[str, ...]
+
+
+@atomic
+def observe(watch: Watch, read_from: int, cursor: int, page: Sequence[LedgerPayment]) -> Seen:
+    """Keep a page of payments of one account with all its consequences, and the new cursor.
+
+    Raises `CursorMoved` where the stored cursor is not `read_from` or the lease is another's:
+    then nothing was written. A payment that was kept before is left out.
+    """
+    moved = db.session.execute(
+        update(Account)
+        .where(
+            Account.id == watch.id,
+            Account.cursor == read_from,
+            Account.lease_token == watch.token,
+        )
+        .values(cursor=cursor, cursor_ledger_hash=None, read_until=_newest(page))
+        .returning(Account.id)
+    ).one_or_none()
+    if moved is None:
+        raise CursorMoved(f"{watch.account_id} is read by somebody else")
+    return _keep(watch, page)
+
+
+@atomic
+def feed(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
+    """Keep what is missing of a page, without moving the cursor: the door of reconciliation."""
+    db.session.execute(select(Account.id).where(Account.id == watch.id).with_for_update())
+    return _keep(watch, page)
+
+
+def _newest(page: Sequence[LedgerPayment]) -> object:
+    return page[-1].closed_at if page else Account.read_until
+
+
+def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
+    new = _unseen(watch, page)
+    if not new:
+        return Seen(0, ())
+    try:
+        with db.session.begin_nested():
+            verdicts = _judge(watch, new)
+    except Exception:
+        log.exception("judging failed; %d payments are kept as unjudged", len(new))
+        verdicts = {_key(p): Judgement(Verdict.UNJUDGED) for p in new}
+        jobs.ensure([(jobs.Address(REPAIR, str(watch.id)), REPAIR)])
+    db.session.execute(insert(Payment).values([_row(watch, p, verdicts[_key(p)]) for p in new]))
+    return Seen(len(new), _act(new, verdicts))
+
+
+def _key(payment: LedgerPayment) -> tuple[int, int]:
+    return payment.operation_id, payment.index
+
+
+def _unseen(watch: Watch, page: Sequence[LedgerPayment]) -> list[LedgerPayment]:
+    by_key = {_key(payment): payment for payment in page}
+    if not by_key:
+        return []
+    known = db.session.execute(
+        select(Payment.operation_id, Payment.index).where(
+            Payment.network_id == watch.network_id,
+            tuple_(Payment.operation_id, Payment.index).in_(list(by_key)),
+        )
+    )
+    for row in known:
+        by_key.pop((row[0], row[1]), None)
+    return list(by_key.values())
+
+
+def _judge(watch: Watch, page: Iterable[LedgerPayment]) -> dict[tuple[int, int], Judgement]:
+    """Judge each arrival once; its operations share the verdict.
+
+    Arrivals are taken in the ledger's order, so the first of two payments to one
+    transaction is credited and the next one is the second.
+    """
+    verdicts: dict[tuple[int, int], Judgement] = {}
+    arrivals: dict[tuple[object, ...], list[LedgerPayment]] = {}
+    for payment in page:
+        if payment.direction == "out":
+            verdicts[_key(payment)] = Judgement(Verdict.OUTGOING)
+        elif payment.unreadable or payment.amount is None or payment.asset is None:
+            verdicts[_key(payment)] = Judgement(Verdict.UNREADABLE, note=payment.unreadable)
+        else:
+            arrivals.setdefault(_unit(payment), []).append(payment)
+    summed = [(_arrival(group), group) for group in arrivals.values()]
+    expected = _expectations(watch, [arrival for arrival, _ in summed])
+    for arrival, group in summed:
+        address = address_of(arrival)
+        judgement = judge(
+            arrival, expected.get(address) if address else None, watch.in_charge_since
+        )
+        if judgement.verdict is Verdict.CREDITED and address:
+            expected[address] = _credited(expected[address], arrival.amount)
+        verdicts.update({_key(payment): judgement for payment in group})
+    return verdicts
+
+
+def _unit(payment: LedgerPayment) -> tuple[object, ...]:
+    return (
+        payment.transaction_hash,
+        payment.account,
+        payment.asset,
+        payment.memo_type,
+        payment.memo,
+        payment.muxed_id,
+    )
+
+
+def _arrival(group: Sequence[LedgerPayment]) -> Arrival:
+    first = group[0]
+    assert first.asset is not None
+    return Arrival(
+        account=first.account,
+        asset=first.asset,
+        amount=sum(payment.amount or 0 for payment in group),
+        memo_type=first.memo_type,
+        memo=first.memo,
+        muxed_id=first.muxed_id,
+        closed_at=first.closed_at,
+    )
+
+
+def _expectations(
+    watch: Watch, arrivals: Sequence[Arrival]
+) -> dict[tuple[str, str], Expectation]:
+    """Look up who owns the memos of these arrivals, and lock their transactions."""
+    addresses = {address for arrival in arrivals if (address := address_of(arrival))}
+    if not addresses:
+        return {}
+    rows = db.session.execute(
+        select(Memo, Transaction)
+        .join(Transaction, Transaction.id == Memo.transaction_id)
+        .where(
+            Memo.network_id == watch.network_id,
+            Memo.account_id == watch.account_id,
+            tuple_(Memo.memo_type, Memo.memo).in_(list(addresses)),
+        )
+        .order_by(Transaction.id)
+        .with_for_update(of=Transaction)
+        .execution_options(populate_existing=True)
+    )
+    return {(memo.memo_type, memo.memo): _expectation(memo, row) for memo, row in rows}
+
+
+def _expectation(memo: Memo, row: Transaction) -> Expectation:
+    policy = settings().asset_by_id(row.asset)
+    flow = policy and (policy.send if row.kind == Kind.SEND else policy.withdrawal)
+    return Expectation(
+        transaction_id=row.id,
+        kind=Kind(row.kind),
+        status=Status(row.status),
+        account=memo.account_id,
+        asset=row.asset,
+        amount=row.amount_expected,
+        received=row.amount_received,
+        matching=policy.matching if policy else "exact",
+        tolerance=policy.tolerance if policy else 0,
+        min_amount=flow.min_amount if flow else None,
+        max_amount=flow.max_amount if flow else None,
+        settled_on_ledger=row.settlement == "stellar",
+    )
+
+
+def _credited(expected: Expectation, amount: int) -> Expectation:
+    return Expectation(**{**vars(expected), "received": expected.received + amount})
+
+
+def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
+    return {
+        "network_id": watch.network_id,
+        "operation_id": payment.operation_id,
+        "index": payment.index,
+        "direction": payment.direction,
+        "type": payment.type,
+        "account_id": payment.account,
+        "counterparty": payment.counterparty,
+        "counterparty_muxed_id": payment.counterparty_muxed_id,
+        "asset": payment.asset,
+        "amount": payment.amount,
+        "memo_type": payment.memo_type,
+        "memo": payment.memo,
+        "muxed_id": payment.muxed_id,
+        "transaction_hash": payment.transaction_hash,
+        "ledger": payment.ledger,
+        "closed_at": payment.closed_at,
+        "verdict": judgement.verdict,
+        "note": judgement.note,
+        "transaction_id": judgement.transaction_id,
+        "raw": dict(payment.raw) if judgement.verdict is Verdict.UNREADABLE else None,
+    }
+
+
+def _act(
+    page: Sequence[LedgerPayment], verdicts: Mapping[tuple[int, int], Judgement]
+) -> tuple[str, ...]:
+    """Move what was credited, and put what nobody can credit on the operator's desk."""
+    happenings: dict[tuple[object, ...], Happening] = {}
+    desk: list[dict[str, object]] = []
+    for payment in page:
+        judgement = verdicts[_key(payment)]
+        if judgement.verdict is Verdict.CREDITED:
+            known = happenings.get(_unit(payment))
+            happenings[_unit(payment)] = _happening(payment, judgement, known)
+        elif judgement.verdict in FOR_THE_DESK:
+            desk.append(_case(payment, judgement))
+    happened(*happenings.values())
+    cases.open_cases(desk)
+    return tuple(
+        dict.fromkeys(item.transaction_id for item in happenings.values() if item.event)
+    )
+
+
+def _happening(
+    payment: LedgerPayment, judgement: Judgement, known: Happening | None
+) -> Happening:
+    assert judgement.transaction_id is not None
+    assert payment.amount is not None
+    return Happening(
+        judgement.transaction_id,
+        judgement.event,
+        cause=known.cause if known else f"payment {payment.operation_id}",
+        received=payment.amount + (known.received if known else 0),
+        columns={
+            "stellar_transaction_id": payment.transaction_hash,
+            "from_account": payment.counterparty,
+        },
+    )
+
+
+def _case(payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
+    return {
+        "reason": f"payment_{judgement.verdict}",
+        "cause": f"payment {payment.operation_id}/{payment.index}",
+        "note": judgement.note,
+        "transaction_id": judgement.transaction_id,
+        "asset": payment.asset,
+        "amount_owed": payment.amount,
+    }

@@ -1,0 +1,198 @@
+"""Transactions: opening them, reading them, and the one function that moves their status."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, or_, select, tuple_, update
+
+from anchor import lifecycle
+from anchor.errors import NotFound
+from anchor.extensions import atomic, db
+from anchor.lifecycle import Event, Kind, NoSuchMove, Status
+from anchor.models import History, Memo, Transaction
+from anchor.services import cases, jobs
+
+PAY_OUT = "execute_outgoing_transaction"
+
+#: The job that a transaction calls for as soon as it stands in a status with funds in.
+_NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
+    (Kind.WITHDRAWAL, Status.PENDING_ANCHOR): PAY_OUT,
+    (Kind.WITHDRAWAL_EXCHANGE, Status.PENDING_ANCHOR): PAY_OUT,
+    (Kind.SEND, Status.PENDING_RECEIVER): PAY_OUT,
+}
+#: Events after which a transaction rests in its status until a person or a customer acts.
+_RESTS_AFTER = frozenset(
+    {Event.PAYOUT_REFUSED, Event.PAYOUT_RETURNED, Event.PAYOUT_NEEDS_INFO, Event.HELD}
+)
+_ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a transaction is: a base account with, perhaps, an id below it.
+
+    ``G…:5`` and its ``M…`` address are one owner (promise 13).
+    """
+
+    account_id: str
+    subaccount_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that happened to a transaction.
+
+    `event` None only credits `received` stroops and leaves the status alone. `cause` is
+    the id of what caused it: the same cause twice changes nothing. `columns` are written
+    in the same commit.
+    """
+
+    transaction_id: str
+    event: Event | None
+    cause: str
+    received: int = 0
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@atomic
+def happened(*happenings: Happening) -> None:
+    """Record what happened and move the statuses: the only writer of status and version.
+
+    Swaps by version under row locks taken in one order, writes the history, owes the next
+    job, all in one commit. A cause that was recorded before changes nothing. An event
+    that the table has no row for is refused and becomes a case (promise 4).
+    """
+    if not happenings:
+        return
+    rows = _locked({happening.transaction_id for happening in happenings})
+    known = _known(happenings)
+    changes: dict[str, _Change] = {key: _Change(row) for key, row in rows.items()}
+    for happening in happenings:
+        if (happening.transaction_id, _name(happening), happening.cause) not in known:
+            changes[happening.transaction_id].add(happening)
+    _write([change for change in changes.values() if change.history])
+
+
+def _name(happening: Happening) -> str:
+    return happening.event or "credited"
+
+
+class _Change:
+    """What several happenings make of one transaction, before it is written."""
+
+    def __init__(self, row: Transaction) -> None:
+        self.row = row
+        self.to_status = Status(row.status)
+        self.version = row.version
+        self.received = row.amount_received
+        self.columns: dict[str, Any] = {}
+        self.history: list[dict[str, Any]] = []
+        self.rests = False
+
+    def add(self, happening: Happening) -> None:
+        target = self.to_status
+        if happening.event is not None:
+            try:
+                target = lifecycle.next_status(
+                    Kind(self.row.kind),
+                    self.to_status,
+                    funds_in=self.received > 0,
+                    event=happening.event,
+                )
+            except NoSuchMove as refusal:
+                cases.open_case(
+                    "no_such_move",
+                    f"{self.row.id}/{happening.event}/{happening.cause}",
+                    note=str(refusal),
+                    transaction_id=self.row.id,
+                )
+                return
+        self.rests = happening.event in _RESTS_AFTER
+        self.to_status = target
+        self.version += 1
+        self.received += happening.received
+        self.columns.update(happening.columns)
+        self.history.append(
+            {
+                "transaction_id": self.row.id,
+                "version": self.version,
+                "event": _name(happening),
+                "cause": happening.cause,
+                "status": target,
+            }
+        )
+
+    def values(self) -> dict[str, Any]:
+        values = dict(self.columns, status=self.to_status, version=self.version)
+        values["amount_received"] = self.received
+        if self.to_status != self.row.status:
+            values["updated_at"] = func.now()
+        if self.to_status in _ENDS and self.row.completed_at is None:
+            values["completed_at"] = func.now()
+        return values
+
+    def next_job(self) -> tuple[jobs.Address, str] | None:
+        kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
+        if kind is None or self.received == 0 or self.rests:
+            return None
+        return jobs.Address(kind, self.row.id), self.row.rail
+
+
+def _locked(ids: Iterable[str]) -> dict[str, Transaction]:
+    query = (
+        select(Transaction)
+        .where(Transaction.id.in_(sorted(ids)))
+        .order_by(Transaction.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in db.session.scalars(query)}
+
+
+def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
+    keys = [(h.transaction_id, _name(h), h.cause) for h in happenings]
+    found = db.session.execute(
+        select(History.transaction_id, History.event, History.cause).where(
+            tuple_(History.transaction_id, History.event, History.cause).in_(keys)
+        )
+    )
+    return {(row[0], row[1], row[2]) for row in found}
+
+
+def _write(changes: Sequence[_Change]) -> None:
+    table = Transaction.__table__
+    for columns, group in _by_columns(changes).items():
+        assignments = {name: bindparam(f"new_{name}") for name in columns}
+        for name in ("updated_at", "completed_at"):
+            if name in assignments:
+                assignments[name] = func.now()  # type: ignore[assignment]
+        statement = (
+            update(table)
+            .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
+            .values(assignments)
+        )
+        rows = [_bound(change, assignments) for change in group]
+        done = db.session.connection().execute(statement, rows)
+        assert done.rowcount in {-1, len(rows)}, "a version moved under its lock"
+    history = [row for change in changes for row in change.history]
+    if history:
+        db.session.execute(History.__table__.insert(), history)
+    owed = [job for change in changes if (job := change.next_job())]
+    jobs.ensure(owed)
+    for change in changes:
+        db.session.expire(change.row)
+
+
+def _by_columns(changes: Sequence[_Change]) -> dict[tuple[str, ...], list[_Change]]:
+    groups: dict[tuple[str, ...], list[_Change]] = {}
+    for change in changes:
+        groups.setdefault(tuple(sorted(change.values())), []).append(change)
+    return groups
+
+
+def _bound(change: _Change, assignments: Mapping[str, Any]) -> dict[str, Any]:
+    values = change.values()
+    bound = {f"new_{n}": values[n] for n in assignments if n not in {"updated_at", "completed_at"}}
+    return bound | {"the_id": change.row.id, "the_version": change.row.version}
