@@ -69,7 +69,11 @@ class Network(Base):
 
 
 class Account(Base):
-    """An account that is watched, how far it was read, and who reads it now."""
+    """An account that is watched, how far it was read, and who reads it now.
+
+    `known_ledger` with its hash is the newest ledger up to which the source was seen to
+    hold nothing that we do not: it says later whether this is the same history still.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -82,8 +86,9 @@ class Account(Base):
     account_id: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
     cursor: Mapped[int] = mapped_column(BigInteger)
-    cursor_ledger_hash: Mapped[str | None] = mapped_column(Text)
-    read_until: Mapped[datetime | None] = mapped_column(Instant)
+    known_ledger: Mapped[int] = mapped_column(BigInteger)
+    known_hash: Mapped[str] = mapped_column(Text)
+    read_until: Mapped[datetime] = mapped_column(Instant)
     in_charge_since: Mapped[datetime] = mapped_column(Instant)
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None] = mapped_column(Instant)

@@ -48,13 +48,17 @@ class Claim:
 class Work:
     """How a kind of job is done.
 
-    `run` is given the claim. `lease_s` outlives the longest call that `run` may make.
-    `ceiling` says how many jobs of a lane may be in hands at once.
+    `run` is given the claim. For a lane, `lease_s` outlives the longest call that `run`
+    may make, and `ceiling` says how many of its jobs may be in hands at once.
     """
 
     run: Callable[[Claim], None]
-    lease_s: int
+    lease_s: Callable[[str], int]
     ceiling: Callable[[str], int]
+
+
+class Park(Exception):
+    """Do this job no more until a person says so; the case that says why is open already."""
 
 
 class Superseded(Exception):
@@ -121,24 +125,24 @@ def renew(address: Address, lane: str) -> None:
 def claim(address: Address) -> Claim | None:
     """Take the job for its lease; None where it is done, not due, held, or its lane is full."""
     work = _kinds[address.kind]
-    job = db.session.scalar(select(Job.lane).where(*_at(address)))
-    if job is None:
+    lane = db.session.scalar(select(Job.lane).where(*_at(address)))
+    if lane is None:
         return None
     db.session.execute(
         text("SELECT pg_advisory_xact_lock(hashtext('anchor.lane'), hashtext(:lane))"),
-        {"lane": job},
+        {"lane": lane},
     )
     in_flight = (
         select(func.count())
         .select_from(Job)
-        .where(Job.lane == job, Job.leased_until > func.now())
+        .where(Job.lane == lane, Job.leased_until > func.now())
         .scalar_subquery()
     )
     row = db.session.execute(
         update(Job)
-        .where(*_at(address), *_free(), in_flight < work.ceiling(job))
+        .where(*_at(address), *_free(), in_flight < work.ceiling(lane))
         .values(
-            leased_until=func.now() + timedelta(seconds=work.lease_s),
+            leased_until=func.now() + timedelta(seconds=work.lease_s(lane)),
             token=Job.token + 1,
             attempts=Job.attempts + 1,
             rung_at=None,
@@ -178,9 +182,12 @@ def run(address: Address) -> bool:
     except Unavailable as error:
         log.warning("%s of %s postponed: %s", claimed.kind, claimed.subject_id, error)
         _postpone(claimed, str(error))
+    except Park as error:
+        log.warning("%s of %s parked: %s", claimed.kind, claimed.subject_id, error)
+        _park(claimed, str(error))
     except Exception as error:
         log.exception("%s of %s parked", claimed.kind, claimed.subject_id)
-        _park(claimed, type(error).__name__)
+        _park(claimed, type(error).__name__, is_surprise=True)
     else:
         _done(claimed)
     _ring_next_of(claimed.lane)
@@ -260,13 +267,14 @@ def _postpone(claimed: Claim, error: str) -> None:
 
 
 @atomic
-def _park(claimed: Claim, error: str) -> None:
+def _park(claimed: Claim, error: str, *, is_surprise: bool = False) -> None:
     _let_go(claimed, parked_at=case((Job.again, None), else_=func.now()), last_error=error[:500])
-    cases.open_case(
-        "job_parked",
-        f"{claimed.kind}/{claimed.subject_id}/{claimed.token}",
-        note=f"{claimed.kind} ended in {error}",
-    )
+    if is_surprise:
+        cases.open_case(
+            "job_parked",
+            f"{claimed.kind}/{claimed.subject_id}/{claimed.token}",
+            note=f"{claimed.kind} ended in {error}",
+        )
 
 
 def _let_go(claimed: Claim, **columns: object) -> None:

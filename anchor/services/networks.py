@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, or_, select, text, update
 
-from anchor.errors import Misconfigured
+from anchor.errors import Misconfigured, NotFound, Unavailable
 from anchor.extensions import atomic, db
-from anchor.ledger.gateway import Gateway, LedgerMark
+from anchor.ledger.gateway import Gateway, LedgerMark, NetworkState
 from anchor.models import Account, Network
 
 LEASE_S = 15
@@ -23,7 +23,8 @@ class Watch:
     network_id: int
     account_id: str
     cursor: int
-    cursor_ledger_hash: str | None
+    known_ledger: int
+    known_hash: str
     in_charge_since: datetime
     token: int = 0
 
@@ -41,19 +42,65 @@ def stamp(gateway: Gateway, passphrase: str) -> int:
         )
     known = current()
     if known is None:
-        mark = gateway.ledger(state.latest_ledger)
-        if mark is None:
-            raise Misconfigured("the source does not hold its own newest ledger.")
-        return _stamp(passphrase, mark)
+        return _stamp(passphrase, _mark(gateway, state.latest_ledger))
     if known.passphrase != passphrase:
         raise Misconfigured(
             f"this database lives on the network “{known.passphrase}”; use another database."
         )
-    if known.ledger >= state.oldest_ledger:
-        mark = gateway.ledger(known.ledger)
-        if mark is None or mark.hash != known.ledger_hash:
-            raise Misconfigured(RESET)
+    if known.ledger > state.latest_ledger or (
+        known.ledger >= state.oldest_ledger
+        and _mark(gateway, known.ledger).hash != known.ledger_hash
+    ):
+        raise Misconfigured(RESET)
     return known.id
+
+
+def check(gateway: Gateway, watch: Watch) -> NetworkState:
+    """Make sure that reading an account can go on from its cursor without a hole.
+
+    Raises `Misconfigured` with the command to run where the source's history begins after
+    what was read, ends before it, or is another one under the same name (promise 2).
+    """
+    state = gateway.network()
+    if max(watch.known_ledger, watch.cursor >> 32) > state.latest_ledger:
+        raise Misconfigured(
+            f"the source ends at ledger {state.latest_ledger}, before what was read: {RESET}"
+        )
+    if watch.known_ledger < state.oldest_ledger:
+        raise Misconfigured(
+            f"the source begins at ledger {state.oldest_ledger}, and {watch.account_id} was "
+            f"read up to {watch.known_ledger} only: name a source that holds the ledgers "
+            f"between in ANCHOR_HORIZON_URL, or give them up by `flask anchor rewind "
+            f"{watch.account_id} --from-ledger {state.oldest_ledger}`."
+        )
+    if _mark(gateway, watch.known_ledger).hash != watch.known_hash:
+        raise Misconfigured(RESET)
+    return state
+
+
+def _mark(gateway: Gateway, sequence: int) -> LedgerMark:
+    mark = gateway.ledger(sequence)
+    if mark is None:
+        raise Unavailable(f"the source does not hold ledger {sequence}")
+    return mark
+
+
+def note_up_to_date(gateway: Gateway, watch: Watch, sequence: int) -> None:
+    """Store the ledger up to which the source was seen to hold nothing new."""
+    _know(watch, _mark(gateway, sequence))
+
+
+@atomic
+def _know(watch: Watch, mark: LedgerMark) -> None:
+    db.session.execute(
+        update(Account)
+        .where(Account.id == watch.id, Account.lease_token == watch.token)
+        .values(
+            known_ledger=mark.sequence,
+            known_hash=mark.hash,
+            read_until=func.greatest(Account.read_until, mark.closed_at),
+        )
+    )
 
 
 RESET = (
@@ -68,9 +115,13 @@ def current() -> Network | None:
     return db.session.scalar(select(Network).where(Network.is_current))
 
 
-@atomic
-def adopt(mark: LedgerMark, passphrase: str) -> int:
+def adopt(gateway: Gateway, passphrase: str) -> int:
     """Begin anew on a network that was reset: old rows stay with the old network's id."""
+    return _adopt(passphrase, _mark(gateway, gateway.network().latest_ledger))
+
+
+@atomic
+def _adopt(passphrase: str, mark: LedgerMark) -> int:
     db.session.execute(update(Network).values(is_current=False))
     return _stamp(passphrase, mark)
 
@@ -95,8 +146,9 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
     for account_id in account_ids:
         if _is_watched(network_id, account_id):
             continue
-        cursor = int(gateway.newest_cursor(account_id))
-        _watch(network_id, account_id, cursor, gateway.network().latest_closed_at)
+        mark = _mark(gateway, gateway.network().latest_ledger)
+        newest = int(gateway.newest_cursor(account_id))
+        _watch(network_id, account_id, max(newest, mark.sequence << 32), mark)
 
 
 @atomic
@@ -112,33 +164,47 @@ def _is_watched(network_id: int, account_id: str) -> bool:
 
 
 @atomic
-def _watch(network_id: int, account_id: str, cursor: int, since: datetime) -> None:
+def _watch(network_id: int, account_id: str, cursor: int, mark: LedgerMark) -> None:
     db.session.add(
         Account(
             network_id=network_id,
             account_id=account_id,
             role="distribution",
             cursor=cursor,
-            in_charge_since=since,
+            known_ledger=mark.sequence,
+            known_hash=mark.hash,
+            read_until=mark.closed_at,
+            in_charge_since=mark.closed_at,
         )
     )
 
 
+def rewind(gateway: Gateway, account_id: str, sequence: int) -> None:
+    """Read an account again from the beginning of a ledger; what is kept already stays.
+
+    Payments that closed before `in_charge_since` stay history. Raises `NotFound` where
+    the account is not watched.
+    """
+    _rewind(account_id, _mark(gateway, sequence))
+
+
 @atomic
-def rewind(account_id: str, cursor: int, since: datetime) -> None:
-    """Read an account again from `cursor`, and act on payments closed from `since` on."""
-    db.session.execute(
+def _rewind(account_id: str, mark: LedgerMark) -> None:
+    found = db.session.execute(
         update(Account)
         .where(Account.account_id == account_id, _of_current())
         .values(
-            cursor=cursor,
-            cursor_ledger_hash=None,
-            in_charge_since=since,
+            cursor=mark.sequence << 32,
+            known_ledger=mark.sequence,
+            known_hash=mark.hash,
             stopped_reason=None,
             lease_token=Account.lease_token + 1,
             leased_until=None,
         )
+        .returning(Account.id)
     )
+    if found.one_or_none() is None:
+        raise NotFound(f"{account_id} is not watched")
 
 
 @atomic
@@ -222,7 +288,8 @@ def _as_watch(row: Account) -> Watch:
         row.network_id,
         row.account_id,
         row.cursor,
-        row.cursor_ledger_hash,
+        row.known_ledger,
+        row.known_hash,
         row.in_charge_since,
         row.lease_token,
     )

@@ -9,7 +9,8 @@ stored cursor; after it everything did, and a doorbell that never rang is found 
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -62,7 +63,7 @@ def observe(watch: Watch, read_from: int, cursor: int, page: Sequence[LedgerPaym
             Account.cursor == read_from,
             Account.lease_token == watch.token,
         )
-        .values(cursor=cursor, cursor_ledger_hash=None, read_until=_newest(page))
+        .values(cursor=cursor, read_until=_newest(page))
         .returning(Account.id)
     ).one_or_none()
     if moved is None:
@@ -88,12 +89,99 @@ def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
     try:
         with db.session.begin_nested():
             verdicts = _judge(watch, new)
+            credited = _act(new, verdicts)
     except Exception:
         log.exception("judging failed; %d payments are kept as unjudged", len(new))
-        verdicts = {_key(p): Judgement(Verdict.UNJUDGED) for p in new}
+        verdicts, credited = {_key(p): Judgement(Verdict.UNJUDGED) for p in new}, ()
         jobs.ensure([(jobs.Address(REPAIR, str(watch.id)), REPAIR)])
     db.session.execute(insert(Payment).values([_row(watch, p, verdicts[_key(p)]) for p in new]))
-    return Seen(len(new), _act(new, verdicts))
+    return Seen(len(new), credited)
+
+
+def repair(watch: Watch) -> int:
+    """Judge what was kept as unjudged, each arrival in a commit of its own; return how many.
+
+    One that cannot be judged stays as it is and stops no other; the last error is raised
+    after all were tried.
+    """
+    count, trouble = 0, None
+    for unit in _unjudged(watch):
+        try:
+            count += _repair(watch, unit)
+        except Exception as error:
+            log.exception("payment %s cannot be judged", unit[0].operation_id)
+            trouble = error
+    if trouble:
+        raise trouble
+    return count
+
+
+@atomic
+def _unjudged(watch: Watch) -> list[list[LedgerPayment]]:
+    rows = db.session.scalars(
+        select(Payment)
+        .where(
+            Payment.verdict == Verdict.UNJUDGED,
+            Payment.network_id == watch.network_id,
+            Payment.account_id == watch.account_id,
+        )
+        .order_by(Payment.id)
+        .limit(1000)
+    )
+    units: dict[tuple[object, ...], list[LedgerPayment]] = {}
+    for row in rows:
+        payment = _from_row(row)
+        units.setdefault(_unit(payment), []).append(payment)
+    return list(units.values())
+
+
+@atomic
+def _repair(watch: Watch, unit: Sequence[LedgerPayment]) -> int:
+    db.session.execute(select(Account.id).where(Account.id == watch.id).with_for_update())
+    verdicts = _judge(watch, unit)
+    _act(unit, verdicts)
+    for payment in unit:
+        judgement = verdicts[_key(payment)]
+        db.session.execute(
+            update(Payment)
+            .where(
+                Payment.network_id == watch.network_id,
+                Payment.operation_id == payment.operation_id,
+                Payment.index == payment.index,
+            )
+            .values(
+                verdict=judgement.verdict,
+                note=judgement.note,
+                transaction_id=judgement.transaction_id,
+            )
+        )
+    return len(unit)
+
+
+def _from_row(row: Payment) -> LedgerPayment:
+    def whole(number: Decimal | None) -> int | None:
+        return None if number is None else int(number)
+
+    return LedgerPayment(
+        operation_id=row.operation_id,
+        index=row.index,
+        paging_token=str(row.operation_id),
+        transaction_hash=row.transaction_hash,
+        ledger=row.ledger,
+        closed_at=row.closed_at,
+        type=row.type,
+        direction=row.direction,
+        account=row.account_id,
+        counterparty=row.counterparty,
+        counterparty_muxed_id=whole(row.counterparty_muxed_id),
+        asset=row.asset,
+        amount=row.amount,
+        memo_type=row.memo_type,
+        memo=row.memo,
+        muxed_id=whole(row.muxed_id),
+        raw=row.raw or {},
+        unreadable=row.note if row.amount is None else None,
+    )
 
 
 def _key(payment: LedgerPayment) -> tuple[int, int]:
@@ -210,7 +298,7 @@ def _expectation(memo: Memo, row: Transaction) -> Expectation:
 
 
 def _credited(expected: Expectation, amount: int) -> Expectation:
-    return Expectation(**{**vars(expected), "received": expected.received + amount})
+    return replace(expected, received=expected.received + amount)
 
 
 def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
@@ -232,9 +320,9 @@ def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str
         "ledger": payment.ledger,
         "closed_at": payment.closed_at,
         "verdict": judgement.verdict,
-        "note": judgement.note,
+        "note": judgement.note or payment.unreadable,
         "transaction_id": judgement.transaction_id,
-        "raw": dict(payment.raw) if judgement.verdict is Verdict.UNREADABLE else None,
+        "raw": dict(payment.raw) if payment.amount is None else None,
     }
 
 

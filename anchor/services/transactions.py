@@ -23,7 +23,7 @@ _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
     (Kind.SEND, Status.PENDING_RECEIVER): PAY_OUT,
 }
 #: Events after which a transaction rests in its status until a person or a customer acts.
-_RESTS_AFTER = frozenset(
+RESTS_AFTER = frozenset(
     {Event.PAYOUT_REFUSED, Event.PAYOUT_RETURNED, Event.PAYOUT_NEEDS_INFO, Event.HELD}
 )
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
@@ -38,6 +38,10 @@ class Owner:
 
     account_id: str
     subaccount_id: int | None = None
+
+    def __str__(self) -> str:
+        below = "" if self.subaccount_id is None else f":{self.subaccount_id}"
+        return self.account_id + below
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class _Change:
                     transaction_id=self.row.id,
                 )
                 return
-        self.rests = happening.event in _RESTS_AFTER
+        self.rests = happening.event in RESTS_AFTER
         self.to_status = target
         self.version += 1
         self.received += happening.received
@@ -138,6 +142,13 @@ class _Change:
         if kind is None or self.received == 0 or self.rests:
             return None
         return jobs.Address(kind, self.row.id), self.row.rail
+
+
+def next_job_kind(row: Transaction) -> str | None:
+    """Return the kind of job that a transaction calls for as it stands; None without funds."""
+    if row.amount_received == 0:
+        return None
+    return _NEXT_JOB.get((Kind(row.kind), Status(row.status)))
 
 
 def _locked(ids: Iterable[str]) -> dict[str, Transaction]:

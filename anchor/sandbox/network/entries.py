@@ -1,0 +1,155 @@
+"""The ledger's entries and drafts of it: what an operation changes exists only once it is committed."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, Self, TypeVar
+
+from anchor.sandbox.network.values import Asset
+
+AUTH_REQUIRED, AUTH_REVOCABLE, AUTH_IMMUTABLE, AUTH_CLAWBACK = 1, 2, 4, 8
+LINE_AUTHORIZED, LINE_MAINTAIN, LINE_CLAWBACK = 1, 2, 4
+
+
+class Entry(Protocol):
+    """What a table holds."""
+
+    modified_ledger: int
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+
+
+@dataclass(slots=True)
+class Account:
+    """An account entry; balance in stroops, `seq_at` in seconds since 1970."""
+
+    id: str
+    balance: int
+    sequence: int
+    subentries: int = 0
+    flags: int = 0
+    home_domain: str = ""
+    inflation_destination: str | None = None
+    master_weight: int = 1
+    low: int = 0
+    medium: int = 0
+    high: int = 0
+    signers: dict[str, int] = field(default_factory=dict)
+    data: dict[str, bytes] = field(default_factory=dict)
+    sequence_ledger: int | None = None
+    sequence_at: int | None = None
+    modified_ledger: int = 0
+
+    def copy(self) -> Account:
+        """Return an independent copy."""
+        return replace(self, signers=dict(self.signers), data=dict(self.data))
+
+    def has(self, flag: int) -> bool:
+        """Whether an AUTH_ flag is set."""
+        return bool(self.flags & flag)
+
+
+@dataclass(slots=True)
+class TrustLine:
+    """A trust line; balance and limit in stroops."""
+
+    account: str
+    asset: Asset
+    limit: int
+    flags: int
+    balance: int = 0
+    modified_ledger: int = 0
+
+    def copy(self) -> TrustLine:
+        """Return an independent copy."""
+        return replace(self)
+
+    @property
+    def is_authorized(self) -> bool:
+        """Whether the line may send and receive."""
+        return bool(self.flags & LINE_AUTHORIZED)
+
+
+K = TypeVar("K")
+E = TypeVar("E", bound=Entry)
+
+
+class Table(Generic[K, E]):
+    """Entries by key, over those of a parent: only `commit` changes the parent."""
+
+    def __init__(self, parent: Table[K, E] | None = None) -> None:
+        self.parent = parent
+        self.entries: dict[K, E | None] = {}
+
+    def read(self, key: K) -> E | None:
+        """Return an entry that must not be changed, or None."""
+        if key in self.entries:
+            return self.entries[key]
+        return None if self.parent is None else self.parent.read(key)
+
+    def edit(self, key: K) -> E:
+        """Return this draft's own copy of an entry that is known to exist."""
+        entry = self.entries.get(key)
+        if entry is None:
+            known = self.read(key)
+            if known is None:
+                raise KeyError(key)
+            entry = known.copy()
+            self.entries[key] = entry
+        return entry
+
+    def put(self, key: K, entry: E) -> None:
+        """Add or replace an entry."""
+        self.entries[key] = entry
+
+    def remove(self, key: K) -> None:
+        """Remove an entry."""
+        self.entries[key] = None
+
+    def commit(self) -> None:
+        """Hand every change to the parent."""
+        if self.parent is not None:
+            self.parent.take(self.entries)
+            self.entries = {}
+
+    def take(self, changes: dict[K, E | None]) -> None:
+        """Receive the changes of a child; the root forgets what was removed."""
+        self.entries.update(changes)
+        if self.parent is None:
+            for key, entry in changes.items():
+                if entry is None:
+                    del self.entries[key]
+
+
+class State:
+    """All entries of the ledger, or a draft over them (`State(parent)`)."""
+
+    def __init__(self, parent: State | None = None) -> None:
+        self.accounts: Table[str, Account] = Table(parent and parent.accounts)
+        self.lines: Table[tuple[str, Asset], TrustLine] = Table(parent and parent.lines)
+
+    def draft(self) -> State:
+        """Return a draft over this state."""
+        return State(self)
+
+    def commit(self, ledger: int) -> None:
+        """Hand the draft's changes to its parent, as last modified in `ledger`."""
+        for account in self.accounts.entries.values():
+            if account is not None:
+                account.modified_ledger = ledger
+        for line in self.lines.entries.values():
+            if line is not None:
+                line.modified_ledger = ledger
+        self.accounts.commit()
+        self.lines.commit()
+
+    def lines_of(self, account: str) -> list[TrustLine]:
+        """Return the trust lines of an account in Horizon's order; only on the root."""
+        found = [line for line in self.lines.entries.values() if line and line.account == account]
+        return sorted(found, key=lambda line: (line.asset.code, line.asset.issuer))
+
+    def copy(self) -> State:
+        """Return an independent copy of a root."""
+        return deepcopy(self)

@@ -1,0 +1,159 @@
+"""Results of transactions and operations: real XDR for clients to parse, and Horizon's words for each code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from stellar_sdk import xdr
+
+Type = xdr.OperationType
+TxCode = xdr.TransactionResultCode
+OpCode = xdr.OperationResultCode
+
+# operation type -> (field of OperationResultTr, class of its result, prefix of its codes)
+_KINDS: dict[xdr.OperationType, tuple[str, Any, str]] = {
+    Type.CREATE_ACCOUNT: ("create_account_result", xdr.CreateAccountResult, "CREATE_ACCOUNT_"),
+    Type.PAYMENT: ("payment_result", xdr.PaymentResult, "PAYMENT_"),
+    Type.PATH_PAYMENT_STRICT_RECEIVE: (
+        "path_payment_strict_receive_result",
+        xdr.PathPaymentStrictReceiveResult,
+        "PATH_PAYMENT_STRICT_RECEIVE_",
+    ),
+    Type.PATH_PAYMENT_STRICT_SEND: (
+        "path_payment_strict_send_result",
+        xdr.PathPaymentStrictSendResult,
+        "PATH_PAYMENT_STRICT_SEND_",
+    ),
+    Type.SET_OPTIONS: ("set_options_result", xdr.SetOptionsResult, "SET_OPTIONS_"),
+    Type.CHANGE_TRUST: ("change_trust_result", xdr.ChangeTrustResult, "CHANGE_TRUST_"),
+    Type.ACCOUNT_MERGE: ("account_merge_result", xdr.AccountMergeResult, "ACCOUNT_MERGE_"),
+    Type.MANAGE_DATA: ("manage_data_result", xdr.ManageDataResult, "MANAGE_DATA_"),
+}
+_PREFIXES = sorted((prefix for _, _, prefix in _KINDS.values()), key=len, reverse=True)
+
+# Horizon's words where they are not the code's own name (its table of result codes)
+_ODD_WORDS = {
+    "CREATE_ACCOUNT_ALREADY_EXIST": "op_already_exists",
+    "PATH_PAYMENT_STRICT_RECEIVE_OVER_SENDMAX": "op_over_source_max",
+    "PATH_PAYMENT_STRICT_SEND_UNDER_DESTMIN": "op_under_dest_min",
+    "ACCOUNT_MERGE_SEQNUM_TOO_FAR": "op_seq_num_too_far",
+    "MANAGE_DATA_NAME_NOT_FOUND": "op_data_name_not_found",
+    "MANAGE_DATA_INVALID_NAME": "op_data_invalid_name",
+    "opBAD_AUTH": "op_bad_auth",
+    "opNO_ACCOUNT": "op_no_source_account",
+    "opNOT_SUPPORTED": "op_not_supported",
+    "opTOO_MANY_SUBENTRIES": "op_too_many_subentries",
+    "txNO_ACCOUNT": "tx_no_source_account",
+    "txBAD_MIN_SEQ_AGE_OR_GAP": "tx_bad_minseq_age_or_gap",
+}
+
+
+def word(code: IntEnum) -> str:
+    """Return Horizon's word for a result code of a transaction or an operation."""
+    name = code.name
+    if name in _ODD_WORDS:
+        return _ODD_WORDS[name]
+    if name.startswith("tx"):
+        return "tx_" + name[2:].lower()
+    prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
+    return "op_" + name.removeprefix(prefix).lower()
+
+
+class Refused(Exception):  # noqa: N818 - a verdict of the ledger, not a fault
+    """An operation cannot be done; `code` is its result code."""
+
+    def __init__(self, code: IntEnum) -> None:
+        super().__init__(code.name)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class OperationOutcome:
+    """How one operation ended; `extra` are the further fields of a successful result."""
+
+    type: xdr.OperationType
+    code: IntEnum | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def word(self) -> str:
+        """Horizon's word for it."""
+        return "op_success" if self.code is None else word(self.code)
+
+    def to_xdr(self) -> xdr.OperationResult:
+        """Build the XDR of the result."""
+        if isinstance(self.code, xdr.OperationResultCode):
+            return xdr.OperationResult(self.code)
+        name, kind, prefix = _KINDS[self.type]
+        codes = type(self.code) if self.code is not None else _codes_of(kind)
+        code = self.code if self.code is not None else codes[prefix + "SUCCESS"]
+        result = kind(code, **self.extra)
+        return xdr.OperationResult(
+            OpCode.opINNER, xdr.OperationResultTr(self.type, **{name: result})
+        )
+
+
+def _codes_of(kind: Any) -> Any:
+    return getattr(xdr, kind.__name__ + "Code")
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionOutcome:
+    """How a transaction ended: its code, the fee in stroops and each operation's outcome."""
+
+    code: xdr.TransactionResultCode
+    fee_charged: int
+    operations: tuple[OperationOutcome, ...] = ()
+    inner_hash: bytes | None = None
+    inner_fee_charged: int = 0
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether its operations took effect."""
+        return self.code is TxCode.txSUCCESS
+
+    @property
+    def outer_code(self) -> xdr.TransactionResultCode:
+        """The code that a fee bump shows outside; the code itself without one."""
+        if self.inner_hash is None:
+            return self.code
+        if self.is_successful:
+            return TxCode.txFEE_BUMP_INNER_SUCCESS
+        return TxCode.txFEE_BUMP_INNER_FAILED
+
+    def words(self) -> dict[str, object]:
+        """Return Horizon's `result_codes` object."""
+        found: dict[str, object] = {"transaction": word(self.outer_code)}
+        if self.inner_hash is not None:
+            found["inner_transaction"] = word(self.code)
+        if self.code is TxCode.txFAILED:
+            found["operations"] = [operation.word for operation in self.operations]
+        return found
+
+    def to_xdr(self) -> str:
+        """Build the base64 of the TransactionResult."""
+        results = (
+            [operation.to_xdr() for operation in self.operations]
+            if self.code in (TxCode.txSUCCESS, TxCode.txFAILED)
+            else None
+        )
+        if self.inner_hash is None:
+            body = xdr.TransactionResultResult(self.code, results=results)
+        else:
+            inner = xdr.InnerTransactionResult(
+                xdr.Int64(self.inner_fee_charged),
+                xdr.InnerTransactionResultResult(self.code, results=results),
+                xdr.InnerTransactionResultExt(0),
+            )
+            pair = xdr.InnerTransactionResultPair(xdr.Hash(self.inner_hash), inner)
+            body = xdr.TransactionResultResult(self.outer_code, inner_result_pair=pair)
+        fee = xdr.Int64(self.fee_charged)
+        return xdr.TransactionResult(fee, body, xdr.TransactionResultExt(0)).to_xdr()
+
+
+def type_name(operation_type: xdr.OperationType) -> str:
+    """Return Horizon's `type` of an operation."""
+    return re.sub(r"\W", "_", operation_type.name.lower())

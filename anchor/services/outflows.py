@@ -1,0 +1,268 @@
+"""Attempts to move money out: opened once, and closed by what the other side says.
+
+One transaction has one outflow at most that is not finally known; the key of attempt n is
+``<transaction id>-<n>`` and is stored before anybody outside hears of it (promises 5, 6).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import func, select, update
+
+from anchor.errors import Rejected
+from anchor.extensions import atomic, db
+from anchor.integrations.protocols import (
+    Done,
+    Held,
+    NeedsInfo,
+    Outcome,
+    OutgoingTransaction,
+    ReadyForPickup,
+    Refused,
+    Sent,
+    Unknown,
+)
+from anchor.lifecycle import Event
+from anchor.models import OUTFLOW_OPEN, Outflow, Transaction
+from anchor.money import FeeSchedule, split, to_decimal, to_stroops
+from anchor.services import cases
+from anchor.services.transactions import Happening, Owner, happened
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt as a rail is asked about it.
+
+    `age_s` counts from the latest call on the database's clock; None where none began.
+    `is_new` says that this very claim opened it.
+    """
+
+    outflow_id: int
+    state: str
+    rail: str
+    order: OutgoingTransaction
+    age_s: int | None
+    is_new: bool = False
+
+
+def open_payout(row: Transaction) -> Attempt:
+    """Open the next payout of a locked transaction. Needs an open transaction.
+
+    The frozen fee schedule is applied to what was credited. Raises `Rejected` where the
+    fee eats all, or where less was received than is paid, refunded and open.
+    """
+    schedule = FeeSchedule(row.fee_fixed, row.fee_percent)
+    parts = split(row.amount_received, schedule, row.decimals)
+    if row.amount_paid + parts.amount_in > row.amount_received:
+        raise Rejected("less was received than would be paid out")
+    row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
+    row.amount_fee = parts.amount_fee
+    attempt = 1 + (
+        db.session.scalar(
+            select(func.max(Outflow.attempt)).where(Outflow.transaction_id == row.id)
+        )
+        or 0
+    )
+    outflow = Outflow(
+        transaction_id=row.id,
+        kind="payout",
+        attempt=attempt,
+        key=f"{row.id}-{attempt}",
+        rail=row.rail,
+        state="prepared",
+        asset=row.asset,
+        amount=parts.amount_out,
+        amount_fee=parts.amount_fee,
+        called_at=func.now(),
+        calls=1,
+    )
+    db.session.add(outflow)
+    db.session.flush()
+    return _attempt(outflow, row, 0, is_new=True)
+
+
+def open_attempt(row: Transaction) -> Attempt | None:
+    """Return the outflow of a transaction that is not finally known, if there is one."""
+    found = db.session.execute(
+        select(Outflow, _age()).where(
+            Outflow.transaction_id == row.id, Outflow.state.in_(OUTFLOW_OPEN)
+        )
+    ).one_or_none()
+    return _attempt(found[0], row, found[1]) if found else None
+
+
+@atomic
+def sent_by(rail: str, after: int, limit: int) -> list[Attempt]:
+    """Return orders that a rail took and has yet to confirm, by ascending outflow id."""
+    found = db.session.execute(
+        select(Outflow, Transaction, _age())
+        .join(Transaction, Transaction.id == Outflow.transaction_id)
+        .where(Outflow.rail == rail, Outflow.state == "sent", Outflow.id > after)
+        .order_by(Outflow.id)
+        .limit(limit)
+    )
+    return [_attempt(outflow, row, age) for outflow, row, age in found]
+
+
+@atomic
+def rails_with_sent() -> Sequence[str]:
+    """Return the rails that have orders to confirm."""
+    query = select(Outflow.rail).where(Outflow.state == "sent").distinct()
+    return [rail for rail in db.session.scalars(query) if rail]
+
+
+@atomic
+def call_again(attempt: Attempt) -> None:
+    """Note, before the call, that the same key is handed to the rail once more."""
+    _set(attempt, called_at=func.now(), calls=Outflow.calls + 1)
+
+
+@atomic
+def nothing_began(attempt: Attempt) -> None:
+    """Note that the rail was not reached, on the rail's word (`Unavailable`)."""
+    _set(attempt, called_at=None)
+
+
+@atomic
+def record(attempt: Attempt, outcome: Outcome) -> None:
+    """Write down what the other side said, with its consequence for the transaction.
+
+    Safe to repeat, and right also from a hand that lost its job meanwhile: a fact is
+    recorded on the attempt it is about, and what contradicts a final fact is a case.
+    """
+    outflow = db.session.scalar(
+        select(Outflow)
+        .where(Outflow.id == attempt.outflow_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    assert outflow is not None
+    if outflow.state in {"done", "refused"}:
+        _after_the_end(outflow, outcome)
+    elif isinstance(outcome, Done):
+        _done(outflow, outcome)
+    elif isinstance(outcome, Sent | ReadyForPickup):
+        _sent(outflow, outcome)
+    elif isinstance(outcome, Unknown):
+        outflow.state = outflow.state if outflow.state == "sent" else "unknown"
+        outflow.note = outcome.reason[:500]
+    else:
+        _refused(outflow, outcome)
+
+
+def _done(outflow: Outflow, outcome: Done) -> None:
+    outflow.state = "done"
+    outflow.settled_at = func.now()
+    outflow.reference = outcome.reference or outflow.reference
+    outflow.delivered_amount = _stroops(outcome.delivered_amount)
+    delivered = outflow.delivered_amount
+    if delivered is not None and delivered != outflow.amount:
+        cases.open_case(
+            "delivered_differs",
+            outflow.key,
+            note=f"ordered {outflow.amount}, delivered {delivered} stroops",
+            transaction_id=outflow.transaction_id,
+            asset=outflow.asset,
+        )
+    db.session.execute(
+        update(Transaction)
+        .where(Transaction.id == outflow.transaction_id)
+        .values(amount_paid=Transaction.amount_paid + outflow.amount + outflow.amount_fee)
+    )
+    _tell(outflow, Event.PAYOUT_COMPLETED)
+
+
+def _sent(outflow: Outflow, outcome: Sent | ReadyForPickup) -> None:
+    first = outflow.state != "sent"
+    outflow.state = "sent"
+    outflow.reference = outcome.reference or outflow.reference
+    if isinstance(outcome, ReadyForPickup):
+        _tell(outflow, Event.PAYOUT_READY_FOR_PICKUP, message=outcome.message)
+    elif first:
+        _tell(outflow, Event.PAYOUT_SENT)
+
+
+def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo) -> None:
+    event, reason = _negative(outcome)
+    outflow.state = "refused"
+    outflow.settled_at = func.now()
+    outflow.note = reason[:500]
+    message = outcome.message if isinstance(outcome, NeedsInfo) else None
+    _tell(outflow, event, message=message)
+    cases.open_case(
+        event.value,
+        outflow.key,
+        note=outflow.note,
+        transaction_id=outflow.transaction_id,
+        asset=outflow.asset,
+        amount_owed=outflow.amount + outflow.amount_fee,
+    )
+
+
+def _negative(outcome: Refused | Held | NeedsInfo) -> tuple[Event, str]:
+    if isinstance(outcome, Held):
+        return Event.HELD, outcome.reason
+    if isinstance(outcome, NeedsInfo):
+        return Event.PAYOUT_NEEDS_INFO, ", ".join(sorted(outcome.fields)) or "details"
+    return Event.PAYOUT_REFUSED, outcome.reason
+
+
+def _after_the_end(outflow: Outflow, outcome: Outcome) -> None:
+    agrees = isinstance(outcome, Done if outflow.state == "done" else Refused | Held | NeedsInfo)
+    if agrees or isinstance(outcome, Unknown | Sent | ReadyForPickup) and outflow.state == "done":
+        return
+    cases.open_case(
+        "contradicts_final_outcome",
+        f"{outflow.key}/{type(outcome).__name__}",
+        note=f"the attempt is {outflow.state}, and now {type(outcome).__name__} was reported",
+        transaction_id=outflow.transaction_id,
+        asset=outflow.asset,
+        amount_owed=outflow.amount,
+    )
+
+
+def _tell(outflow: Outflow, event: Event, message: str | None = None) -> None:
+    columns: dict[str, object] = {}
+    if outflow.reference:
+        columns["external_transaction_id"] = outflow.reference
+    if message:
+        columns["message"] = message[:500]
+    db.session.flush()
+    happened(Happening(outflow.transaction_id, event, outflow.key, columns=columns))
+
+
+def _attempt(
+    outflow: Outflow, row: Transaction, age_s: object, *, is_new: bool = False
+) -> Attempt:
+    owner = Owner(row.owner_account, int(row.owner_subaccount) if row.owner_subaccount else None)
+    order = OutgoingTransaction(
+        key=outflow.key,
+        transaction_id=row.id,
+        kind=row.kind,
+        asset=outflow.asset,
+        amount=to_decimal(outflow.amount),
+        amount_in=to_decimal(outflow.amount + outflow.amount_fee),
+        amount_fee=to_decimal(outflow.amount_fee),
+        details=dict(row.details),
+        owner=str(owner),
+        started_at=row.started_at,
+        reference=outflow.reference,
+    )
+    age = None if age_s is None else int(age_s)  # type: ignore[call-overload]
+    return Attempt(outflow.id, outflow.state, outflow.rail or "", order, age, is_new)
+
+
+def _age() -> object:
+    return func.floor(func.extract("epoch", func.now() - Outflow.called_at))
+
+
+def _set(attempt: Attempt, **columns: object) -> None:
+    db.session.execute(
+        update(Outflow).where(Outflow.id == attempt.outflow_id).values(**columns)
+    )
+
+
+def _stroops(amount: Decimal | None) -> int | None:
+    return None if amount is None else to_stroops(amount)

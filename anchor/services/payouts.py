@@ -1,0 +1,236 @@
+"""Paying a customer outside the ledger: once for each transaction, whatever dies on the way.
+
+The crash windows, and what the next claim of the job finds:
+
+1. before the attempt is committed: nothing; it starts anew;
+2. between that commit and the call, and
+3. between the bank's taking the money and our record of it: an open attempt that nobody
+   knows the outcome of. It is looked up; it is repeated with the same key only where the
+   rail is idempotent by key, or says that "not found" is final; otherwise a person decides;
+4. after the record: the transaction stands elsewhere, and the job is dropped.
+"""
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import exists, select
+
+from anchor.errors import Rejected, Unavailable
+from anchor.extensions import atomic, db, house, refuse_inside_transaction
+from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
+from anchor.lifecycle import Kind, Status
+from anchor.models import History, Outflow, Transaction
+from anchor.services import cases, jobs, outflows
+from anchor.services.outflows import Attempt
+from anchor.services.transactions import PAY_OUT, RESTS_AFTER, next_job_kind
+
+log = logging.getLogger(__name__)
+
+POLL = "poll_outgoing_transactions"
+#: A lease outlives a call by this much, so that two hands never hold one attempt.
+LEASE_MARGIN_S = 30
+_BATCH = 100
+
+
+def execute(claimed: jobs.Claim) -> None:
+    """Bring the payout of a transaction one step further; the job `PAY_OUT`.
+
+    Raises `Unavailable` while the outcome is unknown or the rail cannot be reached, and
+    `jobs.Park` where nothing but a person can tell.
+    """
+    attempt = _begin(claimed)
+    if attempt is None or attempt.state == "sent":
+        return
+    rail = _rail(attempt.rail)
+    outcome = _call(rail, attempt) if attempt.is_new else _recover(rail, attempt)
+    outflows.record(attempt, outcome)
+    if isinstance(outcome, Unknown):
+        raise Unavailable(f"the outcome of {attempt.order.key} is unknown: {outcome.reason}")
+
+
+def poll(claimed: jobs.Claim) -> None:
+    """Ask one rail about all orders it has yet to confirm; the job `POLL`, one per rail.
+
+    Each order is judged by itself: one that cannot be asked about stops no other.
+    """
+    rail, after, trouble = _rail(claimed.subject_id), 0, None
+    while batch := outflows.sent_by(claimed.subject_id, after, _BATCH):
+        after = batch[-1].outflow_id
+        for attempt, outcome in _answers(rail, batch):
+            try:
+                outflows.record(attempt, outcome)
+            except Exception as error:
+                log.exception("the outcome of %s could not be recorded", attempt.order.key)
+                trouble = error
+    if trouble:
+        raise Unavailable(f"some outcomes could not be recorded: {type(trouble).__name__}")
+
+
+@atomic
+def owe_ready() -> None:
+    """Owe the payout job of each transaction that is ready for one: a sweep's first half."""
+    resting = exists().where(
+        History.transaction_id == Transaction.id,
+        History.version == Transaction.version,
+        History.event.in_(RESTS_AFTER),
+    )
+    awaits = exists().where(Outflow.transaction_id == Transaction.id, Outflow.state == "sent")
+    query = select(Transaction.id, Transaction.rail).where(
+        Transaction.status.in_((Status.PENDING_ANCHOR, Status.PENDING_RECEIVER)),
+        Transaction.kind.in_((Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND)),
+        Transaction.amount_received > 0,
+        ~resting,
+        ~awaits,
+    )
+    found = db.session.execute(query).all()
+    jobs.ensure((jobs.Address(PAY_OUT, row[0]), row[1]) for row in found)
+
+
+@atomic
+def owe_polls() -> None:
+    """Owe a poll of each rail that has orders to confirm."""
+    jobs.ensure((jobs.Address(POLL, rail), rail) for rail in outflows.rails_with_sent())
+
+
+@atomic
+def _begin(claimed: jobs.Claim) -> Attempt | None:
+    """Open the attempt, or find the open one; None where there is nothing to pay."""
+    jobs.hold(claimed)
+    row = db.session.scalar(
+        select(Transaction)
+        .where(Transaction.id == claimed.subject_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        return None
+    known = outflows.open_attempt(row)
+    if known is not None or not _is_payable(row):
+        return known
+    try:
+        return outflows.open_payout(row)
+    except Rejected as refusal:
+        cases.open_case(
+            "payout_impossible",
+            f"{row.id}/{row.version}",
+            note=str(refusal),
+            transaction_id=row.id,
+            asset=row.asset,
+            amount_owed=row.amount_received - row.amount_paid,
+        )
+        return None
+
+
+def _is_payable(row: Transaction) -> bool:
+    if next_job_kind(row) != PAY_OUT:
+        return False
+    last = db.session.scalar(
+        select(History.event).where(
+            History.transaction_id == row.id, History.version == row.version
+        )
+    )
+    return last not in RESTS_AFTER
+
+
+def _rail(name: str) -> RailsIntegration:
+    rail = house().rails.get(name)
+    if rail is None:
+        raise Unavailable(f"the rail {name} is not installed in this process")
+    return rail
+
+
+def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
+    """Hand the order to the rail. Whatever it raises beside its two words is unknown."""
+    refuse_inside_transaction()
+    try:
+        return rail.execute_outgoing_transaction(attempt.order)
+    except Rejected as error:
+        return Refused(str(error))
+    except Unavailable:
+        outflows.nothing_began(attempt)
+        raise
+    except Exception as error:
+        log.exception("the rail %s failed with %s", rail.name, attempt.order.key)
+        return Unknown(f"{type(error).__name__} in the rail")
+
+
+def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
+    """Find out what became of an attempt that was begun by somebody who is gone."""
+    age_s, traits = attempt.age_s, rail.traits
+    if age_s is None:
+        return _repeat(rail, attempt)
+    idempotent_s = traits.idempotent_for.total_seconds() if traits.idempotent_for else 0
+    if traits.can_look_up:
+        found = _look_up(rail, attempt)
+        if found is not None:
+            return found
+        final = traits.not_found_final_after
+        if age_s < idempotent_s or (final and age_s > final.total_seconds()):
+            return _repeat(rail, attempt)
+        if final:
+            raise Unavailable(f"{attempt.order.key} is not known to the bank yet")
+    elif age_s < idempotent_s:
+        return _repeat(rail, attempt)
+    _ask_a_person(attempt)
+    raise jobs.Park(f"nobody can tell what became of {attempt.order.key}")
+
+
+def _repeat(rail: RailsIntegration, attempt: Attempt) -> Outcome:
+    outflows.call_again(attempt)
+    return _call(rail, attempt)
+
+
+def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
+    refuse_inside_transaction()
+    try:
+        return rail.find_outgoing_transaction(attempt.order)
+    except (Rejected, Unavailable) as error:
+        raise Unavailable(f"looking up {attempt.order.key}: {error}") from error
+    except Exception as error:
+        raise Unavailable(
+            f"looking up {attempt.order.key}: {type(error).__name__} in the rail"
+        ) from error
+
+
+@atomic
+def _ask_a_person(attempt: Attempt) -> None:
+    outflows.record(attempt, Unknown("the rail can neither be asked nor repeated"))
+    cases.open_case(
+        "outcome_unknown",
+        attempt.order.key,
+        note="ask the bank whether this key moved money",
+        transaction_id=attempt.order.transaction_id,
+        asset=attempt.order.asset,
+    )
+
+
+def _answers(
+    rail: RailsIntegration, batch: list[Attempt]
+) -> list[tuple[Attempt, Outcome]]:
+    """Ask about a batch, and singly where the batch raises."""
+    refuse_inside_transaction()
+    try:
+        found = rail.poll_outgoing_transactions([attempt.order for attempt in batch])
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("the rail %s failed on a batch of %d", rail.name, len(batch))
+        if len(batch) == 1:
+            return []
+        return [answer for attempt in batch for answer in _answers(rail, [attempt])]
+    return [(attempt, found[attempt.order.key]) for attempt in batch if attempt.order.key in found]
+
+
+def _of_rail(choose: Callable[[RailsIntegration], int], otherwise: int) -> Callable[[str], int]:
+    def of(lane: str) -> int:
+        rail = house().rails.get(lane)
+        return choose(rail) if rail else otherwise
+
+    return of
+
+
+_LEASE_S = _of_rail(lambda rail: rail.traits.timeout_s + LEASE_MARGIN_S, 60)
+_CEILING = _of_rail(lambda rail: rail.traits.max_in_flight, 1)
+
+jobs.declare(PAY_OUT, jobs.Work(execute, _LEASE_S, _CEILING))
+jobs.declare(POLL, jobs.Work(poll, _LEASE_S, _CEILING))
