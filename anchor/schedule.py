@@ -7,7 +7,7 @@ from typing import Final
 SERVICES: Final = {
     "execute_outgoing_transactions": "* * * * *",
     "poll_outgoing_transactions": "* * * * *",
-    "sweep": "* * * * *",
+    "work": "* * * * *",
 }
 OFF: Final = "off"
 

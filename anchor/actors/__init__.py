@@ -1,0 +1,29 @@
+"""The broker and the actors: `dramatiq anchor.actors` and `periodiq anchor.actors`.
+
+Importing this declares them and does nothing else: no application, no connection, no
+output. The application is made once for each process, when it is first needed.
+"""
+
+from anchor.actors.broker import broker
+from anchor.actors.doorbell import ring
+from anchor.actors.jobs import (
+    execute_outgoing_transaction,
+    judge_payments,
+    poll_outgoing_transactions_of,
+)
+from anchor.actors.periodic import (
+    execute_outgoing_transactions,
+    poll_outgoing_transactions,
+    work,
+)
+
+__all__ = [
+    "broker",
+    "execute_outgoing_transaction",
+    "execute_outgoing_transactions",
+    "judge_payments",
+    "poll_outgoing_transactions",
+    "poll_outgoing_transactions_of",
+    "ring",
+    "work",
+]

@@ -1,0 +1,120 @@
+"""The broker, which connects when it is first used, and the application behind the actors."""
+
+import functools
+from threading import Lock
+from typing import Any
+
+import dramatiq
+import redis
+from dramatiq.broker import Broker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import CurrentMessage, Middleware
+from flask import Flask, has_app_context
+from periodiq import PeriodiqMiddleware
+from redis.connection import ConnectionPool
+
+from anchor import config, create_app
+
+#: redis-py's own five seconds strand messages in a live worker when the server pauses.
+_WORKER_OPTIONS = {"socket_timeout": 60, "health_check_interval": 30}
+
+_lock = Lock()
+_app: Flask | None = None
+
+
+def app() -> Flask:
+    """Return the application of this process, made at first use.
+
+    Ends the process with its sentences where the configuration is broken.
+    """
+    global _app  # noqa: PLW0603
+    with _lock:
+        if _app is None:
+            _app = create_app()
+        return _app
+
+
+def use(application: Flask) -> None:
+    """Let the actors of this process use an application that was made elsewhere."""
+    global _app  # noqa: PLW0603
+    _app = application
+
+
+class LatePool(ConnectionPool):
+    """A pool of connections that learns the broker's address when it first connects."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self._late_options: dict[str, Any] | None = options
+
+    def make_connection(self) -> Any:
+        """Return a new connection to the broker that the settings name."""
+        if self._late_options is not None:
+            known = ConnectionPool.from_url(_broker_url(), **self._late_options)
+            self.connection_class = known.connection_class
+            self.connection_kwargs = known.connection_kwargs
+            self._late_options = None
+        return super().make_connection()
+
+
+def _broker_url() -> str:
+    url = app().extensions["anchor"].settings.broker_url
+    if url is None:
+        raise SystemExit("ANCHOR_BROKER_URL is not set, and workers need a broker.")
+    return str(url)
+
+
+class _BootApplication(Middleware):
+    """Make the application as a worker boots, so that a broken configuration ends it."""
+
+    def after_process_boot(self, broker: Broker) -> None:
+        """Make the application now, on the main thread."""
+        app()
+        _broker_url()
+
+
+def _make() -> Broker:
+    made: Broker
+    if config.broker_scheme() == "amqp":
+        from dramatiq.brokers.rabbitmq import RabbitmqBroker
+
+        made = RabbitmqBroker(url=config.environment()["ANCHOR_BROKER_URL"])
+    else:
+        made = RedisBroker(
+            client=redis.Redis(connection_pool=LatePool(**_WORKER_OPTIONS)),
+            namespace="anchor",
+            heartbeat_timeout=30_000,
+            maintenance_chance=50_000,
+        )
+    made.add_middleware(CurrentMessage())
+    made.add_middleware(PeriodiqMiddleware(skip_delay=30))
+    made.add_middleware(_BootApplication())
+    return made
+
+
+broker = _make()
+dramatiq.set_broker(broker)
+
+
+class AppActor(dramatiq.Actor[..., Any]):
+    """An actor that runs inside the application.
+
+    In the actor's own call, for what a middleware raises is swallowed and the actor runs.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the actor with the application's context around it."""
+        if has_app_context():
+            return super().__call__(*args, **kwargs)
+        with app().app_context():
+            return super().__call__(*args, **kwargs)
+
+
+#: Declares an actor. Dramatiq retries nothing: the job's row does.
+actor = functools.partial(
+    dramatiq.actor,
+    actor_class=AppActor,
+    broker=broker,
+    queue_name="anchor",
+    max_retries=0,
+)

@@ -1,0 +1,31 @@
+"""The actors that do one job: the message names it, the claim decides."""
+
+from anchor.actors.broker import AppActor, actor
+from anchor.services import jobs, payments, payouts
+from anchor.services.transactions import PAY_OUT
+
+
+@actor()
+def execute_outgoing_transaction(transaction_id: str) -> None:
+    """Bring the payout of one transaction a step further."""
+    jobs.run(jobs.Address(PAY_OUT, transaction_id))
+
+
+@actor()
+def poll_outgoing_transactions_of(rail: str) -> None:
+    """Ask one rail about the orders that it has yet to confirm."""
+    jobs.run(jobs.Address(payouts.POLL, rail))
+
+
+@actor()
+def judge_payments(watch_id: str) -> None:
+    """Judge the payments of an account that were kept without a verdict."""
+    jobs.run(jobs.Address(payments.REPAIR, watch_id))
+
+
+#: Which actor does which kind of job.
+ACTORS: dict[str, AppActor] = {
+    PAY_OUT: execute_outgoing_transaction,
+    payouts.POLL: poll_outgoing_transactions_of,
+    payments.REPAIR: judge_payments,
+}

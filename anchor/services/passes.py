@@ -1,0 +1,86 @@
+"""The services of an anchor: each is one pass, run once, in a loop, or as an actor.
+
+A pass owes what the statuses call for and then works off, or rings for, what is due. Any
+number of passes may overlap with each other and with workers: the claims keep them apart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.errors import NotFound
+from anchor.extensions import atomic, db
+from anchor.models import Tick
+from anchor.services import jobs, networks, payments, payouts
+from anchor.services.transactions import PAY_OUT
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service: the kinds of job it does, and how it finds out that they are owed."""
+
+    name: str
+    kinds: tuple[str, ...]
+    owe: Callable[[], None]
+
+
+def _nothing() -> None:
+    """Owe nothing: the jobs are owed by whatever calls for them."""
+
+
+SERVICES = {
+    service.name: service
+    for service in (
+        Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
+        Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
+        Service("work", (payments.REPAIR,), _nothing),
+    )
+}
+
+
+def ring(name: str) -> int:
+    """Run one pass for workers: owe what is called for, ring what is due; return how many."""
+    service = SERVICES[name]
+    service.owe()
+    return jobs.ring_due(service.kinds)
+
+
+def owe(name: str) -> list[str]:
+    """Owe what the statuses call for; return the lanes in which something is due."""
+    service = SERVICES[name]
+    service.owe()
+    return jobs.lanes_due(service.kinds)
+
+
+def work_off(name: str, lane: str) -> int:
+    """Do what is due of a service in one lane, here and now; return how many jobs."""
+    return jobs.work_off(SERVICES[name].kinds, lane)
+
+
+@atomic
+def take_tick(name: str, scheduled_at: datetime) -> bool:
+    """Take a tick of the schedule; False where another scheduler's was taken before."""
+    minute = scheduled_at.replace(second=0, microsecond=0)
+    db.session.execute(
+        delete(Tick).where(Tick.service == name, Tick.minute < func.now() - timedelta(hours=2))
+    )
+    taken = db.session.execute(
+        insert(Tick)
+        .values(service=name, minute=minute)
+        .on_conflict_do_nothing()
+        .returning(Tick.service)
+    )
+    return taken.one_or_none() is not None
+
+
+def _repair(claimed: jobs.Claim) -> None:
+    watch = next((w for w in networks.watched() if str(w.id) == claimed.subject_id), None)
+    if watch is None:
+        raise NotFound("the account is not watched any more")
+    payments.repair(watch)
+
+
+jobs.declare(payments.REPAIR, jobs.Work(_repair, lambda _lane: 60, lambda _lane: 1))
