@@ -1,0 +1,95 @@
+"""Amounts: integers of 10⁻⁷ (stroops) inside, `Decimal` and plain text outside, never float."""
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal, localcontext
+
+from anchor.errors import Rejected
+
+DECIMALS = 7
+STROOPS_PER_UNIT = 10**DECIMALS
+MAX_STROOPS = 2**63 - 1
+_AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,7}))?")
+
+
+@dataclass(frozen=True)
+class FeeSchedule:
+    """A fee: `fixed` stroops plus `percent` percentage points of what came in."""
+
+    fixed: int
+    percent: Decimal
+
+
+@dataclass(frozen=True)
+class Split:
+    """What an amount comes to, in stroops: `amount_in` is `amount_out` plus `amount_fee`."""
+
+    amount_in: int
+    amount_out: int
+    amount_fee: int
+
+
+def parse_amount(text: str, *, zero: bool = False) -> int:
+    """Read a plain decimal of at most seven places as stroops.
+
+    Raises `Rejected` for anything else: signs, exponents, spaces, NaN, digits that are not
+    ASCII, amounts the ledger cannot hold, and nought unless `zero`.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise Rejected("an amount is written as a plain number with at most 7 decimals")
+    whole, fraction = match.groups()
+    stroops = int(whole) * STROOPS_PER_UNIT + int((fraction or "").ljust(DECIMALS, "0"))
+    if stroops > MAX_STROOPS:
+        raise Rejected("the amount is larger than the ledger can hold")
+    if stroops == 0 and not zero:
+        raise Rejected("the amount must be above 0")
+    return stroops
+
+
+def to_stroops(amount: Decimal) -> int:
+    """Return a decimal amount as stroops; `Rejected` where it is not exactly one."""
+    if not amount.is_finite() or amount < 0:
+        raise Rejected("an amount is a number of 0 or more")
+    with localcontext(prec=60):
+        scaled = amount * STROOPS_PER_UNIT
+        if scaled != scaled.to_integral_value() or scaled > MAX_STROOPS:
+            raise Rejected("the amount is finer or larger than the ledger can hold")
+        return int(scaled)
+
+
+def to_decimal(stroops: int) -> Decimal:
+    """Return stroops as an exact decimal amount."""
+    return Decimal(stroops).scaleb(-DECIMALS)
+
+
+def format_amount(stroops: int) -> str:
+    """Write stroops as the shortest plain decimal: ``100``, ``0.5``."""
+    text = format_amount_7(stroops)
+    return text.rstrip("0").rstrip(".")
+
+
+def format_amount_7(stroops: int) -> str:
+    """Write stroops with exactly seven decimals, as Horizon does."""
+    whole, fraction = divmod(stroops, STROOPS_PER_UNIT)
+    return f"{whole}.{fraction:0{DECIMALS}d}"
+
+
+def round_down(stroops: int, decimals: int) -> int:
+    """Round stroops down to what can be said in so many decimals (0 to 7)."""
+    step = 10 ** (DECIMALS - decimals)
+    return stroops - stroops % step
+
+
+def split(received: int, schedule: FeeSchedule, decimals: int) -> Split:
+    """Divide what was received into what is paid out and the fee, exactly (promise 9).
+
+    What is paid out is rounded down to the rail's decimals; the remainder is fee. Raises
+    `Rejected` where the fee leaves nothing to pay out.
+    """
+    with localcontext(prec=60):
+        share = (received * schedule.percent / 100).to_integral_value(rounding=ROUND_UP)
+    amount_out = round_down(max(received - schedule.fixed - int(share), 0), decimals)
+    if amount_out <= 0:
+        raise Rejected("the fee leaves nothing to pay out")
+    return Split(received, amount_out, received - amount_out)
