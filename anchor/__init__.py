@@ -1,3 +1,22 @@
 """An anchor server for the Stellar network."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from anchor.config import Settings
+
 __version__ = "0.1.0"
+
+
+def create_app(settings: "Settings | None" = None) -> "Flask":
+    """Put the house together.
+
+    Without `settings` they are read from the environment and the configuration file, or
+    made in development mode. A broken configuration ends the process with one sentence
+    for each problem and exit status 1.
+    """
+    from anchor.composition import create_app as build
+
+    return build(settings)

@@ -120,15 +120,17 @@ class Table(Generic[K, E]):
         if self.parent is None:
             for key, entry in changes.items():
                 if entry is None:
-                    del self.entries[key]
+                    self.entries.pop(key, None)
 
 
 class State:
     """All entries of the ledger, or a draft over them (`State(parent)`)."""
 
     def __init__(self, parent: State | None = None) -> None:
+        self.parent = parent
         self.accounts: Table[str, Account] = Table(parent and parent.accounts)
         self.lines: Table[tuple[str, Asset], TrustLine] = Table(parent and parent.lines)
+        self.assets_held: dict[str, set[Asset]] = {}
 
     def draft(self) -> State:
         """Return a draft over this state."""
@@ -142,13 +144,28 @@ class State:
         for line in self.lines.entries.values():
             if line is not None:
                 line.modified_ledger = ledger
+        if self.parent is not None:
+            self.parent.index(self.lines.entries)
         self.accounts.commit()
         self.lines.commit()
 
+    def index(self, changes: dict[tuple[str, Asset], TrustLine | None]) -> None:
+        """Keep the root's list of who holds which asset."""
+        if self.parent is not None:
+            return
+        for (account, asset), line in changes.items():
+            held = self.assets_held.setdefault(account, set())
+            if line is None:
+                held.discard(asset)
+            else:
+                held.add(asset)
+
     def lines_of(self, account: str) -> list[TrustLine]:
         """Return the trust lines of an account in Horizon's order; only on the root."""
-        found = [line for line in self.lines.entries.values() if line and line.account == account]
-        return sorted(found, key=lambda line: (line.asset.code, line.asset.issuer))
+        held = self.assets_held.get(account, set())
+        found = (self.lines.read((account, asset)) for asset in held)
+        lines = [line for line in found if line is not None]
+        return sorted(lines, key=lambda line: (line.asset.code, line.asset.issuer))
 
     def copy(self) -> State:
         """Return an independent copy of a root."""

@@ -1,0 +1,28 @@
+"""SEP-10: web authentication."""
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from anchor.blueprints import forms
+from anchor.extensions import settings
+from anchor.serializers.sep10 import ChallengeQuery, TokenBody
+from anchor.services import logins
+
+bp = Blueprint("sep10", __name__)
+
+
+@bp.get("/auth")
+def challenge() -> ResponseReturnValue:
+    """Hand out a challenge for the account that wants to log in."""
+    query = ChallengeQuery().load(request.args.to_dict())
+    envelope = logins.begin(**query)
+    return jsonify(
+        {"transaction": envelope, "network_passphrase": settings().network_passphrase}
+    )
+
+
+@bp.post("/auth")
+def token() -> ResponseReturnValue:
+    """Exchange a signed challenge for a session token."""
+    body = TokenBody().load(forms.body())
+    return jsonify({"token": logins.complete(body["transaction"])})

@@ -1,0 +1,79 @@
+"""Puts the house together: settings, database, gateway, rails and doors."""
+
+import logging
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from anchor import blueprints, config, development
+from anchor.config import Settings
+from anchor.errors import AnchorError
+from anchor.extensions import House, db, migrate, refuse_inside_transaction
+from anchor.integrations.registry import load_rails
+from anchor.ledger import outside
+from anchor.ledger.horizon import HorizonGateway
+
+MAX_BODY_BYTES = 1_000_000
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application; see `anchor.create_app`."""
+    try:
+        settings = settings or read_settings()
+        rails = load_rails(
+            {rail for policy in settings.assets.values() for rail in policy.rails},
+            settings.rails,
+        )
+    except AnchorError as error:
+        sys.exit(str(error))
+    app = Flask("anchor", root_path=str(Path(__file__).parent))
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        TESTING=settings.testing,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_size": 10,
+            "max_overflow": 10,
+            "pool_pre_ping": True,
+            "connect_args": {
+                "connect_timeout": 5,
+                "options": "-c statement_timeout=60000 -c timezone=UTC",
+            },
+        },
+    )
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(migrations_folder()))
+    gateway = HorizonGateway(settings.horizon_url, settings.network_passphrase)
+    app.extensions["anchor"] = House(settings, gateway, rails)
+    outside.before_call = refuse_inside_transaction
+    _logging(settings)
+    blueprints.register(app, settings)
+    return app
+
+
+def read_settings() -> Settings:
+    """Read the settings, or prepare development mode; raise `Misconfigured`."""
+    environ = config.environment()
+    if config.is_development(environ):
+        return development.settings(environ)
+    return config.load(environ)
+
+
+def migrations_folder() -> Path:
+    """Return the folder of the migrations: beside the package, or inside an installed one."""
+    inside = Path(__file__).parent / "migrations"
+    return inside if inside.exists() else Path(__file__).parent.parent / "migrations"
+
+
+def _logging(settings: Settings) -> None:
+    if settings.testing:
+        return
+    if not logging.getLogger().handlers:
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+    for name in ("alembic", "werkzeug"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+

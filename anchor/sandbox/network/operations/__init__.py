@@ -1,0 +1,36 @@
+"""The kinds of operation that the network knows, one module each."""
+
+from stellar_sdk import xdr
+
+from anchor.sandbox.network.operations.account_merge import AccountMerge
+from anchor.sandbox.network.operations.base import Operation
+from anchor.sandbox.network.operations.change_trust import ChangeTrust
+from anchor.sandbox.network.operations.create_account import CreateAccount
+from anchor.sandbox.network.operations.manage_data import ManageData
+from anchor.sandbox.network.operations.path_payment import (
+    PathPaymentStrictReceive,
+    PathPaymentStrictSend,
+)
+from anchor.sandbox.network.operations.payment import Payment
+from anchor.sandbox.network.operations.set_options import SetOptions
+from anchor.sandbox.network.operations.unsupported import Unsupported
+from anchor.sandbox.network.values import Party
+
+_KINDS: dict[xdr.OperationType, type[Operation]] = {
+    kind.type: kind
+    for kind in (
+        AccountMerge,
+        ChangeTrust,
+        CreateAccount,
+        ManageData,
+        PathPaymentStrictReceive,
+        PathPaymentStrictSend,
+        Payment,
+        SetOptions,
+    )
+}
+
+
+def read_operation(operation: xdr.Operation, source: Party) -> Operation:
+    """Return the operation of an envelope in the class of its kind."""
+    return _KINDS.get(operation.body.type, Unsupported)(operation.body, source)

@@ -1,0 +1,62 @@
+"""Operation account_merge: all XLM moves to the destination and the source is gone."""
+
+from stellar_sdk import xdr
+
+from anchor.sandbox.network.entries import AUTH_IMMUTABLE, Account
+from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
+from anchor.sandbox.network.operations.transfer import moved
+from anchor.sandbox.network.results import Refused
+from anchor.sandbox.network.values import MAX_INT64, NATIVE, Party
+
+Code = xdr.AccountMergeResultCode
+
+
+class AccountMerge(Operation):
+    """account_merge (8)."""
+
+    type = xdr.OperationType.ACCOUNT_MERGE
+    is_payment = True
+
+    def read(self, body: xdr.OperationBody) -> None:
+        """Take the destination."""
+        assert body.destination is not None  # noqa: S101 - the union's arm
+        self.into = Party.of(body.destination)
+
+    def threshold(self, account: Account) -> int:
+        """A merge takes the high threshold."""
+        return account.high
+
+    def check(self) -> None:
+        """Refuse a merge into oneself."""
+        if self.into.account == self.source.account:
+            raise Refused(Code.ACCOUNT_MERGE_MALFORMED)
+
+    def apply(self, scene: Scene) -> Applied:
+        """Move the balance and remove the source."""
+        accounts, source = scene.state.accounts, scene.source_account()
+        if accounts.read(self.into.account) is None:
+            raise Refused(Code.ACCOUNT_MERGE_NO_ACCOUNT)
+        if source.has(AUTH_IMMUTABLE):
+            raise Refused(Code.ACCOUNT_MERGE_IMMUTABLE_SET)
+        if source.subentries != len(source.signers):
+            raise Refused(Code.ACCOUNT_MERGE_HAS_SUB_ENTRIES)
+        if source.sequence >= scene.first_sequence:
+            raise Refused(Code.ACCOUNT_MERGE_SEQNUM_TOO_FAR)
+        destination, amount = accounts.edit(self.into.account), source.balance
+        if destination.balance + amount > MAX_INT64:
+            raise Refused(Code.ACCOUNT_MERGE_DEST_FULL)
+        destination.balance += amount
+        accounts.remove(source.id)
+        credit, debit = moved(self.source, NATIVE, amount, self.into, NATIVE, amount)
+        removed = Effect(self.source, "account_removed", 1)
+        return Applied(
+            extra={"source_account_balance": xdr.Int64(amount)}, effects=[debit, credit, removed]
+        )
+
+    def fields(self, applied: Applied | None) -> dict[str, object]:
+        """Return account and into; Horizon gives no amount here."""
+        return self.source.fields("account") | self.into.fields("into")
+
+    def parties(self) -> set[str]:
+        """The destination."""
+        return {self.into.account}

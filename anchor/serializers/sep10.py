@@ -1,0 +1,24 @@
+"""What SEP-10's endpoints are asked."""
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+
+class ChallengeQuery(Schema):
+    """The query of a challenge."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    account = fields.String(required=True, validate=validate.Length(1, 100))
+    memo = fields.String(validate=validate.Length(1, 30))
+    home_domain = fields.String(validate=validate.Length(1, 253))
+    client_domain = fields.String(validate=validate.Regexp(r"\A[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z"))
+
+
+class TokenBody(Schema):
+    """The body that brings a challenge back."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    transaction = fields.String(required=True, validate=validate.Length(1, 20_000))

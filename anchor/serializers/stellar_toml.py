@@ -1,0 +1,43 @@
+"""The stellar.toml of SEP-1, made from the settings."""
+
+import tomlkit
+
+from anchor.config import AssetPolicy, Settings
+
+_DOCUMENTATION = "DOCUMENTATION"
+
+
+def stellar_toml(settings: Settings, signing_key: str) -> str:
+    """Write the whole file. Endpoints appear for the SEPs that are on, none ends in a slash."""
+    document = tomlkit.document()
+    document["VERSION"] = "2.7.0"
+    document["NETWORK_PASSPHRASE"] = settings.network_passphrase
+    document["SIGNING_KEY"] = signing_key
+    document["ACCOUNTS"] = sorted({policy.distribution for policy in settings.assets.values()})
+    for sep, key, path in (
+        (10, "WEB_AUTH_ENDPOINT", "/auth"),
+        (24, "TRANSFER_SERVER_SEP0024", "/sep24"),
+    ):
+        if sep in settings.seps:
+            document[key] = settings.public_url + path
+    documentation = tomlkit.table()
+    for name, value in settings.organization.items():
+        documentation[name] = value
+    documentation.setdefault("ORG_NAME", settings.home_domains[0])
+    documentation.setdefault("ORG_URL", settings.public_url)
+    document[_DOCUMENTATION] = documentation
+    currencies = tomlkit.aot()
+    for policy in settings.assets.values():
+        if policy.issuer is not None:
+            currencies.append(_currency(policy))
+    if currencies:
+        document["CURRENCIES"] = currencies
+    return tomlkit.dumps(document)
+
+
+def _currency(policy: AssetPolicy) -> tomlkit.items.Table:
+    table = tomlkit.table()
+    table["code"] = policy.code
+    table["issuer"] = policy.issuer
+    table["display_decimals"] = policy.decimals
+    return table
