@@ -81,19 +81,40 @@ class OperationOutcome:
     @property
     def word(self) -> str:
         """Horizon's word for it."""
-        return "op_success" if self.code is None else word(self.code)
+        if self.code is not None:
+            return word(self.code)
+        return "op_success" if self.type in _KINDS else word(OpCode.opNOT_SUPPORTED)
 
     def to_xdr(self) -> xdr.OperationResult:
         """Build the XDR of the result."""
         if isinstance(self.code, xdr.OperationResultCode):
             return xdr.OperationResult(self.code)
+        if self.type not in _KINDS:
+            return xdr.OperationResult(OpCode.opNOT_SUPPORTED)
         name, kind, prefix = _KINDS[self.type]
         codes = type(self.code) if self.code is not None else _codes_of(kind)
         code = self.code if self.code is not None else codes[prefix + "SUCCESS"]
-        result = kind(code, **self.extra)
+        extra = self.extra or (_blank_extra(self.type) if self.code is None else {})
+        result = kind(code, **extra)
         return xdr.OperationResult(
             OpCode.opINNER, xdr.OperationResultTr(self.type, **{name: result})
         )
+
+
+def _blank_extra(operation_type: xdr.OperationType) -> dict[str, Any]:
+    """Return what the success of an operation holds that was never applied."""
+    if operation_type is Type.ACCOUNT_MERGE:
+        return {"source_account_balance": xdr.Int64(0)}
+    successes: dict[xdr.OperationType, Any] = {
+        Type.PATH_PAYMENT_STRICT_RECEIVE: xdr.PathPaymentStrictReceiveResultSuccess,
+        Type.PATH_PAYMENT_STRICT_SEND: xdr.PathPaymentStrictSendResultSuccess,
+    }
+    if operation_type not in successes:
+        return {}
+    key = xdr.PublicKey(xdr.PublicKeyType.PUBLIC_KEY_TYPE_ED25519, xdr.Uint256(bytes(32)))
+    native = xdr.Asset(xdr.AssetType.ASSET_TYPE_NATIVE)
+    last = xdr.SimplePaymentResult(xdr.AccountID(key), native, xdr.Int64(0))
+    return {"success": successes[operation_type]([], last)}
 
 
 def _codes_of(kind: Any) -> Any:

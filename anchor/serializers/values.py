@@ -1,0 +1,66 @@
+"""Fields that several doors read and write: amounts, addresses, instants."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from anchor.errors import Rejected
+from anchor.money import format_amount, parse_amount
+from anchor.web_auth import is_account
+
+
+class Amount(fields.Field[int]):
+    """An amount on the wire as stroops inside: a plain decimal, as text or JSON number."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else format_amount(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, Decimal):
+            value = format(value, "f")
+        if not isinstance(value, str):
+            raise ValidationError("must be an amount")
+        try:
+            return parse_amount(value)
+        except Rejected as error:
+            raise ValidationError(str(error)) from error
+
+
+class Address(fields.String):
+    """A ``G…`` or ``M…`` address, checksum included."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if len(text) > 100 or not is_account(text):
+            raise ValidationError("must be a Stellar address (G… or M…)")
+        return text
+
+
+class Instant(fields.Field[datetime]):
+    """An instant in UTC, written with ``Z`` (GEN-35)."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        try:
+            found = datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise ValidationError("must be a date and time in ISO 8601") from error
+        try:
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError("must be a date and time of this age") from error
+
+
+def plain(text: str) -> str:
+    """Refuse control characters, which a database and a log cannot hold."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValidationError("must not have control characters")
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        raise ValidationError("must be valid Unicode")
+    return text
