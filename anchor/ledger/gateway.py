@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from anchor.errors import Rejected
+
 
 @dataclass(frozen=True)
 class LedgerMark:
@@ -121,6 +123,18 @@ class LedgerTransaction:
     result_xdr: str
 
 
+class SubmissionFailed(Rejected):
+    """The network said no, with its result codes; `result_xdr` where there is one."""
+
+    def __init__(
+        self, transaction_code: str, operation_codes: tuple[str, ...], result_xdr: str | None
+    ) -> None:
+        super().__init__(" ".join((transaction_code, *operation_codes)))
+        self.transaction_code = transaction_code
+        self.operation_codes = operation_codes
+        self.result_xdr = result_xdr
+
+
 class Gateway(Protocol):
     """A source of ledger facts. Every method raises `Unavailable` when it gives no answer."""
 
@@ -139,7 +153,7 @@ class Gateway(Protocol):
     def payments_page(self, account_id: str, cursor: str, limit: int = 200) -> PaymentPage:
         """Return the payments after `cursor`, oldest first, failed transactions left out."""
 
-    def follow(self, account_id: str, cursor: str, stall_s: float) -> Iterator[PaymentPage]:
+    def follow(self, account_id: str, cursor: str, stall_s: int) -> Iterator[PaymentPage]:
         """Yield what comes after `cursor` as it closes, empty pages as signs of life.
 
         Ends quietly whenever the source hangs up, and raises `Unavailable` when it fails

@@ -1,0 +1,300 @@
+"""The keeper: a detached process that owns the servers of a folder while anyone uses them."""
+
+import ctypes
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+import redis
+
+from anchor import embedded
+from anchor.embedded import binaries
+from anchor.embedded.binaries import Binaries
+from anchor.errors import AnchorError, Unavailable
+
+NOBODY = 65534
+_START_S = 50
+_STATE = "state.json"
+_PR_SET_PDEATHSIG = 1
+_LOOK_S = 0.3
+
+
+class Keeper:
+    """Starts both servers, says when they are ready, and stops them after their last user."""
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        self.folder = folder
+        self.durable = durable
+        self.state = self._load()
+        self.base = self._base()
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self) -> None:
+        """Own the servers until nobody uses them, one of them dies, or a signal comes."""
+        try:
+            self._start()
+            while not self._is_alone() and all(p.poll() is None for p in self.processes):
+                sleep(_LOOK_S)
+        finally:
+            (self.folder / embedded.READY).unlink(missing_ok=True)
+            self._stop()
+
+    def _is_alone(self) -> bool:
+        descriptor = os.open(self.folder / embedded.USERS, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        return True  # kept open: whoever comes now waits until this keeper has ended
+
+    def _load(self) -> dict[str, Any]:
+        path = self.folder / _STATE
+        if path.exists():
+            known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if Path(known["base"]).exists():
+                return known
+        return {}
+
+    def _base(self) -> Path:
+        """Return where data live: in the folder, or where an unprivileged user can read."""
+        if "base" not in self.state:
+            base = self.folder / "data"
+            if os.geteuid() == 0:
+                # The folder is root's alone, and so may be those above it; none is touched.
+                base = Path(tempfile.mkdtemp(prefix="anchor-", dir=_roomy()))
+                base.chmod(0o711)
+            base.mkdir(exist_ok=True)
+            self.state = {
+                "base": str(base),
+                "password": secrets.token_urlsafe(24),
+                "postgres_port": 0,
+                "valkey_port": 0,
+            }
+        for name in ("postgres_port", "valkey_port"):
+            self.state[name] = _free_port(self.state[name])
+        _write(self.folder / _STATE, json.dumps(self.state))
+        return Path(self.state["base"])
+
+    def _start(self) -> None:
+        found = binaries.find()
+        if os.geteuid() == 0:
+            found = binaries.copy_to(found, self.base)
+        self._start_valkey(found)
+        self._start_postgres(found)
+        self._wait_for("valkey", self._ping_valkey)
+        self._wait_for("postgres", self._make_database)
+        _write(
+            self.folder / embedded.READY,
+            json.dumps(
+                {"database_url": self._database_url("anchor"), "broker_url": self._broker_url()}
+            ),
+        )
+
+    def _start_valkey(self, found: Binaries) -> None:
+        data = self._own(self.base / "valkey")
+        config = data / "valkey.conf"
+        lines = [
+            "bind 127.0.0.1",
+            f"port {self.state['valkey_port']}",
+            f"requirepass {self.state['password']}",
+            f"dir {data}",
+            f"appendonly {'yes' if self.durable else 'no'}",
+            'save ""',
+            "maxmemory-policy noeviction",
+            "databases 64",
+        ]
+        _write(config, "\n".join(lines) + "\n")
+        self._give(config)
+        self._spawn("valkey", [str(found.valkey), str(config)], signal.SIGTERM)
+
+    def _start_postgres(self, found: Binaries) -> None:
+        data = self.base / "postgres"
+        if not (data / "PG_VERSION").exists():
+            self._initdb(found, data)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.state["postgres_port"],
+            "unix_socket_directories": "",
+            "max_connections": 120,
+            "shared_buffers": "32MB",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_min_messages": "warning",
+        }
+        if not self.durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        argv = [str(found.postgres / "postgres"), "-D", str(data), *options]
+        self._spawn("postgres", argv, signal.SIGINT)
+
+    def _initdb(self, found: Binaries, data: Path) -> None:
+        self._own(data)
+        password = self.base / "password"
+        _write(password, self.state["password"])
+        self._give(password)
+        try:
+            made = subprocess.run(  # noqa: S603
+                [
+                    str(found.postgres / "initdb"),
+                    f"--pgdata={data}",
+                    "--username=anchor",
+                    "--auth=scram-sha-256",
+                    f"--pwfile={password}",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-sync",
+                ],
+                capture_output=True,
+                cwd="/",
+                env={"PATH": os.defpath, "TZ": "UTC"},
+                timeout=_START_S,
+                **self._identity(),
+            )
+        finally:
+            password.unlink()
+        if made.returncode:
+            raise Unavailable(f"PostgreSQL's initdb failed: {_last_line(made.stderr)}")
+
+    def _spawn(self, name: str, argv: list[str], on_death: signal.Signals) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes.append(
+                subprocess.Popen(  # noqa: S603
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    env={"PATH": os.defpath, "TZ": "UTC"},
+                    preexec_fn=_dies_with_parent(on_death),  # noqa: PLW1509 - no threads here
+                    **self._identity(),
+                )
+            )
+
+    def _wait_for(self, name: str, ready: Callable[[], None]) -> None:
+        deadline = monotonic() + _START_S
+        while True:
+            try:
+                return ready()
+            except (psycopg.OperationalError, redis.ConnectionError) as error:
+                dead = any(process.poll() is not None for process in self.processes)
+                if dead or monotonic() > deadline:
+                    log = (self.folder / f"{name}.log").read_bytes()
+                    raise Unavailable(f"{name} did not start: {_last_line(log)}") from error
+                sleep(0.03)
+
+    def _ping_valkey(self) -> None:
+        with redis.Redis.from_url(self._broker_url(), socket_timeout=5) as client:
+            client.ping()
+
+    def _make_database(self) -> None:
+        url = self._database_url("postgres").replace("+psycopg", "")
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'anchor'")
+            if known.fetchone() is None:
+                connection.execute("CREATE DATABASE anchor")
+
+    def _database_url(self, name: str) -> str:
+        password, port = self.state["password"], self.state["postgres_port"]
+        return f"postgresql+psycopg://anchor:{password}@127.0.0.1:{port}/{name}"
+
+    def _broker_url(self) -> str:
+        return f"redis://:{self.state['password']}@127.0.0.1:{self.state['valkey_port']}/0"
+
+    def _identity(self) -> dict[str, Any]:
+        """Say as whom a server runs: PostgreSQL refuses root."""
+        if os.geteuid() != 0:
+            return {}
+        return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    def _own(self, folder: Path) -> Path:
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._give(folder)
+        return folder
+
+    def _give(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+
+    def _stop(self) -> None:
+        for process, gently in zip(
+            self.processes, (signal.SIGTERM, signal.SIGINT), strict=False
+        ):
+            if process.poll() is None:
+                process.send_signal(gently)
+        for process in self.processes:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _dies_with_parent(on_death: signal.Signals) -> Callable[[], None]:
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(on_death))
+
+    return prepare
+
+
+def _roomy() -> str:
+    return "/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Unavailable("no port is free on this machine")
+
+
+def _write(path: Path, content: str) -> None:
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    part.rename(path)
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def main() -> None:
+    """Keep the servers of the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    mine = os.open(folder / embedded.KEEPER, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        Keeper(folder, durable=sys.argv[2] == "1").run()
+    except (AnchorError, OSError) as error:
+        _write(folder / embedded.FAILED, str(error))
+        raise
+
+
+if __name__ == "__main__":
+    main()
