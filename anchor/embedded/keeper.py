@@ -1,7 +1,6 @@
 """The keeper: a detached process that owns the servers of a folder while anyone uses them."""
 
 import ctypes
-import fcntl
 import json
 import os
 import secrets
@@ -18,10 +17,10 @@ from typing import Any
 import psycopg
 import redis
 
-from anchor import embedded
 from anchor.embedded import binaries
 from anchor.embedded.binaries import Binaries
-from anchor.errors import AnchorError, Unavailable
+from anchor.errors import Unavailable
+from anchor.keeping import Post, write_private
 
 NOBODY = 65534
 _START_S = 50
@@ -33,8 +32,9 @@ _LOOK_S = 0.3
 class Keeper:
     """Starts both servers, says when they are ready, and stops them after their last user."""
 
-    def __init__(self, folder: Path, *, durable: bool) -> None:
-        self.folder = folder
+    def __init__(self, post: Post, *, durable: bool) -> None:
+        self.post = post
+        self.folder = post.folder
         self.durable = durable
         self.state = self._load()
         self.base = self._base()
@@ -44,20 +44,10 @@ class Keeper:
         """Own the servers until nobody uses them, one of them dies, or a signal comes."""
         try:
             self._start()
-            while not self._is_alone() and all(p.poll() is None for p in self.processes):
+            while not self.post.is_alone() and all(p.poll() is None for p in self.processes):
                 sleep(_LOOK_S)
         finally:
-            (self.folder / embedded.READY).unlink(missing_ok=True)
             self._stop()
-
-    def _is_alone(self) -> bool:
-        descriptor = os.open(self.folder / embedded.USERS, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        return True  # kept open: whoever comes now waits until this keeper has ended
 
     def _load(self) -> dict[str, Any]:
         path = self.folder / _STATE
@@ -84,7 +74,7 @@ class Keeper:
             }
         for name in ("postgres_port", "valkey_port"):
             self.state[name] = _free_port(self.state[name])
-        _write(self.folder / _STATE, json.dumps(self.state))
+        write_private(self.folder / _STATE, json.dumps(self.state))
         return Path(self.state["base"])
 
     def _start(self) -> None:
@@ -95,11 +85,8 @@ class Keeper:
         self._start_postgres(found)
         self._wait_for("valkey", self._ping_valkey)
         self._wait_for("postgres", self._make_database)
-        _write(
-            self.folder / embedded.READY,
-            json.dumps(
-                {"database_url": self._database_url("anchor"), "broker_url": self._broker_url()}
-            ),
+        self.post.publish(
+            {"database_url": self._database_url("anchor"), "broker_url": self._broker_url()}
         )
 
     def _start_valkey(self, found: Binaries) -> None:
@@ -115,7 +102,7 @@ class Keeper:
             "maxmemory-policy noeviction",
             "databases 64",
         ]
-        _write(config, "\n".join(lines) + "\n")
+        write_private(config, "\n".join(lines) + "\n")
         self._give(config)
         self._spawn("valkey", [str(found.valkey), str(config)], signal.SIGTERM)
 
@@ -142,7 +129,7 @@ class Keeper:
     def _initdb(self, found: Binaries, data: Path) -> None:
         self._own(data)
         password = self.base / "password"
-        _write(password, self.state["password"])
+        write_private(password, self.state["password"])
         self._give(password)
         try:
             made = subprocess.run(  # noqa: S603
@@ -266,14 +253,6 @@ def _free_port(wanted: int) -> int:
     raise Unavailable("no port is free on this machine")
 
 
-def _write(path: Path, content: str) -> None:
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content)
-    part.rename(path)
-
-
 def _last_line(output: bytes) -> str:
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
@@ -281,19 +260,12 @@ def _last_line(output: bytes) -> str:
 
 def main() -> None:
     """Keep the servers of the folder that the command line names."""
-    folder = Path(sys.argv[1])
-    mine = os.open(folder / embedded.KEEPER, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    post = Post(Path(sys.argv[1]))
+    if not post.take():
         return
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    try:
-        Keeper(folder, durable=sys.argv[2] == "1").run()
-    except (AnchorError, OSError) as error:
-        _write(folder / embedded.FAILED, str(error))
-        raise
+    post.keep(lambda: Keeper(post, durable=sys.argv[2] == "1").run())
 
 
 if __name__ == "__main__":

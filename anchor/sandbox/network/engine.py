@@ -11,8 +11,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from stellar_sdk import Keypair, Network as Passphrases, TransactionBuilder
 from stellar_sdk import Account as SequenceHolder
+from stellar_sdk import Keypair, TransactionBuilder
+from stellar_sdk import Network as Passphrases
 
 from anchor.sandbox.network.apply import apply_transaction, charge_fee
 from anchor.sandbox.network.entries import Account, State
@@ -61,6 +62,7 @@ class Network:
         self.clock = clock
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
+        self.era = 0
         self.root = Keypair.from_raw_ed25519_seed(network_id(passphrase))
         self._journal = Journal(state_file) if state_file else None
         lines = self._journal.read() if self._journal else []
@@ -92,7 +94,7 @@ class Network:
         self._dropped: dict[str, TransactionOutcome] = {}
         self._frozen: list[tuple[Ledger, list[TransactionRecord]]] | None = None
         self._shown: State | None = None
-        self.era = getattr(self, "era", 0) + 1
+        self.era += 1
 
     def _replay(self, lines: list[dict[str, Any]]) -> None:
         if lines[0]["passphrase"] != self.passphrase:
@@ -106,6 +108,8 @@ class Network:
             else:
                 queue = [parse_envelope(text, self.passphrase) for text in line.get("txs", [])]
                 self._close(queue, line["at"])
+                if self.core.hash.hex()[:16] != line["hash"]:
+                    raise ValueError("the state file was written by another version: remove it")
 
     def reset(self) -> None:
         """Begin again at ledger 1 with the same passphrase."""
@@ -138,6 +142,10 @@ class Network:
             if known is not None:
                 return Submission("applied", envelope, record=known)
             return self._enqueue(envelope, chained=False)
+
+    def hash_of(self, envelope_xdr: str) -> str:
+        """Return the outer hash of an envelope in hex; raises Malformed."""
+        return parse_envelope(envelope_xdr, self.passphrase).outer_hash.hex()
 
     def _enqueue(self, envelope: Envelope, *, chained: bool) -> Submission:
         waiting = [each for each in self._queue if each.source.account == envelope.source.account]
@@ -193,7 +201,7 @@ class Network:
             builder = TransactionBuilder(
                 SequenceHolder(self.root.public_key, sequence), self.passphrase, self.base_fee
             )
-            builder.append_create_account_op(address, str(FRIENDBOT_XLM)).set_timeout(0)
+            builder.append_create_account_op(address, str(FRIENDBOT_XLM)).add_time_bounds(0, 0)
             envelope = builder.build()
             envelope.sign(self.root)
             parsed = parse_envelope(envelope.to_xdr(), self.passphrase)
@@ -212,7 +220,7 @@ class Network:
             queue, self._queue = self._queue, []
             close_at = max(int(self.clock()), self.core.closed_at)
             taken = self._close(queue, close_at)
-            line: dict[str, Any] = {"n": self.core.sequence, "at": close_at}
+            line: dict[str, Any] = {"hash": self.core.hash.hex()[:16], "at": close_at}
             if taken:
                 line["txs"] = [envelope.text for envelope in taken]
             self._note(line)
@@ -294,5 +302,3 @@ class Network:
         with self.lock:
             self.base_fee = stroops
             self._note({"base_fee": stroops})
-
-

@@ -79,7 +79,9 @@ def _conditions(cond: xdr.Preconditions) -> Conditions:
         bounds = cond.time_bounds
         if bounds is None:
             return Conditions()
-        return Conditions(True, bounds.min_time.time_point.uint64, bounds.max_time.time_point.uint64)
+        return Conditions(
+            True, bounds.min_time.time_point.uint64, bounds.max_time.time_point.uint64
+        )
     v2 = cond.v2
     times, ledgers = v2.time_bounds, v2.ledger_bounds
     return Conditions(
@@ -129,7 +131,7 @@ def parse_envelope(text: str, passphrase: str) -> Envelope:
         return _read(outer, text.strip(), passphrase)
     except Malformed:
         raise
-    except Exception as error:  # noqa: BLE001 - the XDR reader raises many kinds
+    except Exception as error:
         raise Malformed(str(error)) from error
 
 

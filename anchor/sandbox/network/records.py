@@ -286,5 +286,3 @@ def _record_effect(operation: int, order: int, effect: Effect, closed_at: int) -
         **effect.fields,
     }
     return EffectRecord(operation, order, effect.party.account, dumps(body))
-
-

@@ -73,7 +73,7 @@ class Operation(ABC):
 
     def check(self) -> None:
         """Raise Refused for what no ledger could ever accept (nothing is charged for it)."""
-        return None
+        return
 
     @abstractmethod
     def apply(self, scene: Scene) -> Applied:

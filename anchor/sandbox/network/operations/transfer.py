@@ -67,7 +67,9 @@ class Transfer:
         return self.scene.state.lines.edit((account, asset))
 
 
-def moved(source: Party, sent: Asset, sent_amount: int, to: Party, asset: Asset, amount: int) -> list[Effect]:
+def moved(
+    source: Party, sent: Asset, sent_amount: int, to: Party, asset: Asset, amount: int
+) -> list[Effect]:
     """Return the two effects of a payment, the credit first."""
     return [
         Effect(to, "account_credited", 2, asset.fields() | {"amount": amount_text(amount)}),

@@ -1,0 +1,197 @@
+"""A simulated bank with books of its own, over HTTP; it can be told to misbehave.
+
+Account numbers have a meaning: one that ends in 0001 is refused for good, in 0002 settles
+after two seconds, in 0003 stays "sent" until it is told to settle; all others settle at once.
+It shares nothing with the anchor, so that it cannot share its mistakes.
+"""
+
+import json
+import re
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
+_ACCOUNT = re.compile(r"[A-Z0-9]{4,34}")
+_DELAY_S = 2
+
+
+@dataclass
+class Transfer:
+    """One order; `cents` of its customer's `account`."""
+
+    id: str
+    key: str
+    account: str
+    cents: int
+    status: str = "settled"
+
+
+class Bank:
+    """The books: transfers by key, appended to a file where one is named."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.transfers: dict[str, Transfer] = {}
+        self.calls: Counter[str] = Counter()
+        self.misbehaviour: dict[str, Any] = {}
+        self.settles_at: dict[str, float] = {}
+        self.lock = threading.RLock()
+        self._file = file
+        if file is not None and file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                transfer = Transfer(**json.loads(line))
+                self.transfers[transfer.key] = transfer
+
+    def order(self, key: str, account: str, cents: int) -> tuple[Transfer, bool]:
+        """Take an order once for each key; tell whether it is new."""
+        with self.lock:
+            known = self.transfers.get(key)
+            if known is not None:
+                if (known.account, known.cents) != (account, cents):
+                    raise ValueError("the key was used for another order")
+                return known, False
+            transfer = Transfer(f"T{len(self.transfers) + 1:06d}", key, account, cents)
+            if account.endswith(("0002", "0003")):
+                transfer.status = "sent"
+            if account.endswith("0002"):
+                self.settles_at[key] = monotonic() + _DELAY_S
+            self.transfers[key] = transfer
+            self._append(transfer)
+            return transfer, True
+
+    def find(self, key: str) -> Transfer | None:
+        """Look an order up by its key."""
+        with self.lock:
+            transfer = self.transfers.get(key)
+            if transfer and transfer.status == "sent" and key in self.settles_at:
+                if monotonic() >= self.settles_at[key]:
+                    self.settle(key)
+            return transfer
+
+    def settle(self, key: str, status: str = "settled") -> None:
+        """Carry an order out, or return it."""
+        with self.lock:
+            self.transfers[key].status = status
+            self._append(self.transfers[key])
+
+    def misbehave(self) -> str | None:
+        """Return how to misbehave this time, and count it down."""
+        with self.lock:
+            mode = self.misbehaviour.get("mode")
+            if mode is None:
+                return None
+            self.misbehaviour["times"] -= 1
+            if self.misbehaviour["times"] <= 0:
+                self.misbehaviour = {**self.misbehaviour, "mode": None}
+            return str(mode)
+
+    def _append(self, transfer: Transfer) -> None:
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(transfer)) + "\n")
+
+
+class Application:
+    """The bank's HTTP side, a WSGI application."""
+
+    _routes = Map(
+        [
+            Rule("/transfers", endpoint="order", methods=["POST"]),
+            Rule("/transfers", endpoint="all", methods=["GET"]),
+            Rule("/transfers/by-key/<key>", endpoint="find", methods=["GET"]),
+            Rule("/transfers/by-key/<key>/<status>", endpoint="settle", methods=["POST"]),
+            Rule("/calls", endpoint="calls", methods=["GET"]),
+            Rule("/misbehave", endpoint="misbehave", methods=["POST"]),
+            Rule("/health", endpoint="health", methods=["GET"]),
+        ]
+    )
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank = bank
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer one request."""
+        request = Request(environ)
+        try:
+            endpoint, values = self._routes.bind_to_environ(environ).match()
+            response = getattr(self, f"_on_{endpoint}")(request, **values)
+        except HTTPException as error:
+            response = error.get_response(environ)
+        return response(environ, start_response)
+
+    def _on_order(self, request: Request) -> Response:
+        body = request.get_json(silent=True) or {}
+        key, account, amount = (str(body.get(n, "")) for n in ("key", "account", "amount"))
+        if not key or not _ACCOUNT.fullmatch(account) or not _AMOUNT.fullmatch(amount):
+            return _answer({"error": "key, account and amount are needed"}, 400)
+        with self.bank.lock:
+            self.bank.calls[key] += 1
+        mode = self.bank.misbehave()
+        if mode == "hang":
+            sleep(int(self.bank.misbehaviour.get("seconds", 60)))
+        if mode == "fail-before":
+            return _answer({"error": "the bank is down"}, 500)
+        if account.endswith("0001"):
+            return _answer({"error": "this account does not exist"}, 422)
+        try:
+            transfer, is_new = self.bank.order(key, account, int(Decimal(amount) * 100))
+        except ValueError as error:
+            return _answer({"error": str(error)}, 409)
+        if mode == "slow":
+            sleep(int(self.bank.misbehaviour.get("seconds", 5)))
+        if mode == "die-after":
+            return _answer({"error": "the bank fell over"}, 500)
+        return _answer(_shown(transfer), 201 if is_new else 200)
+
+    def _on_find(self, _request: Request, key: str) -> Response:
+        transfer = self.bank.find(key)
+        if transfer is None:
+            return _answer({"error": "no such transfer"}, 404)
+        return _answer(_shown(transfer), 200)
+
+    def _on_all(self, _request: Request) -> Response:
+        with self.bank.lock:
+            return _answer([_shown(transfer) for transfer in self.bank.transfers.values()], 200)
+
+    def _on_settle(self, _request: Request, key: str, status: str) -> Response:
+        if status not in {"settled", "returned"} or self.bank.find(key) is None:
+            raise NotFound
+        self.bank.settle(key, status)
+        return _answer({}, 200)
+
+    def _on_calls(self, _request: Request) -> Response:
+        with self.bank.lock:
+            return _answer(dict(self.bank.calls), 200)
+
+    def _on_misbehave(self, request: Request) -> Response:
+        body = request.get_json(silent=True) or {}
+        with self.bank.lock:
+            self.bank.misbehaviour = {"times": 1, **body}
+        return _answer({}, 200)
+
+    def _on_health(self, _request: Request) -> Response:
+        return _answer({"status": "ok"}, 200)
+
+
+def application(bank: Bank) -> Application:
+    """Return the bank as a WSGI application."""
+    return Application(bank)
+
+
+def _shown(transfer: Transfer) -> dict[str, Any]:
+    amount = str(Decimal(transfer.cents) / 100)
+    shown = asdict(transfer) | {"amount": amount}
+    del shown["cents"]
+    return shown
+
+
+def _answer(body: Any, status: int) -> Response:
+    return Response(json.dumps(body), status=status, mimetype="application/json")
