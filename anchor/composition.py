@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from anchor import blueprints, config, development
+from anchor import blueprints, config, development, schema
 from anchor.config import Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, migrate, refuse_inside_transaction
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         },
     )
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(migrations_folder()))
+    migrate.init_app(app, db, directory=str(schema.folder()))
     gateway = HorizonGateway(settings.horizon_url, settings.network_passphrase)
     app.extensions["anchor"] = House(settings, gateway, rails)
     outside.before_call = refuse_inside_transaction
@@ -61,10 +61,6 @@ def read_settings() -> Settings:
     return config.load(environ)
 
 
-def migrations_folder() -> Path:
-    """Return the folder of the migrations: beside the package, or inside an installed one."""
-    inside = Path(__file__).parent / "migrations"
-    return inside if inside.exists() else Path(__file__).parent.parent / "migrations"
 
 
 def _logging(settings: Settings) -> None:

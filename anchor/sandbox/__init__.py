@@ -1,0 +1,1 @@
+"""Everything an anchor can be tried on: a local network, a simulated bank, a demo wallet."""

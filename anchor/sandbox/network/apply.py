@@ -8,8 +8,7 @@ from stellar_sdk import StrKey
 
 from anchor.sandbox.network.entries import State
 from anchor.sandbox.network.envelope import Envelope
-from anchor.sandbox.network.operations import Operation
-from anchor.sandbox.network.operations.base import Applied, Scene
+from anchor.sandbox.network.operations.base import Applied, Operation, Scene
 from anchor.sandbox.network.results import (
     OpCode,
     OperationOutcome,
@@ -30,7 +29,7 @@ class AppliedTransaction:
 
 
 def charge_fee(check: Check, state: State, ledger: int) -> int:
-    """Take the fee from the fee source and return it in stroops; it never takes more than is there."""
+    """Take the fee from the fee source and return it in stroops; never more than is there."""
     draft = state.draft()
     payer = draft.accounts.edit(check.envelope.fee_source.account)
     taken = min(check.charge, payer.balance)
@@ -97,7 +96,7 @@ def _apply_operations(
 
 
 def _drop_pre_authorized(check: Check, state: State, moment: Moment) -> None:
-    """A pre-authorised transaction's signer is gone once it was in a ledger, whatever came of it."""
+    """Remove the signer that pre-authorised the transaction, whatever came of it."""
     key = StrKey.encode_pre_auth_tx(check.envelope.hash)
     sources = {check.envelope.source.account} | {each.source.account for each in check.operations}
     draft = state.draft()

@@ -1,4 +1,4 @@
-"""The ledger's entries and drafts of it: what an operation changes exists only once it is committed."""
+"""The ledger's entries, and drafts over them: a change exists once it is committed."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ class State:
 
     def __init__(self, parent: State | None = None) -> None:
         self.parent = parent
-        self.accounts: Table[str, Account] = Table(parent and parent.accounts)
-        self.lines: Table[tuple[str, Asset], TrustLine] = Table(parent and parent.lines)
+        self.accounts: Table[str, Account] = Table(parent.accounts if parent else None)
+        self.lines: Table[tuple[str, Asset], TrustLine] = Table(parent.lines if parent else None)
         self.assets_held: dict[str, set[Asset]] = {}
 
     def draft(self) -> State:

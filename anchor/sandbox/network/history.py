@@ -1,4 +1,4 @@
-"""What Horizon has ingested: ledgers, transactions, operations and effects in the order of their tokens."""
+"""What Horizon has ingested: ledgers and all that is in them, in the order of their tokens."""
 
 from __future__ import annotations
 

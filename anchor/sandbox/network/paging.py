@@ -1,4 +1,4 @@
-"""Pages and streams over lists that are in the order of their tokens (Horizon's paging parameters)."""
+"""Pages and streams over lists that are in the order of their tokens (Horizon: paging)."""
 
 from __future__ import annotations
 

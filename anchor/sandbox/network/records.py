@@ -14,8 +14,7 @@ from stellar_sdk import xdr
 
 from anchor.sandbox.network.apply import AppliedTransaction
 from anchor.sandbox.network.envelope import Envelope
-from anchor.sandbox.network.operations import Operation
-from anchor.sandbox.network.operations.base import Applied, Effect
+from anchor.sandbox.network.operations.base import Applied, Effect, Operation
 from anchor.sandbox.network.results import type_name
 from anchor.sandbox.network.signatures import signer_address
 from anchor.sandbox.network.values import time_text, transaction_token
@@ -253,7 +252,7 @@ def _record_operation(
         "created_at": time_text(closed_at),
         "transaction_hash": transaction.hash,
     }
-    fields = dumps(operation.fields(done if transaction.successful else None))
+    fields = dumps(operation.fields() if transaction.successful else operation.fields_of_failure())
     record = OperationRecord(
         token=token,
         successful=transaction.successful,

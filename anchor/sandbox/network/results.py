@@ -1,4 +1,4 @@
-"""Results of transactions and operations: real XDR for clients to parse, and Horizon's words for each code."""
+"""Results of transactions and operations: real XDR, and Horizon's word for each code."""
 
 from __future__ import annotations
 

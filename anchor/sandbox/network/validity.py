@@ -1,13 +1,14 @@
-"""Whether a transaction may enter a ledger: the ledger's checks in its order, the first hit wins."""
+"""Whether a transaction may enter a ledger: checks in the ledger's order, first hit wins."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchor.sandbox.network.entries import Account, State
 from anchor.sandbox.network.envelope import Envelope
-from anchor.sandbox.network.operations import Operation, read_operation
-from anchor.sandbox.network.operations.base import available
+from anchor.sandbox.network.operations import read_operation
+from anchor.sandbox.network.operations.base import Operation, available
 from anchor.sandbox.network.results import (
     OpCode,
     OperationOutcome,
@@ -19,6 +20,12 @@ from anchor.sandbox.network.signatures import Signatures, signer_address, signer
 from anchor.sandbox.network.values import ledger_token
 
 MAX_EXTRA_SIGNERS = 2
+Rules = tuple[tuple[TxCode, Callable[[], bool]], ...]
+
+
+def first_broken(rules: Rules) -> TxCode | None:
+    """Return the code of the first rule that does not hold; later ones are not looked at."""
+    return next((code for code, holds in rules if not holds()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,7 @@ class Check:
             found = self._check_bump()
             if found is not None:
                 return found
-            inner = self._check_common(charges=False) or self._check_operations()
-            return inner
+            return self._check_common(charges=False) or self._check_operations()
         return self._check_common(charges=True) or self._check_operations()
 
     def at_application(self) -> TransactionOutcome | None:
@@ -107,13 +113,13 @@ class Check:
         if payer is None:
             return TransactionOutcome(TxCode.txNO_ACCOUNT, self.charge)
         signatures = Signatures(bump.hash, bump.signatures)
-        if not signatures.satisfy(signers_of(payer), payer.low):
-            return TransactionOutcome(TxCode.txBAD_AUTH, self.charge)
-        if available(payer) < bump.fee:
-            return TransactionOutcome(TxCode.txINSUFFICIENT_BALANCE, self.charge)
-        if not signatures.all_used:
-            return TransactionOutcome(TxCode.txBAD_AUTH_EXTRA, self.charge)
-        return None
+        rules: Rules = (
+            (TxCode.txBAD_AUTH, lambda: signatures.satisfy(signers_of(payer), payer.low)),
+            (TxCode.txINSUFFICIENT_BALANCE, lambda: available(payer) >= bump.fee),
+            (TxCode.txBAD_AUTH_EXTRA, lambda: signatures.all_used),
+        )
+        broken = first_broken(rules)
+        return None if broken is None else TransactionOutcome(broken, self.charge)
 
     def _check_common(self, *, charges: bool) -> TransactionOutcome | None:
         code = self._check_shape() or self._check_bounds()
@@ -125,15 +131,15 @@ class Check:
         account = self.state.accounts.read(self.envelope.source.account)
         if account is None:
             return self.failed(TxCode.txNO_ACCOUNT)
-        if not self._has_sequence(account, self.moment.spent):
-            return self.failed(TxCode.txBAD_SEQ)
-        if not self._is_old_enough(account):
-            return self.failed(TxCode.txBAD_MIN_SEQ_AGE_OR_GAP)
-        if not self._is_signed(account):
-            return self.failed(TxCode.txBAD_AUTH)
-        if charges and available(account) < self.envelope.fee:
-            return self.failed(TxCode.txINSUFFICIENT_BALANCE)
-        return None
+        spent, fee = self.moment.spent, self.envelope.fee
+        rules: Rules = (
+            (TxCode.txBAD_SEQ, lambda: self._has_sequence(account, spent)),
+            (TxCode.txBAD_MIN_SEQ_AGE_OR_GAP, lambda: self._is_old_enough(account)),
+            (TxCode.txBAD_AUTH, lambda: self._is_signed(account)),
+            (TxCode.txINSUFFICIENT_BALANCE, lambda: not charges or available(account) >= fee),
+        )
+        broken = first_broken(rules)
+        return None if broken is None else self.failed(broken)
 
     def _check_shape(self) -> TxCode | None:
         envelope = self.envelope

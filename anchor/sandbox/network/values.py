@@ -1,4 +1,4 @@
-"""Small values of the network: assets, amounts, parties, tokens and instants as Horizon writes them."""
+"""Small values of the network: assets, amounts, parties, tokens and instants."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

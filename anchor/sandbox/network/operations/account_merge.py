@@ -47,13 +47,13 @@ class AccountMerge(Operation):
             raise Refused(Code.ACCOUNT_MERGE_DEST_FULL)
         destination.balance += amount
         accounts.remove(source.id)
-        credit, debit = moved(self.source, NATIVE, amount, self.into, NATIVE, amount)
+        credit, debit = moved(self.source, self.into, NATIVE, amount)
         removed = Effect(self.source, "account_removed", 1)
         return Applied(
             extra={"source_account_balance": xdr.Int64(amount)}, effects=[debit, credit, removed]
         )
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """Return account and into; Horizon gives no amount here."""
         return self.source.fields("account") | self.into.fields("into")
 

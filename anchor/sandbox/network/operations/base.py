@@ -1,4 +1,4 @@
-"""What every kind of operation answers: who must sign, whether it is well formed, what it changes, how it reads."""
+"""What every kind of operation answers: who must sign, what it needs, changes and reads like."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ class Effect:
 
 @dataclass(slots=True)
 class Applied:
-    """What a successful operation left: further result fields, effects, amounts for its record."""
+    """What a successful operation left: further fields of its result, and effects."""
 
     extra: dict[str, Any] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
-    fields: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,12 @@ class Operation(ABC):
         """Change the draft; raises Refused."""
 
     @abstractmethod
-    def fields(self, applied: Applied | None) -> dict[str, object]:
-        """Return the fields of its Horizon record; `applied` is None if it failed."""
+    def fields(self) -> dict[str, object]:
+        """Return the fields of its Horizon record."""
+
+    def fields_of_failure(self) -> dict[str, object]:
+        """Return the fields of its record when its transaction failed."""
+        return self.fields()
 
     def parties(self) -> set[str]:
         """Return the accounts it belongs to beside its source."""

@@ -70,7 +70,7 @@ class ChangeTrust(Operation):
         fields = self.asset.fields() | {"limit": amount_text(self.limit)}
         return Applied(effects=[Effect(self.source, name, number, fields)])
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """Return asset, limit, trustee and trustor."""
         found = self.asset.fields() | {"limit": amount_text(self.limit)}
         return found | {"trustee": self.asset.issuer} | self.source.fields("trustor")

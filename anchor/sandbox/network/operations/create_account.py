@@ -56,7 +56,7 @@ class CreateAccount(Operation):
             ]
         )
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """Return starting_balance, funder and account."""
         found: dict[str, object] = {"starting_balance": amount_text(self.balance)}
         return found | self.source.fields("funder") | {"account": self.account}

@@ -41,9 +41,9 @@ class ManageData(Operation):
         if self.name not in account.data:
             add_subentry(account, Code.MANAGE_DATA_LOW_RESERVE)
         account.data[self.name] = self.value
-        return Applied(effects=[Effect(self.source, kind, number, self.fields(None))])
+        return Applied(effects=[Effect(self.source, kind, number, self.fields())])
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """Return name and value (base64, empty when removed)."""
         return {"name": self.name, "value": b64encode(self.value or b"").decode()}
 

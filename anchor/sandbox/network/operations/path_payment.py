@@ -1,4 +1,4 @@
-"""Operations path_payment_strict_receive and _send; without an order book only one asset can pass."""
+"""Operations path_payment_strict_receive and _send; without an order book one asset passes."""
 
 from stellar_sdk import xdr
 
@@ -89,13 +89,16 @@ class PathPaymentStrictReceive(_PathPayment):
             raise transfer.refused("OVER_SENDMAX")
         transfer.debit(self.source.account, self.asset, self.amount)
         success = xdr.PathPaymentStrictReceiveResultSuccess([], self.last(self.amount))
-        effects = moved(self.source, self.sent, self.amount, self.to, self.asset, self.amount)
+        effects = moved(self.source, self.to, self.asset, self.amount)
         return Applied(extra={"success": success}, effects=effects)
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
-        """Return the record; nothing was sent when it failed."""
-        sent = self.amount if applied else 0
-        return self.record(self.amount, source_amount=sent, source_max=self.most)
+    def fields(self) -> dict[str, object]:
+        """Return the payment fields, path, source_amount and source_max."""
+        return self.record(self.amount, source_amount=self.amount, source_max=self.most)
+
+    def fields_of_failure(self) -> dict[str, object]:
+        """Nothing was sent."""
+        return self.record(self.amount, source_amount=0, source_max=self.most)
 
 
 class PathPaymentStrictSend(_PathPayment):
@@ -129,10 +132,13 @@ class PathPaymentStrictSend(_PathPayment):
             raise transfer.refused("UNDER_DESTMIN")
         transfer.credit(self.to.account, self.asset, self.amount)
         success = xdr.PathPaymentStrictSendResultSuccess([], self.last(self.amount))
-        effects = moved(self.source, self.sent, self.amount, self.to, self.asset, self.amount)
+        effects = moved(self.source, self.to, self.asset, self.amount)
         return Applied(extra={"success": success}, effects=effects)
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
-        """Return the record; nothing arrived when it failed."""
-        arrived = self.amount if applied else 0
-        return self.record(arrived, source_amount=self.amount, destination_min=self.least)
+    def fields(self) -> dict[str, object]:
+        """Return the payment fields, path, source_amount and destination_min."""
+        return self.record(self.amount, source_amount=self.amount, destination_min=self.least)
+
+    def fields_of_failure(self) -> dict[str, object]:
+        """Nothing arrived."""
+        return self.record(0, source_amount=self.amount, destination_min=self.least)

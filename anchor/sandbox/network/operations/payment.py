@@ -30,7 +30,7 @@ class Payment(Operation):
 
     def apply(self, scene: Scene) -> Applied:
         """Credit first, then debit; XLM to oneself always succeeds."""
-        effects = moved(self.source, self.asset, self.amount, self.to, self.asset, self.amount)
+        effects = moved(self.source, self.to, self.asset, self.amount)
         if self.asset.is_native and self.to.account == self.source.account:
             return Applied(effects=effects)
         transfer = Transfer(scene, Code, "PAYMENT_")
@@ -38,7 +38,7 @@ class Payment(Operation):
         transfer.debit(self.source.account, self.asset, self.amount)
         return Applied(effects=effects)
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """Return asset, from, to and amount."""
         parties = self.source.fields("from") | self.to.fields("to")
         return self.asset.fields() | parties | {"amount": amount_text(self.amount)}

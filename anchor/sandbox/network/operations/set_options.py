@@ -131,7 +131,7 @@ class SetOptions(Operation):
     def _effect(self, applied: Applied, name: str, number: int, **fields: object) -> None:
         applied.effects.append(Effect(Party(self.source.account), name, number, fields))
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """Return only what was set."""
         found: dict[str, object | None] = {
             "home_domain": self.domain.decode("utf-8", "replace") if self.domain else None,

@@ -1,4 +1,4 @@
-"""Moving one asset between two accounts: the checks that all payments share (ledger rules of payment)."""
+"""Moving one asset between two accounts: the checks that all payments share."""
 
 from __future__ import annotations
 
@@ -67,11 +67,10 @@ class Transfer:
         return self.scene.state.lines.edit((account, asset))
 
 
-def moved(
-    source: Party, sent: Asset, sent_amount: int, to: Party, asset: Asset, amount: int
-) -> list[Effect]:
+def moved(source: Party, to: Party, asset: Asset, amount: int) -> list[Effect]:
     """Return the two effects of a payment, the credit first."""
+    fields = asset.fields() | {"amount": amount_text(amount)}
     return [
-        Effect(to, "account_credited", 2, asset.fields() | {"amount": amount_text(amount)}),
-        Effect(source, "account_debited", 3, sent.fields() | {"amount": amount_text(sent_amount)}),
+        Effect(to, "account_credited", 2, fields),
+        Effect(source, "account_debited", 3, fields),
     ]

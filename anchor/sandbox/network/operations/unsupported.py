@@ -16,10 +16,10 @@ class Unsupported(Operation):
         """Refuse it: nothing is charged and no ledger holds it."""
         raise Refused(OpCode.opNOT_SUPPORTED)
 
-    def apply(self, scene: Scene) -> Applied:
+    def apply(self, scene: Scene) -> Applied:  # noqa: ARG002 - it never gets so far
         """Refuse it."""
         raise Refused(OpCode.opNOT_SUPPORTED)
 
-    def fields(self, applied: Applied | None) -> dict[str, object]:
+    def fields(self) -> dict[str, object]:
         """It has no record, for it is in no ledger."""
         return {}

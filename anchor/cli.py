@@ -1,0 +1,232 @@
+"""``flask anchor …``: the services, the stream runner, and an operator's first tools."""
+
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, ScriptInfo, with_appcontext
+
+from anchor.errors import AnchorError
+from anchor.extensions import gateway, settings
+from anchor.services import jobs, networks, passes, standing
+from anchor.services.transactions import PAY_OUT
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 1
+
+
+class _Group(AppGroup):
+    """Finds the application from any folder; commands fail with a sentence and status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command of the group."""
+        info = ctx.ensure_object(ScriptInfo)
+        if not info.app_import_path and info.create_app is None:
+            info.app_import_path = "anchor:create_app"
+        try:
+            return super().invoke(ctx)
+        except AnchorError as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_FAILED)
+
+
+group = _Group("anchor", help="Run and look after an anchor.")
+
+
+@group.command("watch-transactions", with_appcontext=False)
+@click.option(
+    "--execute-transactions", "-x", is_flag=True, help="Pay out what a matched payment calls for."
+)
+@click.option("--use-dramatiq", is_flag=True, help="With -x: let the workers do it.")
+@click.pass_context
+def watch_transactions(
+    ctx: click.Context, *, execute_transactions: bool, use_dramatiq: bool
+) -> None:
+    """Follow the payments of all distribution accounts, for ever."""
+    if use_dramatiq and not execute_transactions:
+        raise click.UsageError("--use-dramatiq needs --execute-transactions.")
+    app = ctx.ensure_object(ScriptInfo).load_app()
+    from anchor.streams.runner import Runner
+
+    runner = Runner(app, _on_credited(app, execute_transactions, use_dramatiq))
+    _until_signalled(runner.stop)
+    runner.run()
+
+
+def _on_credited(app: Flask, execute: bool, use_dramatiq: bool) -> Callable[[Any], None]:
+    if use_dramatiq:
+        _ring_through_broker(app)
+    elif execute:
+        log.warning("paying out in this process holds the stream up; --use-dramatiq does not")
+        return _execute_here
+    return lambda _ids: None
+
+
+def _ring_through_broker(app: Flask) -> None:
+    """Let `jobs.ring` reach the workers: every job that is owed here is rung."""
+    from anchor import actors
+    from anchor.actors import broker
+
+    if app.extensions["anchor"].settings.broker_url is None:
+        raise click.ClickException("ANCHOR_BROKER_URL is not set, and workers need a broker.")
+    broker.use(app)
+    jobs.ring = actors.ring
+
+
+def _execute_here(transaction_ids: Any) -> None:
+    for transaction_id in transaction_ids:
+        try:
+            jobs.run(jobs.Address(PAY_OUT, transaction_id))
+        except AnchorError as error:
+            log.warning("paying out %s: %s", transaction_id, error)
+
+
+def _service(name: str, help_text: str) -> None:
+    """Add the command of one service: once, or in a loop, with a summary."""
+
+    @group.command(name.replace("_", "-"), help=help_text)
+    @click.option("--loop", is_flag=True, help="Go on for ever.")
+    @click.option(
+        "--interval",
+        type=click.IntRange(1, 86_400),
+        default=10,
+        show_default=True,
+        help="Seconds between two passes of the loop.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+    @with_appcontext
+    def command(*, loop: bool, interval: int, as_json: bool) -> None:
+        stop = threading.Event()
+        _until_signalled(stop)
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        lanes = _Lanes(app, name)
+        while True:
+            failed = not lanes.start_pass()
+            if not loop:
+                done = lanes.wait()
+                _summary(name, done, failed or lanes.failed, as_json=as_json)
+                sys.exit(EXIT_FAILED if failed or lanes.failed else 0)
+            if stop.wait(interval):
+                return
+
+
+class _Lanes:
+    """One thread for each lane that has work, so that a hanging rail delays only its own."""
+
+    def __init__(self, app: Flask, service: str) -> None:
+        self._app = app
+        self._service = service
+        self._threads: dict[str, threading.Thread] = {}
+        self._lock = threading.Lock()
+        self.done = 0
+        self.failed = False
+
+    def start_pass(self) -> bool:
+        """Owe what is called for and put a thread to each lane without one; False on failure."""
+        try:
+            with self._app.app_context():
+                lanes = passes.owe(self._service)
+        except AnchorError as error:
+            log.error("%s: %s", self._service, error)
+            return False
+        for lane in lanes:
+            thread = self._threads.get(lane)
+            if thread is None or not thread.is_alive():
+                thread = threading.Thread(target=self._work, args=(lane,), daemon=True)
+                self._threads[lane] = thread
+                thread.start()
+        return True
+
+    def wait(self) -> int:
+        """Wait for all lanes; return how many jobs were done."""
+        for thread in self._threads.values():
+            thread.join()
+        return self.done
+
+    def _work(self, lane: str) -> None:
+        try:
+            with self._app.app_context():
+                count = passes.work_off(self._service, lane)
+            with self._lock:
+                self.done += count
+        except Exception:
+            log.exception("%s failed in the lane %s", self._service, lane)
+            self.failed = True
+
+
+def _summary(name: str, done: int, failed: bool, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"service": name, "jobs": done, "failed": failed}))
+    else:
+        click.echo(f"{name}: {done} job(s)" + (", with failures" if failed else ""))
+
+
+_service("execute_outgoing_transactions", "Pay out every transaction that is ready.")
+_service("poll_outgoing_transactions", "Ask the rails about what they were sent.")
+_service("work", "Do whatever else is due.")
+
+
+@group.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@with_appcontext
+def status(*, as_json: bool) -> None:
+    """Show how far each account was read, and what waits."""
+    found = standing.look()
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for account in found["accounts"]:
+        state = f"STOPPED: {account['stopped']}" if account["stopped"] else "followed"
+        click.echo(f"{account['account']}  read until {account['read_until']}  {state}")
+    for name in ("jobs_due", "jobs_parked", "cases_open"):
+        click.echo(f"{name.replace('_', ' ')}: {found[name]}")
+
+
+@group.command("rewind")
+@click.argument("account")
+@click.option("--from-ledger", type=click.IntRange(1), required=True)
+@with_appcontext
+def rewind(account: str, from_ledger: int) -> None:
+    """Read an account again from a ledger on; what is kept already stays."""
+    networks.rewind(gateway(), account, from_ledger)
+    click.echo(f"{account} is read from ledger {from_ledger}.")
+
+
+@group.command("adopt-network")
+@click.confirmation_option(prompt="Begin anew on this network? Old rows stay as history.")
+@with_appcontext
+def adopt_network() -> None:
+    """Begin anew on a network that was reset."""
+    networks.adopt(gateway(), settings().network_passphrase)
+    click.echo("The network is adopted; its accounts are watched from now on.")
+
+
+@group.command("migrate")
+@with_appcontext
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    from anchor import schema
+
+    schema.upgrade(settings().database_url)
+    click.echo("The database is at head.")
+
+
+@group.command("rails")
+def rails() -> None:
+    """List the rails that are installed."""
+    from anchor.integrations import registry
+
+    for name, distribution, value in registry.available():
+        click.echo(f"{name:16} {distribution:24} {value}")
+
+
+def _until_signalled(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())

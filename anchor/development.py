@@ -1,0 +1,145 @@
+"""Development mode: with nothing configured, a folder gets all that an anchor needs.
+
+``.anchor/`` in the current folder (or what ANCHOR_DATA_DIR names) holds a configuration,
+generated secrets, chosen ports, the embedded servers and the sandbox network, and keeps
+them for the next time. The public network is refused.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from anchor import config, embedded, keeping, schema
+from anchor.config import TESTNET_PASSPHRASE, Settings
+from anchor.sandbox.ground import CODE, Keys, establish, new_keys
+
+WEB_PORT = 8000
+
+_FILE = """\
+# Written by development mode; change what you like. Amounts stand in quotes.
+
+[anchor]
+home_domains = ["localhost:{port}"]
+web_auth_domain = "localhost:{port}"
+
+[network]
+passphrase = "{passphrase}"
+
+[organization]
+ORG_NAME = "Sandbox Anchor"
+
+[assets.{code}]
+issuer = "{issuer}"
+distribution = "{distribution}"
+rails = ["bank"]
+
+[assets.{code}.withdrawal]
+min_amount = "1"
+max_amount = "10000"
+fee_fixed = "1"
+fee_percent = "0.5"
+
+[rails.bank]
+url = "{bank}"
+"""
+
+
+def folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of development mode."""
+    return Path(environ.get("ANCHOR_DATA_DIR") or ".anchor").resolve()
+
+
+def settings(environ: Mapping[str, str]) -> Settings:
+    """Prepare the folder, start or find its servers, migrate, and return the settings.
+
+    Safe to call from several processes at once; everything lives as long as one of them.
+    """
+    root = folder(environ)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    root.chmod(0o700)
+    lock = os.open(root / "prepare.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _prepare(root, environ)
+    finally:
+        os.close(lock)
+
+
+def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
+    servers = embedded.use(root / "servers")
+    ready = keeping.use(root / "sandbox", "anchor.sandbox.keeper", TESTNET_PASSPHRASE)
+    url = str(ready["url"])
+    keys, jwt_secret = _secrets(root)
+    establish(url, TESTNET_PASSPHRASE, keys)
+    port = _port(root)
+    file = root / "anchor.toml"
+    text = _FILE.format(
+        port=port,
+        passphrase=TESTNET_PASSPHRASE,
+        code=CODE,
+        issuer=keys.issuer_id,
+        distribution=keys.distribution_id,
+        bank=f"{url}/bank",
+    )
+    if not file.exists():
+        keeping.write_private(file, text)
+    made = {
+        "ANCHOR_CONFIG": str(file),
+        "ANCHOR_PUBLIC_URL": f"http://localhost:{port}",
+        "ANCHOR_DATABASE_URL": servers.database_url,
+        "ANCHOR_BROKER_URL": servers.broker_url,
+        "ANCHOR_HORIZON_URL": url,
+        "ANCHOR_SIGNING_SECRET": keys.signing,
+        "ANCHOR_JWT_SECRET": jwt_secret,
+        f"{config.DISTRIBUTION_PREFIX}{CODE}": keys.distribution,
+    }
+    named = {name: value for name, value in environ.items() if name.startswith("ANCHOR_")}
+    found = config.load(made | named, development=True)
+    schema.upgrade(found.database_url)
+    return found
+
+
+def _secrets(root: Path) -> tuple[Keys, str]:
+    file = root / "secrets.json"
+    if not file.exists():
+        made = asdict(new_keys()) | {"jwt": secrets.token_urlsafe(32)}
+        keeping.write_private(file, json.dumps(made))
+    known = json.loads(file.read_text(encoding="utf-8"))
+    return Keys(known["signing"], known["issuer"], known["distribution"]), known["jwt"]
+
+
+def _port(root: Path) -> int:
+    """Return the port of the web: that of `flask run` where this is one, else the kept one."""
+    file = root / "web.port"
+    context = click.get_current_context(silent=True)
+    if context is not None and context.info_name == "run" and "port" in context.params:
+        port = int(context.params["port"])
+    elif file.exists():
+        return int(file.read_text(encoding="utf-8"))
+    else:
+        port = WEB_PORT if _is_free(WEB_PORT) else _any_free()
+    file.write_text(str(port), encoding="utf-8")
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _any_free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

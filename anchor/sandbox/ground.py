@@ -1,0 +1,58 @@
+"""The ground an anchor stands on in the sandbox: an issuer and a distribution account."""
+
+from dataclasses import dataclass
+
+import requests
+from stellar_sdk import Asset, Keypair, Server, TransactionBuilder
+from stellar_sdk.client.requests_client import RequestsClient
+from stellar_sdk.exceptions import NotFoundError
+
+CODE = "USDC"
+_FLOAT = "1000000"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The secret keys of a sandbox anchor."""
+
+    signing: str
+    issuer: str
+    distribution: str
+
+    @property
+    def issuer_id(self) -> str:
+        """The issuer's account."""
+        return Keypair.from_secret(self.issuer).public_key
+
+    @property
+    def distribution_id(self) -> str:
+        """The distribution account."""
+        return Keypair.from_secret(self.distribution).public_key
+
+
+def new_keys() -> Keys:
+    """Make new keys for a sandbox anchor."""
+    return Keys(*(Keypair.random().secret for _ in range(3)))
+
+
+def establish(url: str, passphrase: str, keys: Keys) -> None:
+    """Create the issuer and the distribution account with its trust line, once."""
+    with Server(url, client=RequestsClient(num_retries=0)) as server:
+        try:
+            known = server.accounts().account_id(keys.distribution_id).call()
+            if any(line.get("asset_code") == CODE for line in known["balances"]):
+                return
+        except NotFoundError:
+            for account in (keys.issuer_id, keys.distribution_id):
+                requests.get(f"{url}/friendbot", params={"addr": account}, timeout=30)
+        issuer, distribution = (Keypair.from_secret(s) for s in (keys.issuer, keys.distribution))
+        asset = Asset(CODE, keys.issuer_id)
+        builder = TransactionBuilder(
+            server.load_account(keys.issuer_id), passphrase, base_fee=100
+        ).set_timeout(60)
+        builder.append_change_trust_op(asset, source=keys.distribution_id)
+        builder.append_payment_op(keys.distribution_id, asset, _FLOAT)
+        envelope = builder.build()
+        envelope.sign(issuer)
+        envelope.sign(distribution)
+        server.submit_transaction(envelope)
