@@ -72,11 +72,11 @@ def _on_credited(app: Flask, execute: bool, use_dramatiq: bool) -> Callable[[Any
 def _ring_through_broker(app: Flask) -> None:
     """Let `jobs.ring` reach the workers: every job that is owed here is rung."""
     from anchor import actors
-    from anchor.actors import broker
+    from anchor.actors import setup
 
     if app.extensions["anchor"].settings.broker_url is None:
         raise click.ClickException("ANCHOR_BROKER_URL is not set, and workers need a broker.")
-    broker.use(app)
+    setup.use(app)
     jobs.ring = actors.ring
 
 
@@ -171,6 +171,38 @@ def _summary(name: str, done: int, failed: bool, *, as_json: bool) -> None:
 _service("execute_outgoing_transactions", "Pay out every transaction that is ready.")
 _service("poll_outgoing_transactions", "Ask the rails about what they were sent.")
 _service("work", "Do whatever else is due.")
+
+
+@group.command("up", with_appcontext=False)
+def up() -> None:
+    """Run web, workers, scheduler and stream runner under this terminal."""
+    from anchor.up import up as run
+
+    run()
+
+
+@group.command("demo", with_appcontext=False)
+@click.option("--once", is_flag=True, help="End after the withdrawal; status 0 if completed.")
+def demo(*, once: bool) -> None:
+    """Run everything in development mode, and a withdrawal on it."""
+    from anchor import config, development
+    from anchor.up import demo as run
+
+    log_file = development.folder(config.environment()) / "demo.log"
+    sys.exit(0 if run(once=once, log=log_file) else EXIT_FAILED)
+
+
+@group.command("sandbox", with_appcontext=False)
+def sandbox() -> None:
+    """Run the sandbox network and its bank of this folder, and nothing else."""
+    from anchor import config, development, keeping
+
+    root = development.folder(config.environment()) / "sandbox"
+    ready = keeping.use(root, "anchor.sandbox.keeper", config.TESTNET_PASSPHRASE)
+    click.echo(f"{ready['url']} is a Stellar test network, {ready['url']}/bank its bank.")
+    stop = threading.Event()
+    _until_signalled(stop)
+    stop.wait()
 
 
 @group.command("status")

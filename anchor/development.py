@@ -72,6 +72,11 @@ def settings(environ: Mapping[str, str]) -> Settings:
         os.close(lock)
 
 
+def issuer_secret(environ: Mapping[str, str]) -> str:
+    """Return the secret key of the sandbox's issuer, which a demo wallet is given money with."""
+    return _secrets(folder(environ))[0].issuer
+
+
 def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
     servers = embedded.use(root / "servers")
     ready = keeping.use(root / "sandbox", "anchor.sandbox.keeper", TESTNET_PASSPHRASE)

@@ -4,7 +4,7 @@ Importing this declares them and does nothing else: no application, no connectio
 output. The application is made once for each process, when it is first needed.
 """
 
-from anchor.actors.broker import broker
+from anchor.actors.setup import broker
 from anchor.actors.doorbell import ring
 from anchor.actors.jobs import (
     execute_outgoing_transaction,

@@ -10,7 +10,7 @@ import redis
 from dramatiq.broker import Broker
 from dramatiq.brokers.redis import RedisBroker
 
-from anchor.actors.broker import LatePool, broker
+from anchor.actors.setup import LatePool, broker
 from anchor.actors.jobs import ACTORS
 from anchor.services.jobs import Address
 

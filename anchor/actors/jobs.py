@@ -1,6 +1,6 @@
 """The actors that do one job: the message names it, the claim decides."""
 
-from anchor.actors.broker import AppActor, actor
+from anchor.actors.setup import AppActor, actor
 from anchor.services import jobs, payments, payouts
 from anchor.services.transactions import PAY_OUT
 

@@ -1,0 +1,131 @@
+"""A demo wallet: it speaks SEP-1, 10 and 24 over HTTP, and pays on the ledger."""
+
+import re
+import tomllib
+from typing import Any
+
+import requests
+from stellar_sdk import Asset, IdMemo, Keypair, Server, TransactionBuilder, TransactionEnvelope
+from stellar_sdk.client.requests_client import RequestsClient
+
+_TIMEOUT_S = 30
+
+
+class WalletError(Exception):
+    """The anchor or the network answered what the wallet cannot go on with."""
+
+
+class Wallet:
+    """One customer's wallet for one anchor."""
+
+    def __init__(self, anchor_url: str, horizon_url: str) -> None:
+        self.keys = Keypair.random()
+        self.anchor_url = anchor_url.rstrip("/")
+        self.horizon_url = horizon_url
+        self.http = requests.Session()
+        self.toml: dict[str, Any] = {}
+
+    def discover(self) -> dict[str, Any]:
+        """Read the anchor's stellar.toml (SEP-1)."""
+        answer = self.http.get(f"{self.anchor_url}/.well-known/stellar.toml", timeout=_TIMEOUT_S)
+        answer.raise_for_status()
+        self.toml = tomllib.loads(answer.text)
+        return self.toml
+
+    def asset(self, code: str) -> Asset:
+        """Return the anchor's asset by its code."""
+        for currency in self.toml["CURRENCIES"]:
+            if currency["code"] == code:
+                return Asset(code, currency["issuer"])
+        raise WalletError(f"the anchor has no {code}")
+
+    def fund(self, code: str, amount: str, giver_secret: str) -> None:
+        """Create the account with lumens, a trust line and some of the asset."""
+        answer = self.http.get(
+            f"{self.horizon_url}/friendbot",
+            params={"addr": self.keys.public_key},
+            timeout=_TIMEOUT_S,
+        )
+        answer.raise_for_status()
+        giver, asset = Keypair.from_secret(giver_secret), self.asset(code)
+        with self._server() as server:
+            builder = self._builder(server, giver.public_key)
+            builder.append_change_trust_op(asset, source=self.keys.public_key)
+            builder.append_payment_op(self.keys.public_key, asset, amount)
+            envelope = builder.build()
+            envelope.sign(giver)
+            envelope.sign(self.keys)
+            server.submit_transaction(envelope)
+
+    def log_in(self) -> None:
+        """Log in by signature (SEP-10)."""
+        endpoint = self.toml["WEB_AUTH_ENDPOINT"]
+        query = {"account": self.keys.public_key}
+        challenge = _json(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
+        envelope = TransactionEnvelope.from_xdr(
+            challenge["transaction"], challenge["network_passphrase"]
+        )
+        envelope.sign(self.keys)
+        answer = self.http.post(
+            endpoint, json={"transaction": envelope.to_xdr()}, timeout=_TIMEOUT_S
+        )
+        self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+
+    def ask_to_withdraw(self, code: str, amount: str, account_number: str) -> str:
+        """Open a withdrawal and fill in its page (SEP-24); return its id."""
+        answer = self.http.post(
+            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/withdraw/interactive",
+            json={"asset_code": code},
+            timeout=_TIMEOUT_S,
+        )
+        opened = _json(answer)
+        page = requests.get(opened["url"], timeout=_TIMEOUT_S)
+        token = re.search(r'name="token" value="([^"]+)"', page.text)
+        if page.status_code != 200 or token is None:
+            raise WalletError(f"the page answered {page.status_code}")
+        form = {"token": token[1], "amount": amount, "bank_account_number": account_number}
+        target = opened["url"].partition("?")[0]
+        filled = requests.post(target, data=form, timeout=_TIMEOUT_S)
+        if filled.status_code != 200:
+            raise WalletError(f"the page refused the form with {filled.status_code}")
+        return str(opened["id"])
+
+    def transaction(self, transaction_id: str) -> dict[str, Any]:
+        """Ask how a transaction stands."""
+        answer = self.http.get(
+            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transaction",
+            params={"id": transaction_id},
+            timeout=_TIMEOUT_S,
+        )
+        shown: dict[str, Any] = _json(answer)["transaction"]
+        return shown
+
+    def pay(self, transaction: dict[str, Any], code: str) -> str:
+        """Pay what a withdrawal asks for; return the hash."""
+        with self._server() as server:
+            builder = self._builder(server, self.keys.public_key)
+            builder.append_payment_op(
+                transaction["withdraw_anchor_account"],
+                self.asset(code),
+                transaction["amount_in"],
+            )
+            builder.add_memo(IdMemo(int(transaction["withdraw_memo"])))
+            envelope = builder.build()
+            envelope.sign(self.keys)
+            return str(server.submit_transaction(envelope)["hash"])
+
+    def _server(self) -> Server:
+        return Server(self.horizon_url, client=RequestsClient(num_retries=0))
+
+    def _builder(self, server: Server, source: str) -> TransactionBuilder:
+        passphrase = self.toml["NETWORK_PASSPHRASE"]
+        return TransactionBuilder(
+            server.load_account(source), passphrase, base_fee=100
+        ).set_timeout(120)
+
+
+def _json(answer: requests.Response) -> dict[str, Any]:
+    if answer.status_code >= 400:
+        raise WalletError(f"{answer.request.method} {answer.url}: {answer.text[:200]}")
+    found: dict[str, Any] = answer.json()
+    return found
