@@ -61,8 +61,6 @@ def read_settings() -> Settings:
     return config.load(environ)
 
 
-
-
 def _logging(settings: Settings) -> None:
     if settings.testing:
         return
@@ -72,4 +70,3 @@ def _logging(settings: Settings) -> None:
         )
     for name in ("alembic", "werkzeug"):
         logging.getLogger(name).setLevel(logging.WARNING)
-

@@ -127,9 +127,7 @@ class FileSchema(_Strict):
         values=fields.String(validate=_spec),
         load_default=dict,
     )
-    client_domains = fields.Nested(
-        _ClientDomains, load_default=lambda: _ClientDomains().load({})
-    )
+    client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
 
 
 def sentences(errors: Any, path: str = "") -> Iterator[str]:

@@ -154,4 +154,3 @@ def _bounds(expected: Expectation, slack: int) -> tuple[int | None, int | None]:
     if expected.amount is not None:
         return max(expected.amount - slack, 1), expected.amount + slack
     return expected.min_amount, expected.max_amount
-

@@ -57,7 +57,9 @@ class Network(Base):
 
     __tablename__ = "networks"
     __table_args__ = (
-        Index("uq_networks_current", "is_current", unique=True, postgresql_where=text("is_current")),
+        Index(
+            "uq_networks_current", "is_current", unique=True, postgresql_where=text("is_current")
+        ),
     )
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=True)
@@ -253,11 +255,12 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
+        Index("ix_jobs_due", "kind", "due_at", postgresql_where=text("parked_at IS NULL")),
         Index(
-            "ix_jobs_due", "kind", "due_at", postgresql_where=text("parked_at IS NULL")
-        ),
-        Index(
-            "ix_jobs_leased", "lane", "leased_until", postgresql_where=text("leased_until IS NOT NULL")
+            "ix_jobs_leased",
+            "lane",
+            "leased_until",
+            postgresql_where=text("leased_until IS NOT NULL"),
         ),
     )
 

@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal, localcontext
 from anchor.errors import Rejected
 
 DECIMALS = 7
-STROOPS_PER_UNIT = 10**DECIMALS
+STROOPS_PER_UNIT: int = 10**DECIMALS
 MAX_STROOPS = 2**63 - 1
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,7}))?")
 
@@ -77,7 +77,7 @@ def format_amount_7(stroops: int) -> str:
 
 def round_down(stroops: int, decimals: int) -> int:
     """Round stroops down to what can be said in so many decimals (0 to 7)."""
-    step = 10 ** (DECIMALS - decimals)
+    step = int(10 ** (DECIMALS - decimals))
     return stroops - stroops % step
 
 

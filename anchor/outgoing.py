@@ -40,7 +40,9 @@ def fetch(url: str, *, max_bytes: int, timeout_s: int, allow_private: bool = Fal
     address = _resolve(host, port, allow_private=allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        return _get(parts.scheme, host, address, port, target, max_bytes, timeout_s)
+        return _get(
+            parts.scheme, host, address, port, target, max_bytes=max_bytes, timeout_s=timeout_s
+        )
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unavailable(f"{host} did not answer") from error
 
@@ -67,7 +69,7 @@ def _resolve(host: str, port: int, *, allow_private: bool) -> str:
 
 
 def _get(
-    scheme: str, host: str, address: str, port: int, target: str, max_bytes: int, timeout_s: int
+    scheme: str, host: str, address: str, port: int, target: str, *, max_bytes: int, timeout_s: int
 ) -> bytes:
     timeout = Timeout(total=timeout_s)
     pool: urllib3.HTTPConnectionPool

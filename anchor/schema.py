@@ -1,5 +1,6 @@
 """The database's schema: where its migrations are, whether it is at head, bringing it there."""
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from anchor.errors import Unavailable
 
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 
 def folder() -> Path:
     """Return the folder of the migrations: inside an installed package, or beside it."""
@@ -20,6 +23,9 @@ def folder() -> Path:
 
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Bring a database to a revision; processes that come together wait for each other."""
+    at, head = standing(database_url)
+    if revision == "head" and at == head:
+        return
     command.upgrade(_config(database_url), revision)
 
 

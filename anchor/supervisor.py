@@ -4,6 +4,7 @@ Each child leads a process group of its own. A guard process holds the other end
 when this process ends without a word, SIGKILLed even, the guard ends all the groups.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -80,7 +81,7 @@ class Supervisor:
         """End all children: gently, then firmly; and the guard."""
         self.stop.set()
         for process in list(self.processes.values()):
-            _signal(process, signal.SIGTERM)
+            process.terminate()  # the leader alone: it knows how to end its own
         deadline = monotonic() + self._grace_s
         for thread in self._threads:
             thread.join(timeout=max(0, deadline - monotonic()))
@@ -144,7 +145,7 @@ class Supervisor:
         self.processes[child.name] = process
         self._tell_guard(f"+{process.pid}")
         if self.stop.is_set():
-            _signal(process, signal.SIGTERM)
+            process.terminate()
         assert process.stdout is not None
         self._copy(child.name, process.stdout, number)
         code = process.wait()
@@ -160,16 +161,11 @@ class Supervisor:
     def _tell_guard(self, line: str) -> None:
         assert self._guard is not None
         assert self._guard.stdin is not None
-        with self._lock:
-            try:
-                self._guard.stdin.write(f"{line}\n".encode())
-                self._guard.stdin.flush()
-            except (BrokenPipeError, ValueError):
-                pass
+        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
+            self._guard.stdin.write(f"{line}\n".encode())
+            self._guard.stdin.flush()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass

@@ -4,11 +4,11 @@ Nothing here asks a network or a database: what the ledger says of an account is
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from secrets import token_bytes
-from base64 import b64encode
 from typing import Any
 
 import jwt
@@ -151,9 +151,7 @@ def build_challenge(
         Account(server.public_key, -1), policy.network_passphrase, base_fee=100
     )
     builder.add_time_bounds(now, now + policy.challenge_s)
-    builder.append_manage_data_op(
-        f"{home} auth", b64encode(token_bytes(48)), source=client.address
-    )
+    builder.append_manage_data_op(f"{home} auth", b64encode(token_bytes(48)), source=client.address)
     builder.append_manage_data_op(
         "web_auth_domain", policy.web_auth_domain, source=server.public_key
     )

@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import create_engine
 
-from anchor.extensions import db
 from anchor import models  # noqa: F401 - the tables must be known
+from anchor.extensions import db
 
 config = context.config
 LOCK = 7_241_021

@@ -4,7 +4,6 @@ Importing this declares them and does nothing else: no application, no connectio
 output. The application is made once for each process, when it is first needed.
 """
 
-from anchor.actors.setup import broker
 from anchor.actors.doorbell import ring
 from anchor.actors.jobs import (
     execute_outgoing_transaction,
@@ -16,6 +15,7 @@ from anchor.actors.periodic import (
     poll_outgoing_transactions,
     work,
 )
+from anchor.actors.setup import broker
 
 __all__ = [
     "broker",

@@ -10,8 +10,8 @@ import redis
 from dramatiq.broker import Broker
 from dramatiq.brokers.redis import RedisBroker
 
-from anchor.actors.setup import LatePool, broker
 from anchor.actors.jobs import ACTORS
+from anchor.actors.setup import LatePool, broker
 from anchor.services.jobs import Address
 
 log = logging.getLogger(__name__)
@@ -40,14 +40,15 @@ def _bell() -> Broker:
 
 def ring(jobs: Sequence[Address]) -> None:
     """Tell the workers that these jobs are due; losing a message is harmless."""
-    _quietly(lambda: [_send(job) for job in jobs])
+    _quietly(lambda: _send(jobs))
 
 
-def _send(job: Address) -> None:
-    _bell().enqueue(ACTORS[job.kind].message(job.subject_id))
+def _send(jobs: Sequence[Address]) -> None:
+    for job in jobs:
+        _bell().enqueue(ACTORS[job.kind].message(job.subject_id))
 
 
-def _quietly(act: Callable[[], object]) -> None:
+def _quietly(act: Callable[[], None]) -> None:
     global _silent_until  # noqa: PLW0603
     with _lock:
         if monotonic() < _silent_until:

@@ -16,9 +16,7 @@ def challenge() -> ResponseReturnValue:
     """Hand out a challenge for the account that wants to log in."""
     query = ChallengeQuery().load(request.args.to_dict())
     envelope = logins.begin(**query)
-    return jsonify(
-        {"transaction": envelope, "network_passphrase": settings().network_passphrase}
-    )
+    return jsonify({"transaction": envelope, "network_passphrase": settings().network_passphrase})
 
 
 @bp.post("/auth")

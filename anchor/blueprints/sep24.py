@@ -3,7 +3,7 @@
 from secrets import token_hex
 from typing import Any
 
-from flask import Blueprint, jsonify, make_response, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anchor import web_auth
@@ -75,9 +75,7 @@ def transaction() -> ResponseReturnValue:
     principal = current_principal()
     query = words.OneQuery().load(request.args.to_dict())
     query.pop("lang", None)
-    view = withdrawals.find(
-        owner_of(principal), transaction_id=query.pop("id", None), **query
-    )
+    view = withdrawals.find(owner_of(principal), transaction_id=query.pop("id", None), **query)
     return jsonify({"transaction": _shown(view)})
 
 
@@ -183,7 +181,7 @@ def _amount(text: str, policy: AssetPolicy, problems: dict[str, str]) -> int:
     return amount
 
 
-def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> str | Any:
+def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> Response:
     if view.row.status != Status.INCOMPLETE:
         return _page("withdraw_done.html", view)
     policy = _policy(view)
@@ -199,7 +197,7 @@ def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> str | 
     )
 
 
-def _page(template: str, view: View, **context: Any) -> Any:
+def _page(template: str, view: View, **context: Any) -> Response:
     shown = words.one(view, settings(), lambda _row_id: "")
     body = render_template(
         template,
@@ -213,7 +211,7 @@ def _page(template: str, view: View, **context: Any) -> Any:
     return _secured(body)
 
 
-def _secured(body: str) -> Any:
+def _secured(body: str) -> Response:
     response = make_response(body)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"

@@ -21,7 +21,5 @@ def use(folder: Path, *, durable: bool = True, timeout_s: int = 60) -> Servers:
     `durable=False` trades safety against a power failure for speed, for tests. Raises
     `Unavailable` where a server is missing or does not start in time, with the reason.
     """
-    ready = keeping.use(
-        folder, "anchor.embedded.keeper", str(int(durable)), timeout_s=timeout_s
-    )
+    ready = keeping.use(folder, "anchor.embedded.keeper", str(int(durable)), timeout_s=timeout_s)
     return Servers(folder, ready["database_url"], ready["broker_url"])

@@ -143,6 +143,7 @@ class Keeper:
                     "--locale=C",
                     "--no-sync",
                 ],
+                check=False,
                 capture_output=True,
                 cwd="/",
                 env={"PATH": os.defpath, "TZ": "UTC"},
@@ -215,9 +216,7 @@ class Keeper:
             os.chown(path, NOBODY, NOBODY)
 
     def _stop(self) -> None:
-        for process, gently in zip(
-            self.processes, (signal.SIGTERM, signal.SIGINT), strict=False
-        ):
+        for process, gently in zip(self.processes, (signal.SIGTERM, signal.SIGINT), strict=False):
             if process.poll() is None:
                 process.send_signal(gently)
         for process in self.processes:

@@ -43,9 +43,7 @@ def available() -> list[tuple[str, str, str]]:
     )
 
 
-def _make(
-    name: str, points: list[EntryPoint], options: Mapping[str, Any]
-) -> RailsIntegration:
+def _make(name: str, points: list[EntryPoint], options: Mapping[str, Any]) -> RailsIntegration:
     if not points:
         raise Misconfigured(f"The rail {name} is not installed (entry point group {RAILS}).")
     if len({point.value for point in points}) > 1:

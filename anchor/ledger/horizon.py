@@ -1,5 +1,6 @@
 """A Stellar network as Horizon tells of it."""
 
+import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -197,7 +198,7 @@ def _json(response: requests.Response, path: str) -> dict[str, Any]:
         if len(body) > MAX_BYTES:
             raise Unavailable(f"{path} was answered with too much")
     try:
-        found = requests.models.complexjson.loads(body)
+        found = json.loads(body)
     except ValueError as error:
         raise Unavailable(f"{path} was not answered in JSON") from error
     if not isinstance(found, dict):
@@ -233,7 +234,7 @@ def _records_of(events: Sequence[sse.Event]) -> tuple[list[dict[str, Any]], bool
                 return records, True
             raise Unavailable(f"the event stream said: {event.data[:100]}")
         try:
-            record = requests.models.complexjson.loads(event.data)
+            record = json.loads(event.data)
         except ValueError as error:
             raise Unavailable("the event stream sent what is not JSON") from error
         if isinstance(record, dict) and "paging_token" in record:
@@ -284,5 +285,3 @@ def _failure(body: Mapping[str, Any]) -> Rejected:
     transaction = codes.get("transaction") or str(body.get("title") or "refused")
     operations = tuple(codes.get("operations") or ())
     return SubmissionFailed(transaction, operations, extras.get("result_xdr"))
-
-

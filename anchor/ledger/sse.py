@@ -1,5 +1,6 @@
 """Reading an event stream: bytes in, events out, with signs of life in between."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
@@ -49,7 +50,9 @@ class Parser:
         return events
 
     def _line_end(self) -> tuple[int, int] | None:
-        at = min((i for i in (self._rest.find(b"\n"), self._rest.find(b"\r")) if i >= 0), default=-1)
+        at = min(
+            (i for i in (self._rest.find(b"\n"), self._rest.find(b"\r")) if i >= 0), default=-1
+        )
         if at < 0:
             return None
         if self._rest[at : at + 1] == b"\r":
@@ -130,8 +133,6 @@ def _cut(response: requests.Response) -> None:
     )
     socket = getattr(connection, "sock", None)
     if socket is not None:
-        try:
+        with contextlib.suppress(OSError):
             socket.shutdown(2)
-        except OSError:
-            pass
     response.close()

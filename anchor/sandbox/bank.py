@@ -71,9 +71,9 @@ class Bank:
         """Look an order up by its key."""
         with self.lock:
             transfer = self.transfers.get(key)
-            if transfer and transfer.status == "sent" and key in self.settles_at:
-                if monotonic() >= self.settles_at[key]:
-                    self.settle(key)
+            due = transfer and transfer.status == "sent" and key in self.settles_at
+            if due and monotonic() >= self.settles_at[key]:
+                self.settle(key)
             return transfer
 
     def settle(self, key: str, status: str = "settled") -> None:

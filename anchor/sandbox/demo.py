@@ -69,7 +69,9 @@ class Demo:
         )
         transaction = wallet.transaction(opened)
         self._step(
-            show, f"wallet pays {AMOUNT} {CODE}; a ledger closes", lambda: wallet.pay(transaction, CODE)
+            show,
+            f"wallet pays {AMOUNT} {CODE}; a ledger closes",
+            lambda: wallet.pay(transaction, CODE),
         )
         done = self._follow(show, opened)
         self.summary = (

@@ -12,7 +12,9 @@ class ChallengeQuery(Schema):
     account = fields.String(required=True, validate=validate.Length(1, 100))
     memo = fields.String(validate=validate.Length(1, 30))
     home_domain = fields.String(validate=validate.Length(1, 253))
-    client_domain = fields.String(validate=validate.Regexp(r"\A[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z"))
+    client_domain = fields.String(
+        validate=validate.Regexp(r"\A[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")
+    )
 
 
 class TokenBody(Schema):

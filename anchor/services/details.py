@@ -8,7 +8,9 @@ from anchor.integrations.protocols import Field
 MAX_CHARS = 500
 
 
-def read(fields: Sequence[Field], given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def read(
+    fields: Sequence[Field], given: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Return the valid values, and for each other field the sentence that says why not."""
     values: dict[str, str] = {}
     problems: dict[str, str] = {}

@@ -316,6 +316,4 @@ def _free() -> tuple[ColumnElement[bool], ...]:
 
 
 def _unrung() -> ColumnElement[bool]:
-    return or_(
-        Job.rung_at.is_(None), Job.rung_at < func.now() - timedelta(seconds=RING_AGAIN_S)
-    )
+    return or_(Job.rung_at.is_(None), Job.rung_at < func.now() - timedelta(seconds=RING_AGAIN_S))

@@ -24,7 +24,7 @@ def issue(network_id: int, account_id: str, transaction_id: str) -> Memo:
     if held is not None:
         return held
     for _ in range(_TRIES):
-        memo = db.session.scalar(
+        memo: Memo | None = db.session.scalar(
             insert(Memo)
             .values(
                 network_id=network_id,

@@ -253,9 +253,7 @@ def let_go(watch: Watch) -> None:
 @atomic
 def stop(watch: Watch, reason: str) -> None:
     """Note that an account is not followed any more, and why (promise 2)."""
-    db.session.execute(
-        update(Account).where(Account.id == watch.id).values(stopped_reason=reason)
-    )
+    db.session.execute(update(Account).where(Account.id == watch.id).values(stopped_reason=reason))
 
 
 @atomic

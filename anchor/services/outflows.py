@@ -6,10 +6,10 @@ One transaction has one outflow at most that is not finally known; the key of at
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db
@@ -60,9 +60,7 @@ def open_payout(row: Transaction) -> Attempt:
     row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
     row.amount_fee = parts.amount_fee
     attempt = 1 + (
-        db.session.scalar(
-            select(func.max(Outflow.attempt)).where(Outflow.transaction_id == row.id)
-        )
+        db.session.scalar(select(func.max(Outflow.attempt)).where(Outflow.transaction_id == row.id))
         or 0
     )
     outflow = Outflow(
@@ -211,7 +209,7 @@ def _negative(outcome: Refused | Held | NeedsInfo) -> tuple[Event, str]:
 
 def _after_the_end(outflow: Outflow, outcome: Outcome) -> None:
     agrees = isinstance(outcome, Done if outflow.state == "done" else Refused | Held | NeedsInfo)
-    if agrees or isinstance(outcome, Unknown | Sent | ReadyForPickup) and outflow.state == "done":
+    if agrees or (isinstance(outcome, Unknown | Sent | ReadyForPickup) and outflow.state == "done"):
         return
     cases.open_case(
         "contradicts_final_outcome",
@@ -233,9 +231,7 @@ def _tell(outflow: Outflow, event: Event, message: str | None = None) -> None:
     happened(Happening(outflow.transaction_id, event, outflow.key, columns=columns))
 
 
-def _attempt(
-    outflow: Outflow, row: Transaction, age_s: object, *, is_new: bool = False
-) -> Attempt:
+def _attempt(outflow: Outflow, row: Transaction, age_s: Any, *, is_new: bool = False) -> Attempt:
     owner = Owner(row.owner_account, int(row.owner_subaccount) if row.owner_subaccount else None)
     order = OutgoingTransaction(
         key=outflow.key,
@@ -250,18 +246,16 @@ def _attempt(
         started_at=row.started_at,
         reference=outflow.reference,
     )
-    age = None if age_s is None else int(age_s)  # type: ignore[call-overload]
+    age = None if age_s is None else int(age_s)
     return Attempt(outflow.id, outflow.state, outflow.rail or "", order, age, is_new)
 
 
-def _age() -> object:
+def _age() -> ColumnElement[Any]:
     return func.floor(func.extract("epoch", func.now() - Outflow.called_at))
 
 
 def _set(attempt: Attempt, **columns: object) -> None:
-    db.session.execute(
-        update(Outflow).where(Outflow.id == attempt.outflow_id).values(**columns)
-    )
+    db.session.execute(update(Outflow).where(Outflow.id == attempt.outflow_id).values(**columns))
 
 
 def _stroops(amount: Decimal | None) -> int | None:

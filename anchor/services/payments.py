@@ -256,9 +256,7 @@ def _arrival(group: Sequence[LedgerPayment]) -> Arrival:
     )
 
 
-def _expectations(
-    watch: Watch, arrivals: Sequence[Arrival]
-) -> dict[tuple[str, str], Expectation]:
+def _expectations(watch: Watch, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], Expectation]:
     """Look up who owns the memos of these arrivals, and lock their transactions."""
     addresses = {address for arrival in arrivals if (address := address_of(arrival))}
     if not addresses:
@@ -341,14 +339,10 @@ def _act(
             desk.append(_case(payment, judgement))
     happened(*happenings.values())
     cases.open_cases(desk)
-    return tuple(
-        dict.fromkeys(item.transaction_id for item in happenings.values() if item.event)
-    )
+    return tuple(dict.fromkeys(item.transaction_id for item in happenings.values() if item.event))
 
 
-def _happening(
-    payment: LedgerPayment, judgement: Judgement, known: Happening | None
-) -> Happening:
+def _happening(payment: LedgerPayment, judgement: Judgement, known: Happening | None) -> Happening:
     assert judgement.transaction_id is not None
     assert payment.amount is not None
     return Happening(

@@ -204,9 +204,7 @@ def _ask_a_person(attempt: Attempt) -> None:
     )
 
 
-def _answers(
-    rail: RailsIntegration, batch: list[Attempt]
-) -> list[tuple[Attempt, Outcome]]:
+def _answers(rail: RailsIntegration, batch: list[Attempt]) -> list[tuple[Attempt, Outcome]]:
     """Ask about a batch, and singly where the batch raises."""
     refuse_inside_transaction()
     try:

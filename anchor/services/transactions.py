@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Table, bindparam, func, insert, select, tuple_, update
 
 from anchor import lifecycle
-from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Kind, NoSuchMove, Status
-from anchor.models import History, Memo, Transaction
+from anchor.models import History, Transaction
 from anchor.services import cases, jobs
 
 PAY_OUT = "execute_outgoing_transaction"
@@ -173,12 +171,12 @@ def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
 
 
 def _write(changes: Sequence[_Change]) -> None:
-    table = Transaction.__table__
+    table = cast(Table, Transaction.__table__)
     for columns, group in _by_columns(changes).items():
-        assignments = {name: bindparam(f"new_{name}") for name in columns}
+        assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
         for name in ("updated_at", "completed_at"):
             if name in assignments:
-                assignments[name] = func.now()  # type: ignore[assignment]
+                assignments[name] = func.now()
         statement = (
             update(table)
             .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
@@ -189,7 +187,7 @@ def _write(changes: Sequence[_Change]) -> None:
         assert done.rowcount in {-1, len(rows)}, "a version moved under its lock"
     history = [row for change in changes for row in change.history]
     if history:
-        db.session.execute(History.__table__.insert(), history)
+        db.session.execute(insert(History), history)
     owed = [job for change in changes if (job := change.next_job())]
     jobs.ensure(owed)
     for change in changes:

@@ -81,9 +81,7 @@ def open_interactive(
     db.session.add(row)
     db.session.flush()
     db.session.add(
-        History(
-            transaction_id=row.id, version=1, event="opened", cause=row.id, status=row.status
-        )
+        History(transaction_id=row.id, version=1, event="opened", cause=row.id, status=row.status)
     )
     return row.id
 
@@ -159,9 +157,7 @@ def find(
     }
     terms = [column == value for column, value in wanted.items() if value is not None]
     if not terms:
-        raise Rejected(
-            "one of id, stellar_transaction_id and external_transaction_id is required"
-        )
+        raise Rejected("one of id, stellar_transaction_id and external_transaction_id is required")
     return _one(*_owned_by(owner), *terms)
 
 

@@ -51,7 +51,7 @@ class Follower:
             pause_s = self._once()
             self._stop.wait(pause_s)
 
-    def _once(self) -> float:
+    def _once(self) -> int:
         """Follow once; return how long to rest before the next time, in seconds."""
         with self._app.app_context():
             try:
@@ -71,7 +71,7 @@ class Follower:
                 log.exception("following %s failed", self.account_id)
                 return self._back_off(error)
 
-    def _lead(self, watch: Watch) -> float:
+    def _lead(self, watch: Watch) -> int:
         try:
             networks.check(gateway(), watch)
         except Misconfigured as problem:
@@ -86,9 +86,9 @@ class Follower:
         reading.listen(cursor)
         return 0
 
-    def _back_off(self, error: Exception) -> float:
+    def _back_off(self, error: Exception) -> int:
         self._failures += 1
-        pause_s = min(_BACKOFF_MAX_S, 2 ** min(self._failures, 10) // 2)
+        pause_s = min(_BACKOFF_MAX_S, (1 << min(self._failures, 10)) // 2)
         log.warning("%s; following %s again in %d s", error, self.account_id, pause_s)
         return pause_s
 

@@ -46,6 +46,8 @@ class Runner:
             thread = self._threads.get(watch.id)
             if thread is None or not thread.is_alive():
                 follower = Follower(self._app, watch, self._on_credited, self.stop)
-                thread = threading.Thread(target=follower.run, name=watch.account_id[:8], daemon=True)
+                thread = threading.Thread(
+                    target=follower.run, name=watch.account_id[:8], daemon=True
+                )
                 self._threads[watch.id] = thread
                 thread.start()

@@ -8,7 +8,7 @@ from stellar_sdk import xdr
 from anchor.sandbox.network.values import Party, network_id
 
 
-class Malformed(ValueError):  # noqa: N818 - Horizon's word
+class Malformed(ValueError):
     """The text is not a transaction envelope that Horizon could decode."""
 
 

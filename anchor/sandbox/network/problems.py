@@ -89,7 +89,7 @@ _KNOWN: dict[str, tuple[int, str, str]] = {
 
 
 @dataclass(frozen=True)
-class Problem(Exception):  # noqa: N818 - Horizon calls it so
+class Problem(Exception):
     """An answer that is not data; `extras` as Horizon has them for this type."""
 
     type: str

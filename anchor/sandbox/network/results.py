@@ -62,7 +62,7 @@ def word(code: IntEnum) -> str:
     return "op_" + name.removeprefix(prefix).lower()
 
 
-class Refused(Exception):  # noqa: N818 - a verdict of the ledger, not a fault
+class Refused(Exception):
     """An operation cannot be done; `code` is its result code."""
 
     def __init__(self, code: IntEnum) -> None:

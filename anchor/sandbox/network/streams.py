@@ -14,7 +14,7 @@ HELLO = b'retry: 1000\nevent: open\ndata: "hello"\n\n'
 BYEBYE = b'retry: 10\nevent: close\ndata: "byebye"\n\n'
 
 
-class StreamCut(ConnectionError):  # noqa: N818 - an end, not a fault
+class StreamCut(ConnectionError):
     """The stream ends without a goodbye; the server drops the connection."""
 
 

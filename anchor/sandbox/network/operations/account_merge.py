@@ -19,7 +19,7 @@ class AccountMerge(Operation):
 
     def read(self, body: xdr.OperationBody) -> None:
         """Take the destination."""
-        assert body.destination is not None  # noqa: S101 - the union's arm
+        assert body.destination is not None
         self.into = Party.of(body.destination)
 
     def threshold(self, account: Account) -> int:

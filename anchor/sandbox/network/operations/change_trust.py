@@ -23,7 +23,7 @@ class ChangeTrust(Operation):
 
     def read(self, body: xdr.OperationBody) -> None:
         """Take asset and limit."""
-        assert body.change_trust_op is not None  # noqa: S101 - the union's arm
+        assert body.change_trust_op is not None
         self.is_pool = body.change_trust_op.line.type is xdr.AssetType.ASSET_TYPE_POOL_SHARE
         self.asset = Asset.of(body.change_trust_op.line)
         self.limit = body.change_trust_op.limit.int64

@@ -25,7 +25,7 @@ class CreateAccount(Operation):
 
     def read(self, body: xdr.OperationBody) -> None:
         """Take the new account and its starting balance."""
-        assert body.create_account_op is not None  # noqa: S101 - the union's arm
+        assert body.create_account_op is not None
         self.account = account_of(body.create_account_op.destination)
         self.balance = body.create_account_op.starting_balance.int64
 

@@ -18,7 +18,7 @@ class ManageData(Operation):
     def read(self, body: xdr.OperationBody) -> None:
         """Take name and value; no value removes."""
         op = body.manage_data_op
-        assert op is not None  # noqa: S101 - the union's arm
+        assert op is not None
         self.raw_name = op.data_name.string64
         self.name = self.raw_name.decode("utf-8", "replace")
         self.value = None if op.data_value is None else op.data_value.data_value

@@ -69,7 +69,7 @@ class PathPaymentStrictReceive(_PathPayment):
     def read(self, body: xdr.OperationBody) -> None:
         """Take the amount to arrive and the most to send."""
         op = body.path_payment_strict_receive_op
-        assert op is not None  # noqa: S101 - the union's arm
+        assert op is not None
         self.take(op)
         self.remember(op)
         self.amount, self.most = op.dest_amount.int64, op.send_max.int64
@@ -109,7 +109,7 @@ class PathPaymentStrictSend(_PathPayment):
     def read(self, body: xdr.OperationBody) -> None:
         """Take the amount to send and the least to arrive."""
         op = body.path_payment_strict_send_op
-        assert op is not None  # noqa: S101 - the union's arm
+        assert op is not None
         self.take(op)
         self.remember(op)
         self.amount, self.least = op.send_amount.int64, op.dest_min.int64

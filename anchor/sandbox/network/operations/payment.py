@@ -18,7 +18,7 @@ class Payment(Operation):
 
     def read(self, body: xdr.OperationBody) -> None:
         """Take destination, asset and amount."""
-        assert body.payment_op is not None  # noqa: S101 - the union's arm
+        assert body.payment_op is not None
         self.to = Party.of(body.payment_op.destination)
         self.asset = Asset.of(body.payment_op.asset)
         self.amount = body.payment_op.amount.int64

@@ -31,7 +31,7 @@ class SetOptions(Operation):
     def read(self, body: xdr.OperationBody) -> None:
         """Take what is to be set; None leaves a thing alone."""
         op = body.set_options_op
-        assert op is not None  # noqa: S101 - the union's arm
+        assert op is not None
         self.inflation = account_of(op.inflation_dest) if op.inflation_dest else None
         self.clear = op.clear_flags.uint32 if op.clear_flags else 0
         self.set = op.set_flags.uint32 if op.set_flags else 0

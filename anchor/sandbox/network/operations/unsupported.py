@@ -16,7 +16,7 @@ class Unsupported(Operation):
         """Refuse it: nothing is charged and no ledger holds it."""
         raise Refused(OpCode.opNOT_SUPPORTED)
 
-    def apply(self, scene: Scene) -> Applied:  # noqa: ARG002 - it never gets so far
+    def apply(self, scene: Scene) -> Applied:
         """Refuse it."""
         raise Refused(OpCode.opNOT_SUPPORTED)
 
