@@ -1,0 +1,110 @@
+"""Real parts for all tests: PostgreSQL, Valkey, a sandbox network with its bank, an anchor."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from flask import Flask
+
+from anchor import create_app, embedded, schema
+from anchor.sandbox.bank import Bank, application
+from anchor.sandbox.network import Sandbox
+from tests.world import World, settings_for
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def servers() -> embedded.Servers:
+    """PostgreSQL and Valkey: those that the environment names, or the embedded ones."""
+    database, broker = (os.environ.get(f"ANCHOR_TEST_{n}_URL") for n in ("DATABASE", "BROKER"))
+    if database and broker:
+        return embedded.Servers(ROOT, database, broker)
+    mark = hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"anchor-tests-{os.getuid()}-{mark}"
+    return embedded.use(folder, durable=False)
+
+
+def _admin(url: str) -> psycopg.Connection:
+    return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+
+
+def _named(url: str, name: str) -> str:
+    return url.rpartition("/")[0] + "/" + name
+
+
+@pytest.fixture(scope="session")
+def template(servers: embedded.Servers) -> Iterator[str]:
+    """A migrated database to copy for each test."""
+    name = f"template_{uuid4().hex[:12]}"
+    with _admin(servers.database_url) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        schema.upgrade(_named(servers.database_url, name))
+        yield name
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database of the test's own, at head."""
+    name = f"test_{uuid4().hex[:12]}"
+    with _admin(servers.database_url) as connection:
+        connection.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+        )
+        yield _named(servers.database_url, name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def broker_url(servers: embedded.Servers, worker_id: str) -> str:
+    """A broker database of this worker's own."""
+    number = int(worker_id.removeprefix("gw")) + 1 if worker_id.startswith("gw") else 0
+    return f"{servers.broker_url.rpartition('/')[0]}/{number}"
+
+
+@pytest.fixture
+def bank() -> Bank:
+    """The simulated bank's books."""
+    return Bank()
+
+
+@pytest.fixture
+def sandbox(bank: Bank) -> Iterator[Sandbox]:
+    """A network of the test's own, whose ledgers close as soon as a transaction waits."""
+    mounts = {"/bank": application(bank)}
+    with Sandbox(close_every_s=1, close_on_submit=True, mounts=mounts) as running:
+        yield running
+
+
+@pytest.fixture
+def world(database_url: str, broker_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[World]:
+    """An anchor with one asset and one rail on a network of its own."""
+    settings = settings_for(sandbox, database_url, broker_url)
+    made = World(create_app(settings), settings, sandbox, bank)
+    with made.app.app_context():
+        yield made
+        _dispose(made.app)
+
+
+@pytest.fixture
+def quiet_world(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[World]:
+    """The same without a broker."""
+    settings = replace(settings_for(sandbox, database_url, None), broker_url=None)
+    made = World(create_app(settings), settings, sandbox, bank)
+    with made.app.app_context():
+        yield made
+        _dispose(made.app)
+
+
+def _dispose(app: Flask) -> None:
+    from anchor.extensions import db
+
+    db.session.remove()
+    db.engine.dispose()
