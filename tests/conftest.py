@@ -55,9 +55,7 @@ def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
     """A database of the test's own, at head."""
     name = f"test_{uuid4().hex[:12]}"
     with _admin(servers.database_url) as connection:
-        connection.execute(
-            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
-        )
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         yield _named(servers.database_url, name)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 

@@ -123,9 +123,7 @@ def test_promise_03_the_wrong_asset_credits_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("memo", [None, "text", "123456"])
-def test_promise_03_a_payment_without_our_memo_is_unmatched(
-    world: World, memo: str | None
-) -> None:
+def test_promise_03_a_payment_without_our_memo_is_unmatched(world: World, memo: str | None) -> None:
     row_id = world.withdrawal()
     world.pay("100", f"text:{world.memo(row_id)}" if memo == "text" else memo)
     world.read()
@@ -134,10 +132,10 @@ def test_promise_03_a_payment_without_our_memo_is_unmatched(
     assert world.cases() == ["payment_unmatched"]
 
 
-@pytest.mark.parametrize(("amount", "verdict"), [("99.9999999", "too_small"), ("100.1", "too_large")])
-def test_promise_03_another_amount_credits_nothing(
-    world: World, amount: str, verdict: str
-) -> None:
+@pytest.mark.parametrize(
+    ("amount", "verdict"), [("99.9999999", "too_small"), ("100.1", "too_large")]
+)
+def test_promise_03_another_amount_credits_nothing(world: World, amount: str, verdict: str) -> None:
     row_id = world.withdrawal()
     world.pay(amount, world.memo(row_id))
     world.read()

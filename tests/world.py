@@ -44,7 +44,10 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
     establish(sandbox.url, TESTNET_PASSPHRASE, keys)
     _keys[keys.distribution_id] = keys
     withdrawal = FlowPolicy(
-        True, parse_amount("1"), parse_amount("10000"), FeeSchedule(parse_amount("1"), Decimal("0.5"))
+        True,
+        parse_amount("1"),
+        parse_amount("10000"),
+        FeeSchedule(parse_amount("1"), Decimal("0.5")),
     )
     policy = AssetPolicy(
         code=CODE,
@@ -127,7 +130,9 @@ class World:
         self.read()
         return row_id
 
-    def of_kind(self, kind: Kind, status: Status, *, amount: str | None = "100", **more: Any) -> str:
+    def of_kind(
+        self, kind: Kind, status: Status, *, amount: str | None = "100", **more: Any
+    ) -> str:
         """Make a transaction of any kind as its door will, with a memo; return its id."""
         with transaction():
             row = Transaction(
