@@ -70,14 +70,12 @@ def _on_credited(app: Flask, execute: bool, use_dramatiq: bool) -> Callable[[Any
 
 
 def _ring_through_broker(app: Flask) -> None:
-    """Let `jobs.ring` reach the workers: every job that is owed here is rung."""
-    from anchor import actors
+    """Let `jobs.ring` reach the workers, which importing the actors does."""
     from anchor.actors import setup
 
     if app.extensions["anchor"].settings.broker_url is None:
         raise click.ClickException("ANCHOR_BROKER_URL is not set, and workers need a broker.")
     setup.use(app)
-    jobs.ring = actors.ring
 
 
 def _execute_here(transaction_ids: Any) -> None:

@@ -8,95 +8,178 @@ proxies, a bounded size and a bounded time.
 import ipaddress
 import re
 import socket
+import ssl
+from http.client import HTTPConnection, HTTPException
+from io import BufferedReader, RawIOBase
+from threading import BoundedSemaphore, Thread
 from time import monotonic
-from urllib.parse import urlsplit
-
-import urllib3
-from urllib3.util import Timeout
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from anchor.errors import Rejected, Unavailable
+from anchor.ledger import outside
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
-_CHUNK = 8192
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+#: What a status line and headers may take on top of the body.
+_HEAD_BYTES = 65_536
+#: A resolver has no time-out of its own; its threads are left behind, but not without end.
+_LOOKUPS = BoundedSemaphore(32)
+#: The part of IPv6 that is routed, without 6to4, which leads to any IPv4 address.
+_IPV6_ROUTED = ipaddress.IPv6Network("2000::/3")
+_IPV6_6TO4 = ipaddress.IPv6Network("2002::/16")
 
 
 def fetch(url: str, *, max_bytes: int, timeout_s: int, allow_private: bool = False) -> bytes:
-    """Return the body behind a stranger's https address.
+    """Return the body behind a stranger's https address, within `timeout_s` all in all.
 
     Plain http and private addresses are for development (`allow_private`). Raises
-    `Rejected` for an address that may not be asked and for any answer but 200, and
-    `Unavailable` where nobody answers in time.
+    `Rejected` for an address that may not be asked, for any answer but 200 and for a body
+    of more than `max_bytes`, and `Unavailable` where nobody answers in time.
     """
-    parts = urlsplit(url)
+    outside.check()
+    parts, host, port = _read(url, allow_private=allow_private)
+    deadline = monotonic() + timeout_s
+    addresses = _resolve(host, port, deadline)
+    if not allow_private and not all(is_public(address) for address in addresses):
+        raise Rejected(f"{host} is not on the public internet")
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise Rejected("the address has no valid port") from error
-    if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
-        raise Rejected("the address must begin with https://")
-    host = parts.hostname or ""
-    if not _HOST.fullmatch(host) or parts.username or parts.password:
-        raise Rejected("the address names no host")
-    address = _resolve(host, port, allow_private=allow_private)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    try:
-        return _get(
-            parts.scheme, host, address, port, target, max_bytes=max_bytes, timeout_s=timeout_s
-        )
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+        with _connect(addresses, port, deadline) as connected:
+            if parts.scheme == "http":
+                return _get(connected, parts, deadline, max_bytes)
+            connected.settimeout(_left(deadline))
+            context = ssl.create_default_context()
+            with context.wrap_socket(connected, server_hostname=host) as secured:
+                return _get(secured, parts, deadline, max_bytes)
+    except ssl.SSLCertVerificationError as error:
+        raise Rejected(f"{host} has no valid certificate") from error
+    except (OSError, HTTPException) as error:
         raise Unavailable(f"{host} did not answer") from error
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is on the public internet."""
+    """Tell whether an IP address is on the public internet.
+
+    IPv6 is taken from its routed part alone: mapped, translated (NAT64, 6to4) and site-local
+    addresses lead to IPv4 or inside.
+    """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            ip = inner
+        return ip in _IPV6_ROUTED and ip not in _IPV6_6TO4 and ip.is_global
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def _resolve(host: str, port: int, *, allow_private: bool) -> str:
+def _read(url: str, *, allow_private: bool) -> tuple[SplitResult, str, int]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Unavailable(f"{host} cannot be resolved") from error
-    addresses = [str(entry[4][0]) for entry in found]
-    if not allow_private and not all(is_public(address) for address in addresses):
-        raise Rejected(f"{host} is not on the public internet")
-    return addresses[0]
+        parts = urlsplit(url)
+        given = parts.port
+    except ValueError as error:
+        raise Rejected("the address cannot be read") from error
+    if parts.scheme != "https" and not (allow_private and parts.scheme == "http"):
+        raise Rejected("the address must begin with https://")
+    host = parts.hostname or ""
+    if not _HOST.fullmatch(host) or parts.username is not None or parts.password is not None:
+        raise Rejected("the address names no host")
+    if not (parts.path + parts.query).isascii() or not (parts.path + parts.query).isprintable():
+        raise Rejected("the address must be plain ASCII")
+    port = _DEFAULT_PORTS[parts.scheme] if given is None else given
+    if port == 0:
+        raise Rejected("the address has no valid port")
+    return parts, host, port
 
 
-def _get(
-    scheme: str, host: str, address: str, port: int, target: str, *, max_bytes: int, timeout_s: int
-) -> bytes:
-    timeout = Timeout(total=timeout_s)
-    pool: urllib3.HTTPConnectionPool
-    if scheme == "https":
-        pool = urllib3.HTTPSConnectionPool(
-            address, port, timeout=timeout, server_hostname=host, assert_hostname=host
-        )
-    else:
-        pool = urllib3.HTTPConnectionPool(address, port, timeout=timeout)
-    deadline = monotonic() + timeout_s
-    with pool:
-        default = 443 if scheme == "https" else 80
-        response = pool.urlopen(
-            "GET",
-            target,
-            headers={"Host": host if port == default else f"{host}:{port}"},
-            redirect=False,
-            retries=False,
-            preload_content=False,
-        )
-        if response.status != 200:
-            raise Rejected(f"{host} answered {response.status}")
-        body = b""
-        for chunk in response.stream(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > max_bytes:
-                raise Rejected(f"{host} answered with more than {max_bytes} bytes")
-            if monotonic() > deadline:
-                raise Unavailable(f"{host} took too long")
-        return body
+def _resolve(host: str, port: int, deadline: float) -> list[str]:
+    found: list[str] = []
+
+    def look_up() -> None:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.extend(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        except (OSError, UnicodeError):
+            found.clear()
+        finally:
+            _LOOKUPS.release()
+
+    if not _LOOKUPS.acquire(blocking=False):
+        raise Unavailable("too many names are being looked up; try again in a minute")
+    thread = Thread(target=look_up, name=f"resolve {host}", daemon=True)
+    thread.start()
+    thread.join(max(0, deadline - monotonic()))
+    if thread.is_alive() or not found:
+        raise Unavailable(f"{host} cannot be resolved")
+    return found
+
+
+def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
+    for address in addresses[:-1]:
+        try:
+            return socket.create_connection((address, port), timeout=_left(deadline) / 2)
+        except OSError:
+            continue
+    return socket.create_connection((addresses[-1], port), timeout=_left(deadline))
+
+
+class _Wire(RawIOBase):
+    """A connected socket that gives up at `deadline` and after `max_bytes`.
+
+    A socket's own time-out begins anew with every byte; a host that trickles would hold us
+    for hours.
+    """
+
+    def __init__(self, connected: socket.socket, deadline: float, max_bytes: int) -> None:
+        self._socket = connected
+        self._deadline = deadline
+        self._bytes_left = max_bytes
+
+    def makefile(self, *_args: Any, **_kwargs: Any) -> BufferedReader:
+        """Return what `http.client` reads the answer from."""
+        return BufferedReader(self)
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything, or `TimeoutError`."""
+        self._socket.settimeout(_left(self._deadline))
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        """Leave the socket open: whoever opened it closes it, once the answer was read."""
+
+    def readable(self) -> bool:
+        """Say that this can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there, or `TimeoutError`, or `Rejected` where it is too much."""
+        self._socket.settimeout(_left(self._deadline))
+        count = self._socket.recv_into(buffer)
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise Rejected("the answer is too long")
+        return count
+
+
+def _get(connected: socket.socket, parts: SplitResult, deadline: float, max_bytes: int) -> bytes:
+    # A connection that has its socket already looks up nothing, reads no proxy settings and
+    # follows no redirect.
+    connection = HTTPConnection(parts.netloc)
+    wire: Any = _Wire(connected, deadline, max_bytes + _HEAD_BYTES)
+    connection.sock = wire
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"Host": parts.netloc, "Connection": "close", "Accept-Encoding": "identity"}
+    connection.request("GET", target, headers=headers)
+    response = connection.getresponse()
+    if response.status != 200:
+        raise Rejected(f"{parts.hostname} answered {response.status}")
+    body = response.read(max_bytes + 1)
+    if len(body) > max_bytes:
+        raise Rejected(f"{parts.hostname} answered with more than {max_bytes} bytes")
+    # read(n) takes a body that ends early for a whole one.
+    if response.length:
+        raise Unavailable(f"{parts.hostname} hung up in the middle")
+    return body
+
+
+def _left(deadline: float) -> float:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

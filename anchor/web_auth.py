@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
 from typing import Any
 
@@ -39,12 +39,20 @@ _ALGORITHM = "HS256"
 _API, _LINK = "api", "link"
 #: A challenge is a few operations; nothing of an honest wallet is longer.
 MAX_ENVELOPE_CHARS = 20_000
+#: A token of ours has some 500.
+MAX_TOKEN_CHARS = 4_000
+#: The names and values of data entries have 64 bytes (SEP10-33 to 35).
+MAX_DATA_BYTES = 64
+_SECRET_MIN_BYTES = 32
 _LEEWAY_S = 5
 
 
 @dataclass(frozen=True)
 class WebAuthPolicy:
-    """What log-in needs to know of this anchor; times in seconds."""
+    """What log-in needs to know of this anchor; times in seconds.
+
+    Raises `Misconfigured` where no challenge or no safe token could be made of it.
+    """
 
     network_passphrase: str
     signing_seed: str = field(repr=False)
@@ -56,13 +64,25 @@ class WebAuthPolicy:
     token_s: int = 24 * 3600
     link_s: int = 15 * 60
 
+    def __post_init__(self) -> None:
+        if len(self.jwt_secret.encode()) < _SECRET_MIN_BYTES:
+            raise Misconfigured(f"ANCHOR_JWT_SECRET needs {_SECRET_MIN_BYTES} bytes or more")
+        names = [_auth_key(domain) for domain in self.home_domains]
+        if not names or max(map(_bytes, [*names, self.web_auth_domain])) > MAX_DATA_BYTES:
+            raise Misconfigured("home_domains or web_auth_domain are missing or too long")
+
     @property
     def signing_key(self) -> str:
         """The public key of challenges; `Misconfigured` where the seed is not one."""
+        return self.signer().public_key
+
+    def signer(self) -> Keypair:
+        """The key that signs challenges; `Misconfigured` where the seed is not one."""
         try:
-            return Keypair.from_secret(self.signing_seed).public_key
-        except Exception as error:
-            raise Misconfigured("ANCHOR_SIGNING_SECRET is not a secret key") from error
+            return Keypair.from_secret(self.signing_seed)
+        except Exception:
+            # The SDK's error quotes the seed; a traceback must not carry it (promise 15).
+            raise Misconfigured("ANCHOR_SIGNING_SECRET is not a secret key") from None
 
 
 @dataclass(frozen=True)
@@ -110,6 +130,7 @@ class Challenge:
     home_domain: str
     client_domain: str | None
     hash: str
+    expires_at: datetime
     envelope_xdr: str
 
 
@@ -140,18 +161,24 @@ def build_challenge(
     """Build a challenge for `client`, signed by the server, as base64 XDR.
 
     `client_domain` is the domain with its signing key. Raises `Rejected` for a home
-    domain that is not ours (SEP10-06).
+    domain that is not ours (SEP10-06) and a client domain that no data entry can hold.
+
+    It is built here, for the SDK's own builder drops a memo of 0 (SEP10-05).
     """
     home = home_domain or policy.home_domains[0]
     if home not in policy.home_domains:
         raise Rejected("home_domain is not served here")
-    server = Keypair.from_secret(policy.signing_seed)
+    if client_domain is not None and _bytes(client_domain[0]) > MAX_DATA_BYTES:
+        raise Rejected("client_domain is too long")
+    server = policy.signer()
     now = int(utcnow().timestamp())
     builder = TransactionBuilder(
         Account(server.public_key, -1), policy.network_passphrase, base_fee=100
     )
     builder.add_time_bounds(now, now + policy.challenge_s)
-    builder.append_manage_data_op(f"{home} auth", b64encode(token_bytes(48)), source=client.address)
+    builder.append_manage_data_op(
+        _auth_key(home), b64encode(token_bytes(48)), source=client.address
+    )
     builder.append_manage_data_op(
         "web_auth_domain", policy.web_auth_domain, source=server.public_key
     )
@@ -178,6 +205,8 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
             policy.network_passphrase,
         )
         client = _client_of(read.transaction, read.client_account_id, read.memo)
+        bounds = read.transaction.transaction.preconditions.time_bounds
+        expires_at = datetime.fromtimestamp(bounds.max_time, UTC)
     except Rejected:
         raise
     except Exception as error:  # the SDK's readers raise many kinds (SEP10-46)
@@ -187,6 +216,7 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
         home_domain=read.matched_home_domain,
         client_domain=_client_domain_of(read.transaction),
         hash=read.transaction.hash_hex(),
+        expires_at=expires_at,
         envelope_xdr=envelope_xdr,
     )
 
@@ -250,9 +280,9 @@ def read_token(policy: WebAuthPolicy, token: str) -> Principal:
     """Return who a session token speaks for; `Unauthorized` where it is not one of ours."""
     claims = _decode(policy, _API, token)
     subject = str(claims["sub"])
-    account, _, memo = subject.partition(":")
+    account, colon, memo = subject.partition(":")
     try:
-        client = read_client(account, memo or None)
+        client = read_client(account, memo if colon else None)
     except Rejected as error:
         raise Unauthorized("the token's subject is not an account") from error
     home = claims.get("home_domain")
@@ -296,6 +326,8 @@ def _encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str,
 
 
 def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN_CHARS:
+        raise Unauthorized("the token is not valid")
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -308,7 +340,7 @@ def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
         )
     except jwt.ExpiredSignatureError as error:
         raise Unauthorized("the token has expired") from error
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise Unauthorized("the token is not valid") from error
     return claims
 
@@ -316,3 +348,11 @@ def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
 def _sentence(error: Exception) -> str:
     text = str(error).strip().splitlines()
     return text[0][:200] if text else type(error).__name__
+
+
+def _auth_key(home_domain: str) -> str:
+    return f"{home_domain} auth"
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())

@@ -8,9 +8,10 @@ from flask.typing import ResponseReturnValue
 
 from anchor import web_auth
 from anchor.blueprints import forms
+from anchor.blueprints.errors import status_of
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.config import AssetPolicy
-from anchor.errors import AnchorError, NotFound, Rejected, Unauthorized
+from anchor.errors import AnchorError, Rejected, Unauthorized
 from anchor.extensions import house, settings
 from anchor.integrations.protocols import Field
 from anchor.lifecycle import Kind, Status
@@ -131,8 +132,8 @@ def more_info(transaction_id: str) -> ResponseReturnValue:
 @pages.errorhandler(AnchorError)
 def refuse(error: AnchorError) -> ResponseReturnValue:
     """Say on a page, not in JSON, that a link leads nowhere."""
-    status = 403 if isinstance(error, Unauthorized) else 404 if isinstance(error, NotFound) else 400
-    return _secured(render_template("refused.html", reason=str(error))), status
+    status = status_of(error)
+    return _secured(render_template("refused.html", reason=str(error), status=status)), status
 
 
 def _withdrawable(code: str, issuer: str | None) -> AssetPolicy:

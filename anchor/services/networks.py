@@ -144,7 +144,7 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
     be missed; what is older is history. Accounts that are watched already are left alone.
     """
     for account_id in account_ids:
-        if _is_watched(network_id, account_id):
+        if is_watched(network_id, account_id):
             continue
         mark = _mark(gateway, gateway.network().latest_ledger)
         newest = int(gateway.newest_cursor(account_id))
@@ -152,7 +152,8 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
 
 
 @atomic
-def _is_watched(network_id: int, account_id: str) -> bool:
+def is_watched(network_id: int, account_id: str) -> bool:
+    """Tell whether payments to an account are read: before that it is offered to nobody."""
     return (
         db.session.scalar(
             select(Account.id).where(

@@ -115,8 +115,8 @@ def give_details(
         raise Rejected("this asset cannot be withdrawn any more")
     if rail not in policy.rails:
         raise Rejected("this way to be paid is not offered")
-    if network is None:
-        raise Unavailable("the anchor has not seen its network yet; try again in a minute")
+    if network is None or not networks.is_watched(network.id, policy.distribution):
+        raise Unavailable("the anchor does not follow its network yet; try again in a minute")
     check_amount(policy, amount)
     memos.issue(network.id, policy.distribution, row.id)
     parts = split(amount, policy.withdrawal.fee, policy.decimals)

@@ -1,0 +1,183 @@
+"""Real processes of one anchor in a folder of its own, as an operator runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+import requests
+
+from anchor.sandbox.ground import CODE
+from anchor.sandbox.wallet import Wallet
+
+SCRIPTS = Path(sys.executable).parent
+FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
+
+
+def until(what: Callable[[], Any], timeout_s: int = 30, why: str = "") -> Any:
+    """Wait until `what` is true and return it."""
+    deadline = monotonic() + timeout_s
+    while monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        sleep(0.05)
+    raise AssertionError(f"waited {timeout_s} s in vain {why}")
+
+
+class Stage:
+    """A folder in development mode; `start` runs a process on it, `end` ends them all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            "PATH": os.defpath,
+            "HOME": str(folder),
+            "ANCHOR_DATA_DIR": str(folder / "data"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start a process in a group of its own, its output in a file."""
+        with (self.folder / "output.log").open("ab") as log:
+            process = subprocess.Popen(
+                argv,
+                cwd=self.folder,
+                env=self.env | env,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def command(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a `flask anchor` command to its end."""
+        return subprocess.run(
+            [*FLASK, *words],
+            cwd=self.folder,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    def kill(self, process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+        """End a process with its group."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        process.wait(timeout=20)
+        if process in self.running:
+            self.running.remove(process)
+
+    def end(self) -> None:
+        """End everything."""
+        for process in list(self.running):
+            self.kill(process)
+
+    # -- the kinds of process --------------------------------------------------------------
+
+    def web(self) -> subprocess.Popen[bytes]:
+        port = self.port
+        return self.start(
+            *(str(SCRIPTS / "gunicorn"), "anchor:create_app()", "--bind", f"127.0.0.1:{port}"),
+            *("--threads", "8", "--no-control-socket"),
+        )
+
+    def workers(self, processes: int = 1, threads: int = 4) -> subprocess.Popen[bytes]:
+        return self.start(
+            *(str(SCRIPTS / "dramatiq"), "anchor.actors", "-p", str(processes)),
+            *("-t", str(threads)),
+        )
+
+    def stream(self, *flags: str) -> subprocess.Popen[bytes]:
+        return self.start(*FLASK, "watch-transactions", *flags)
+
+    # -- what is known ---------------------------------------------------------------------
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def port(self) -> int:
+        return int((self.data / "web.port").read_text())
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def network(self) -> str:
+        return str(json.loads((self.data / "sandbox" / "ready.json").read_text())["url"])
+
+    @property
+    def servers(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.data / "servers" / "ready.json").read_text())
+        return found
+
+    def sql(self, query: str, *values: Any) -> list[Any]:
+        url = self.servers["database_url"].replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            cursor = connection.execute(query, values)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def status(self, row_id: str) -> str:
+        return str(self.sql("SELECT status FROM transactions WHERE id = %s", row_id)[0][0])
+
+    def wallet(self) -> Wallet:
+        """A wallet with money that is logged in."""
+        secrets = json.loads((self.data / "secrets.json").read_text())
+        made = Wallet(self.url, self.network)
+        until(self._answers, 60, "for the web")
+        made.discover()
+        made.fund(CODE, "10000", secrets["issuer"])
+        made.log_in()
+        return made
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/health", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def bank(self, path: str, **body: Any) -> Any:
+        """Ask the bank, or tell it something."""
+        url = f"{self.network}/bank{path}"
+        answer = requests.post(url, json=body, timeout=5) if body else requests.get(url, timeout=5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def ask(self, wallet: Wallet, account: str = "DE89370400440532013000") -> dict[str, Any]:
+        """Open a withdrawal of 100 and fill in its page; return it as the wallet sees it."""
+        until(lambda: self.sql("SELECT 1 FROM accounts"), 30, "for a stream runner")
+        return wallet.transaction(wallet.ask_to_withdraw(CODE, "100", account))
+
+    def paid_once(self, row_id: str) -> bool:
+        """Tell whether the bank made exactly one transfer for a withdrawal."""
+        found = [t for t in self.bank("/transfers") if t["key"].startswith(row_id)]
+        return [t["status"] for t in found] == ["settled"]
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    """A stage that is prepared: servers run and the schema is at head."""
+    stage = Stage(folder)
+    holder = stage.start(*FLASK, "sandbox")
+    try:
+        done = stage.command("status")
+        assert done.returncode == 0, done.stderr
+        yield stage
+    finally:
+        stage.end()
+    assert holder.poll() is not None
