@@ -57,6 +57,7 @@ class Event(StrEnum):
     CUSTOMER_INFO_GIVEN = "customer_info_given"
     CUSTOMER_ACCEPTED = "customer_accepted"
     CUSTOMER_REJECTED = "customer_rejected"
+    TRANSACTION_INFO_NEEDED = "transaction_info_needed"
     TRANSACTION_INFO_GIVEN = "transaction_info_given"
     USER_ACTION_NEEDED = "user_action_needed"
     USER_ACTED = "user_acted"
@@ -153,6 +154,7 @@ def _with_funds(home: Status) -> dict[Status, _Moves]:
         | {
             _E.USER_ACTION_NEEDED: _S.PENDING_USER,
             _E.CUSTOMER_INFO_NEEDED: _S.PENDING_CUSTOMER_INFO_UPDATE,
+            _E.TRANSACTION_INFO_NEEDED: _S.PENDING_TRANSACTION_INFO_UPDATE,
             _E.HELD: _S.ON_HOLD,
         },
         _S.ON_HOLD: refund | {_E.RELEASED: home},

@@ -16,6 +16,9 @@ from anchor.actors.periodic import (
     work,
 )
 from anchor.actors.setup import broker
+from anchor.services import jobs as _jobs
+
+_jobs.ring = ring
 
 __all__ = [
     "broker",

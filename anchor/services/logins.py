@@ -1,19 +1,30 @@
 """Logging in by SEP-10: a challenge goes out, comes back signed, and earns one token."""
 
-import tomllib
+import re
 from datetime import timedelta
+from threading import BoundedSemaphore
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor import outgoing, web_auth
-from anchor.clock import utcnow
-from anchor.errors import AnchorError, Rejected
+from anchor.errors import AnchorError, Rejected, Unauthorized, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.models import UsedChallenge
-from anchor.web_auth import WebAuthPolicy
+from anchor.web_auth import Challenge, WebAuthPolicy
 
 MAX_TOML_BYTES = 100_000
+CLIENT_TOML_TIMEOUT_S = 4
+#: How many strangers' hosts a process waits for at once: slow ones must not take every thread.
+CLIENT_TOMLS_AT_ONCE = 4
+#: The host's clock judges challenges and the database's clock forgets them.
+_CLOCKS_APART = timedelta(hours=1)
+_FORGOTTEN_AT_ONCE = 100
+_SIGNING_KEY = re.compile(
+    r"""\s*(?:SIGNING_KEY|"SIGNING_KEY"|'SIGNING_KEY')\s*=\s*["']([^"']*)["']\s*(?:\#.*)?"""
+)
+_TABLE = re.compile(r"\s*\[\[?[^\[\],]+\]\]?\s*(?:#.*)?")
+_slots = BoundedSemaphore(CLIENT_TOMLS_AT_ONCE)
 
 
 def policy() -> WebAuthPolicy:
@@ -37,17 +48,20 @@ def begin(
 ) -> str:
     """Return a challenge for an account as base64 XDR.
 
-    A client domain that is denied or not on the list counts as absent (SEP10-07), unless
-    one is required; one that cannot be verified is `Rejected` (SEP10-08).
+    A client domain that is denied or not on the list counts as absent (SEP10-07). Where one
+    is required, a missing one is `Rejected` and one that is not allowed `Unauthorized`
+    (SEP10-10). One that cannot be verified is `Rejected` (SEP10-08).
     """
     client = web_auth.read_client(account, memo)
     rules = settings().client_domains
-    allowed = rules["allow"]
-    if client_domain in rules["deny"] or (allowed and client_domain not in allowed):
-        client_domain = None
-    if client_domain is None and rules["required"]:
-        raise Rejected("client_domain is required, and must be one that this anchor knows")
-    pair = (client_domain, _signing_key_of(client_domain)) if client_domain else None
+    domain = client_domain.lower().rstrip(".") if client_domain else None
+    if domain is None and rules["required"]:
+        raise Rejected("client_domain is required")
+    if domain is not None and not _is_allowed(domain):
+        if rules["required"]:
+            raise Unauthorized("this client_domain is not allowed here")
+        domain = None
+    pair = (domain, _signing_key_of(domain)) if domain else None
     return web_auth.build_challenge(policy(), client, home_domain, pair)
 
 
@@ -57,20 +71,26 @@ def complete(envelope_xdr: str) -> str:
     Raises `Rejected` where anything is wrong with it, and `Unavailable` where the ledger
     cannot be asked: in doubt there is no token (promise 14).
     """
-    challenge = web_auth.read_challenge(policy(), envelope_xdr)
+    rules = policy()
+    challenge = web_auth.read_challenge(rules, envelope_xdr)
     account = gateway().account(challenge.client.account_id)
-    web_auth.verify_client(policy(), challenge, account)
-    _use_up(challenge.hash)
-    return web_auth.issue_token(policy(), challenge)
+    web_auth.verify_client(rules, challenge, account)
+    _use_up(challenge)
+    return web_auth.issue_token(rules, challenge)
 
 
 @atomic
-def _use_up(challenge_hash: str) -> None:
-    db.session.execute(delete(UsedChallenge).where(UsedChallenge.expires_at < func.now()))
-    expires_at = utcnow() + timedelta(seconds=2 * policy().challenge_s)
+def _use_up(challenge: Challenge) -> None:
+    old = (
+        select(UsedChallenge.hash)
+        .where(UsedChallenge.expires_at < func.now())
+        .limit(_FORGOTTEN_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    db.session.execute(delete(UsedChallenge).where(UsedChallenge.hash.in_(old)))
     used = db.session.execute(
         insert(UsedChallenge)
-        .values(hash=challenge_hash, expires_at=expires_at)
+        .values(hash=challenge.hash, expires_at=challenge.expires_at + _CLOCKS_APART)
         .on_conflict_do_nothing()
         .returning(UsedChallenge.hash)
     )
@@ -78,16 +98,46 @@ def _use_up(challenge_hash: str) -> None:
         raise Rejected("this challenge was exchanged for a token before")
 
 
+def _is_allowed(domain: str) -> bool:
+    rules = settings().client_domains
+    allow, deny = ({name.lower() for name in rules[key]} for key in ("allow", "deny"))
+    return domain not in deny and (not allow or domain in allow)
+
+
 def _signing_key_of(domain: str) -> str:
-    scheme = "http" if settings().development else "https"
+    development = settings().development
+    # In development a name with a port is a neighbour on this machine; others speak TLS.
+    scheme = "http" if development and (":" in domain or domain == "localhost") else "https"
     url = f"{scheme}://{domain}/.well-known/stellar.toml"
+    if not _slots.acquire(blocking=False):
+        raise Unavailable("too many client domains are being looked up; try again in a minute")
     try:
         body = outgoing.fetch(
-            url, max_bytes=MAX_TOML_BYTES, timeout_s=5, allow_private=settings().development
+            url,
+            max_bytes=MAX_TOML_BYTES,
+            timeout_s=CLIENT_TOML_TIMEOUT_S,
+            allow_private=development,
         )
-        key = tomllib.loads(body.decode("utf-8")).get("SIGNING_KEY")
-    except (AnchorError, ValueError) as error:
-        raise Rejected("the stellar.toml of client_domain cannot be read") from error
-    if not isinstance(key, str) or not key.startswith("G") or not web_auth.is_account(key):
+    except AnchorError as error:
+        raise Rejected(f"the stellar.toml of client_domain cannot be read: {error}") from error
+    finally:
+        _slots.release()
+    return signing_key_in(body)
+
+
+def signing_key_in(stellar_toml: bytes) -> str:
+    """Return the top-level SIGNING_KEY of a stranger's stellar.toml; `Rejected` without one.
+
+    It is read line by line: a TOML reader can be kept busy for a minute by 100 KB of
+    dotted keys.
+    """
+    found = set()
+    for line in stellar_toml.decode("utf-8", errors="replace").splitlines():
+        if _TABLE.fullmatch(line):
+            break
+        if match := _SIGNING_KEY.fullmatch(line):
+            found.add(match[1])
+    key = found.pop() if len(found) == 1 else ""
+    if not key.startswith("G") or not web_auth.is_account(key):
         raise Rejected("the stellar.toml of client_domain has no SIGNING_KEY")
     return key

@@ -1,6 +1,6 @@
 """the_house_stands
 
-Revision: 0001, after , made 2026-11-24 15:56:28.162050.
+Revision: 0001, after , made 2026-11-24 16:22:58.314799.
 """
 
 import sqlalchemy as sa
@@ -141,7 +141,7 @@ def upgrade():
     sa.Column('cause', sa.Text(), nullable=False),
     sa.Column('status', sa.Text(), nullable=False),
     sa.Column('happened_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
-    sa.CheckConstraint("event IN ('details_given', 'checks_begun', 'details_needed', 'customer_info_needed', 'customer_info_given', 'customer_accepted', 'customer_rejected', 'transaction_info_given', 'user_action_needed', 'user_acted', 'user_said_sent', 'trust_missing', 'trust_found', 'too_small_found', 'too_large_found', 'no_market_found', 'funds_received', 'held', 'released', 'payout_sent', 'payout_ready_for_pickup', 'payout_completed', 'payout_needs_info', 'payout_refused', 'payout_returned', 'ledger_payment_submitted', 'ledger_payment_confirmed', 'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded', 'expired', 'failed', 'recovered', 'opened', 'credited')", name=op.f('ck_history_event')),
+    sa.CheckConstraint("event IN ('details_given', 'checks_begun', 'details_needed', 'customer_info_needed', 'customer_info_given', 'customer_accepted', 'customer_rejected', 'transaction_info_needed', 'transaction_info_given', 'user_action_needed', 'user_acted', 'user_said_sent', 'trust_missing', 'trust_found', 'too_small_found', 'too_large_found', 'no_market_found', 'funds_received', 'held', 'released', 'payout_sent', 'payout_ready_for_pickup', 'payout_completed', 'payout_needs_info', 'payout_refused', 'payout_returned', 'ledger_payment_submitted', 'ledger_payment_confirmed', 'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded', 'expired', 'failed', 'recovered', 'opened', 'credited')", name=op.f('ck_history_event')),
     sa.ForeignKeyConstraint(['transaction_id'], ['transactions.id'], name=op.f('fk_history_transaction_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_history')),
     sa.UniqueConstraint('transaction_id', 'event', 'cause', name=op.f('uq_history_transaction_id_event_cause')),

@@ -1,0 +1,101 @@
+"""Session tokens and the tokens of links: different audiences, never taken for each other."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jwt
+
+from anchor.clock import utcnow
+from anchor.errors import Rejected, Unauthorized
+from anchor.web_auth.challenges import Challenge
+from anchor.web_auth.clients import read_client
+from anchor.web_auth.policy import WebAuthPolicy
+
+#: A token of ours has some 500.
+MAX_TOKEN_CHARS = 4_000
+_ALGORITHM = "HS256"
+_API, _LINK = "api", "link"
+_LEEWAY_S = 5
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: ``G…:5`` and its ``M…`` address are the same owner."""
+
+    account_id: str
+    subaccount_id: int | None
+    client_domain: str | None
+    home_domain: str | None
+    token_id: str
+
+
+def issue_token(policy: WebAuthPolicy, challenge: Challenge) -> str:
+    """Return a session token for whoever signed `challenge` (SEP10-70)."""
+    claims = {"sub": challenge.client.subject, "jti": challenge.hash}
+    claims["home_domain"] = challenge.home_domain
+    if challenge.client_domain is not None:
+        claims["client_domain"] = challenge.client_domain
+    return _encode(policy, _API, policy.token_s, claims)
+
+
+def read_token(policy: WebAuthPolicy, token: str) -> Principal:
+    """Return who a session token speaks for; `Unauthorized` where it is not one of ours."""
+    claims = _decode(policy, _API, token)
+    subject = str(claims["sub"])
+    account, colon, memo = subject.partition(":")
+    try:
+        client = read_client(account, memo if colon else None)
+    except Rejected as error:
+        raise Unauthorized("the token's subject is not an account") from error
+    home = claims.get("home_domain")
+    if home not in policy.home_domains:
+        raise Unauthorized("the token is for a domain that is not served here")
+    return Principal(
+        client.account_id,
+        client.subaccount_id,
+        claims.get("client_domain"),
+        home,
+        str(claims.get("jti", "")),
+    )
+
+
+def issue_link(policy: WebAuthPolicy, purpose: str, transaction_id: str) -> str:
+    """Return a short-lived token that opens one page of one transaction, and nothing else."""
+    return _encode(policy, f"{_LINK}:{purpose}", policy.link_s, {"sub": transaction_id})
+
+
+def read_link(policy: WebAuthPolicy, purpose: str, token: str) -> str:
+    """Return the transaction that a page's token opens, or `Unauthorized`."""
+    return str(_decode(policy, f"{_LINK}:{purpose}", token)["sub"])
+
+
+def _encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str, Any]) -> str:
+    now = utcnow()
+    common = {
+        "iss": policy.issuer,
+        "aud": audience,
+        "iat": now,
+        "exp": now + timedelta(seconds=life_s),
+    }
+    return jwt.encode(common | claims, policy.jwt_secret, algorithm=_ALGORITHM)
+
+
+def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN_CHARS:
+        raise Unauthorized("the token is not valid")
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            policy.jwt_secret,
+            algorithms=[_ALGORITHM],
+            audience=audience,
+            issuer=policy.issuer,
+            leeway=_LEEWAY_S,
+            options={"require": ["iss", "sub", "iat", "exp", "aud"]},
+        )
+    except jwt.ExpiredSignatureError as error:
+        raise Unauthorized("the token has expired") from error
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise Unauthorized("the token is not valid") from error
+    return claims
