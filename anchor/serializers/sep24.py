@@ -1,5 +1,6 @@
 """What SEP-24 asks and shows: the words on the wire."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -88,20 +89,9 @@ def _flow(flow: FlowPolicy) -> dict[str, Any]:
     return body
 
 
-class _Number(int):
-    """A JSON number that is written from exact text, never through a binary fraction."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _number(amount: Decimal) -> int:
-    text = format(amount, "f")
-    number = _Number(0)
-    number.text = text.rstrip("0").rstrip(".") if "." in text else text
-    return number
+def _number(amount: Decimal) -> Any:
+    # SEP-24 wants JSON numbers here: the reader's, not ours, is the binary fraction.
+    return json.loads(format(amount.normalize(), "f"))
 
 
 def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> dict[str, Any]:

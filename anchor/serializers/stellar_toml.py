@@ -2,7 +2,7 @@
 
 import tomlkit
 
-from anchor.config import AssetPolicy, Settings
+from anchor.config import PUBLIC_PASSPHRASE, AssetPolicy, Settings
 
 _DOCUMENTATION = "DOCUMENTATION"
 
@@ -29,15 +29,21 @@ def stellar_toml(settings: Settings, signing_key: str) -> str:
     currencies = tomlkit.aot()
     for policy in settings.assets.values():
         if policy.issuer is not None:
-            currencies.append(_currency(policy))
+            currencies.append(_currency(policy, settings, documentation["ORG_NAME"]))
     if currencies:
         document["CURRENCIES"] = currencies
     return tomlkit.dumps(document)
 
 
-def _currency(policy: AssetPolicy) -> tomlkit.items.Table:
+def _currency(policy: AssetPolicy, settings: Settings, organization: object) -> tomlkit.items.Table:
+    """Describe an asset, with the fields that the validator of SEP-1 wants (SEP1-25)."""
+    is_public = settings.network_passphrase == PUBLIC_PASSPHRASE
     table = tomlkit.table()
     table["code"] = policy.code
     table["issuer"] = policy.issuer
+    table["status"] = "live" if is_public else "test"
     table["display_decimals"] = policy.decimals
+    table["desc"] = f"{policy.code}, redeemed by {organization}"
+    table["is_asset_anchored"] = True
+    table["anchor_asset_type"] = "other"
     return table

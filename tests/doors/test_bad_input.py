@@ -1,0 +1,177 @@
+"""Bad input gets a 4xx with a sentence, and never a 500."""
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from stellar_sdk import Keypair
+
+from tests.world import World
+
+NASTY: list[Any] = [
+    *(
+        "",
+        " ",
+        "\x00",
+        "NaN",
+        "Infinity",
+        "-1",
+        "1e999",
+        "9" * 400,
+        "ä" * 5000,
+        "<script>",
+        "\ud800",
+    ),
+    *("%00", "../../etc/passwd", "' OR 1=1 --", "G" * 56, "0001-01-01", "9999-12-31T23:59:59Z"),
+    *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
+]
+NASTY_JSON: list[Any] = [*NASTY, None, True, 0, -1, 10**400, [], {}, ["a"], {"a": "b"}, 1.5]
+
+
+def sound(answer: Any, *, allowed: tuple[int, ...] = (200,)) -> None:
+    """An answer that says in a sentence what is wrong, or a good one."""
+    if answer.status_code in allowed:
+        return
+    assert 400 <= answer.status_code < 500, (answer.status_code, answer.text[:300])
+    if answer.mimetype == "application/json":
+        body = json.loads(answer.text)
+        assert isinstance(body["error"], str)
+        assert body["error"]
+
+
+def test_every_parameter_of_every_get_endpoint(world: World) -> None:
+    client = world.app.test_client()
+    headers = world.log_in(client)
+    endpoints = {
+        "/auth": ["account", "memo", "home_domain"],
+        "/sep24/info": ["lang"],
+        "/sep24/transaction": ["id", "stellar_transaction_id", "external_transaction_id", "lang"],
+        "/sep24/transactions": [
+            "asset_code",
+            "kind",
+            "limit",
+            "no_older_than",
+            "paging_id",
+            "lang",
+        ],
+        "/interactive/withdraw/abc": ["token"],
+        "/interactive/transaction/abc": ["token"],
+    }
+    good = {"account": world.payer.public_key, "asset_code": "USDC"}
+    for path, names in endpoints.items():
+        for name in names:
+            for value in NASTY:
+                query = {**(good if name not in good else {}), name: value}
+                try:
+                    answer = client.get(path, query_string=query, headers=headers)
+                except UnicodeEncodeError:
+                    continue
+                sound(answer)
+
+
+def test_every_field_of_every_post_endpoint(world: World) -> None:
+    client = world.app.test_client()
+    headers = world.log_in(client)
+    fields = ["asset_code", "asset_issuer", "amount", "account", "lang", "quote_id"]
+    for name in fields:
+        for value in NASTY_JSON:
+            body = {"asset_code": "USDC", name: value}
+            answer = client.post(
+                "/sep24/transactions/withdraw/interactive",
+                data=json.dumps(body),
+                content_type="application/json",
+                headers=headers,
+            )
+            sound(answer)
+    for value in NASTY_JSON:
+        sound(
+            client.post(
+                "/auth", data=json.dumps({"transaction": value}), content_type="application/json"
+            ),
+            allowed=(),
+        )
+
+
+@pytest.mark.parametrize(
+    ("raw", "content_type"),
+    [
+        (b"{", "application/json"),
+        (b"[]", "application/json"),
+        (b'"text"', "application/json"),
+        (b'{"transaction": NaN}', "application/json"),
+        (b'{"transaction": Infinity}', "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b"transaction=%ff%fe", "application/x-www-form-urlencoded"),
+        (b"--x\r\n", "multipart/form-data; boundary=x"),
+        (b"", "text/plain"),
+        (b'{"transaction": {"a": 1}}', "application/json"),
+    ],
+)
+def test_malformed_bodies(world: World, raw: bytes, content_type: str) -> None:
+    client = world.app.test_client()
+    sound(client.post("/auth", data=raw, content_type=content_type), allowed=())
+
+
+def test_a_body_that_is_too_large_is_refused(world: World) -> None:
+    client = world.app.test_client()
+    answer = client.post("/auth", data=b"x" * 2_000_000, content_type="application/json")
+    assert answer.status_code == 413
+    assert json.loads(answer.text)["error"]
+
+
+@pytest.mark.parametrize("envelope", ["AAAA", "!!!", "A" * 19_000, "AAAAAgAAAAA=", "=" * 8])
+def test_malformed_envelopes(world: World, envelope: str) -> None:
+    client = world.app.test_client()
+    answer = client.post("/auth", json={"transaction": envelope})
+    assert answer.status_code == 400
+
+
+def test_unknown_paths_and_methods_answer_in_json(world: World) -> None:
+    client: FlaskClient = world.app.test_client()
+    for path, method, status in (("/nothing", "get", 404), ("/auth", "delete", 405)):
+        answer = getattr(client, method)(path)
+        assert answer.status_code == status
+        assert json.loads(answer.text)["error"]
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_every_field_of_the_page(world: World) -> None:
+    client = world.app.test_client()
+    headers = world.log_in(client)
+    for name in ("amount", "rail", "bank_account_number", "bank_account_holder", "token"):
+        for value in NASTY:
+            opened = client.post(
+                "/sep24/transactions/withdraw/interactive",
+                json={"asset_code": "USDC"},
+                headers=headers,
+            ).json
+            assert opened is not None
+            path, _, query = opened["url"].removeprefix("http://localhost").partition("?token=")
+            form = {"token": query, "amount": "10", "bank_account_number": "DE00", name: value}
+            try:
+                answer = client.post(path, data=form)
+            except UnicodeEncodeError:
+                continue
+            sound(answer)
+
+
+def test_promise_13_nobody_sees_what_is_not_theirs(world: World) -> None:
+    client = world.app.test_client()
+    mine, other = world.log_in(client), world.log_in(client, Keypair.random())
+    opened = client.post(
+        "/sep24/transactions/withdraw/interactive", json={"asset_code": "USDC"}, headers=mine
+    ).json
+    assert opened is not None
+    path = f"/sep24/transaction?id={opened['id']}"
+    assert client.get(path, headers=mine).status_code == 200
+    assert client.get(path, headers=other).status_code == 404
+    below = world.log_in(client, world.payer, memo="5")
+    assert client.get(path, headers=below).status_code == 404
+    token = opened["url"].partition("token=")[2]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert client.get(path, headers=bearer).status_code == 403
+    page = opened["url"].removeprefix("http://localhost").partition("?")[0]
+    session = mine["Authorization"].removeprefix("Bearer ")
+    assert client.get(page, query_string={"token": session}).status_code == 403
