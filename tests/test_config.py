@@ -1,0 +1,141 @@
+"""Settings are refused with every reason at once, one sentence each."""
+
+from pathlib import Path
+
+import pytest
+
+from anchor import config
+from anchor.errors import Misconfigured
+from anchor.schedule import problem_of
+
+ISSUER = "GBBD47IF6LWK7P7MDEVSCWR7DPUWV3NY3DTQEVFL4NAT4AQH3ZLLFLA5"
+SEED = "SAAACAQDAQCQMBYIBEFAWDANBYHRAEISCMKBKFQXDAMRUGY4DUPB6NKI"
+GOOD = f"""
+[anchor]
+home_domains = ["anchor.example"]
+public_url = "https://anchor.example"
+[network]
+passphrase = "Test SDF Network ; September 2015"
+horizon_url = "https://horizon.example"
+[assets.USDC]
+issuer = "{ISSUER}"
+distribution = "{ISSUER}"
+[assets.USDC.withdrawal]
+min_amount = "1"
+max_amount = "100"
+fee_percent = "0.5"
+"""
+
+
+def environ(folder: Path, text: str = GOOD, **more: str) -> dict[str, str]:
+    file = folder / "anchor.toml"
+    file.write_text(text)
+    return {
+        "ANCHOR_CONFIG": str(file),
+        "ANCHOR_DATABASE_URL": "postgresql://u:p@localhost/x",
+        "ANCHOR_SIGNING_SECRET": SEED,
+        "ANCHOR_JWT_SECRET": "x" * 32,
+        **more,
+    }
+
+
+def problems(folder: Path, text: str = GOOD, drop: str = "", **more: str) -> str:
+    values = environ(folder, text, **more)
+    values.pop(drop, None)
+    with pytest.raises(Misconfigured) as caught:
+        config.load(values)
+    return "\n".join(caught.value.problems)
+
+
+def test_a_good_configuration_is_read(tmp_path: Path) -> None:
+    found = config.load(environ(tmp_path))
+    assert found.assets["USDC"].withdrawal.max_amount == 100_0000000
+    assert found.web_auth_domain == "anchor.example"
+    assert found.database_url.startswith("postgresql+psycopg://")
+    assert found.broker_url is None
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace('"1"', '"1e3"') + "\n[wrong]\na = 1\n"
+    said = problems(tmp_path, text, "ANCHOR_JWT_SECRET", ANCHOR_SIGNING_SECRET="x", ANCHOR_X="1")
+    assert "assets.USDC.withdrawal.min_amount must be an amount in quotes" in said
+    assert "wrong is not a setting" in said
+    assert "ANCHOR_X in the environment is not a setting" in said
+
+
+def test_missing_secrets_are_told_at_once(tmp_path: Path) -> None:
+    values = environ(tmp_path)
+    for name in ("ANCHOR_JWT_SECRET", "ANCHOR_SIGNING_SECRET", "ANCHOR_DATABASE_URL"):
+        values.pop(name)
+    with pytest.raises(Misconfigured) as caught:
+        config.load(values)
+    assert len(caught.value.problems) == 3
+
+
+def test_contradictions_are_refused(tmp_path: Path) -> None:
+    assert "above max_amount" in problems(tmp_path, GOOD.replace('"1"', '"101"'))
+    assert "https://" in problems(tmp_path, ANCHOR_PUBLIC_URL="http://anchor.example")
+    assert "32 bytes" in problems(tmp_path, ANCHOR_JWT_SECRET="short")
+    assert "secret key" in problems(tmp_path, ANCHOR_SIGNING_SECRET=ISSUER)
+    assert "redis://" in problems(tmp_path, ANCHOR_BROKER_URL="http://x")
+    assert "names an asset" in problems(tmp_path, ANCHOR_DISTRIBUTION_SECRET_EURC=SEED)
+
+
+def test_a_float_is_no_amount(tmp_path: Path) -> None:
+    assert "in quotes" in problems(tmp_path, GOOD.replace('"0.5"', "0.5"))
+
+
+def test_promise_15_a_secret_comes_from_a_file_and_shows_itself_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "seed"
+    file.write_text(SEED + "\n")
+    values = environ(tmp_path, ANCHOR_SIGNING_SECRET_FILE=str(file))
+    values.pop("ANCHOR_SIGNING_SECRET")
+    found = config.load(values)
+    assert found.signing_secret == SEED
+    assert SEED not in repr(found)
+    assert "u:p@" not in repr(found)
+
+
+def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
+    said = problems(tmp_path, ANCHOR_SIGNING_SECRET_FILE="/nowhere")
+    assert "both set" in said
+
+
+def test_development_mode_needs_that_nothing_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config.is_development({})
+    assert not config.is_development({"ANCHOR_DATABASE_URL": "x"})
+    assert not config.is_development({"ANCHOR_DATABASE_URL_FILE": "x"})
+    (tmp_path / "anchor.toml").write_text("")
+    assert not config.is_development({})
+
+
+def test_development_mode_refuses_the_public_network(tmp_path: Path) -> None:
+    text = GOOD.replace("Test SDF Network ; September 2015", config.PUBLIC_PASSPHRASE)
+    with pytest.raises(Misconfigured, match="public network"):
+        config.load(environ(tmp_path, text), development=True)
+
+
+@pytest.mark.parametrize("spec", ["* * * * *", "*/5 * * * *", "0 9 1 1,4 *", "0 3 * * 7", "off"])
+def test_specs_that_the_scheduler_reads_rightly(spec: str) -> None:
+    assert problem_of(spec) is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "@weekly",
+        "0 0 * * 0",
+        "* * * * sun",
+        "*/10 * * * * *",
+        "61 * * * *",
+        "0 0 * 5 1",
+        "",
+        "*/0 * * * *",
+        "5-1 * * * *",
+    ],
+)
+def test_specs_that_the_scheduler_would_misread_are_refused(spec: str) -> None:
+    assert problem_of(spec)

@@ -1,0 +1,120 @@
+"""Habits that a machine can hold: owners, contracts, pages that are made from the code."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "anchor"
+SOURCES = [
+    (path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))
+]
+NETWORK = PACKAGE / "sandbox"
+
+
+def outside(path: Path, *owners: str) -> bool:
+    return path.relative_to(PACKAGE).as_posix() not in owners and NETWORK not in path.parents
+
+
+def test_nobody_commits_but_the_transaction_manager() -> None:
+    for path, tree in SOURCES:
+        if outside(path, "extensions.py"):
+            names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+            assert not names & {"commit", "rollback"}, path
+
+
+def test_nobody_assigns_a_status_of_a_transaction() -> None:
+    for path, tree in SOURCES:
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if outside(path):
+                assert not any(
+                    isinstance(t, ast.Attribute) and t.attr == "status" for t in targets
+                ), path
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    for path, tree in SOURCES:
+        if outside(path, "config.py"):
+            names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+            assert not names & {"environ", "getenv"}, path
+
+
+def test_money_is_never_a_float() -> None:
+    money = ("money.py", "assets.py", "lifecycle.py", "matching.py", "models.py")
+    for path, tree in SOURCES:
+        name = path.relative_to(PACKAGE).as_posix()
+        if name in money or name.startswith(
+            ("services/", "serializers/", "ledger/", "integrations/")
+        ):
+            for node in ast.walk(tree):
+                assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), path
+                assert not (
+                    isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float"
+                ), path
+
+
+def test_every_module_and_public_function_says_what_it_promises() -> None:
+    for path, tree in SOURCES:
+        assert ast.get_docstring(tree) or not tree.body, path
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), (path, node.name)
+
+
+def test_functions_fit_on_a_screen_and_files_hold_one_concept() -> None:
+    for path, tree in SOURCES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 450, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 50, (path, node.name)
+
+
+def test_the_page_of_the_lifecycle_is_not_stale() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "make_state_diagram.py"), "--check"], check=False
+    )
+    assert done.returncode == 0
+
+
+def test_importing_the_actors_is_silent_and_needs_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import anchor.actors"],
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["flask", "--app", "anchor:create_app()", "anchor", "status"],
+        ["dramatiq", "anchor.actors", "-p", "1"],
+        ["periodiq", "anchor.actors"],
+    ],
+)
+def test_a_broken_configuration_ends_each_command_with_its_sentences(
+    argv: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "anchor.toml").write_text("[nonsense]\n")
+    scripts = Path(sys.executable).parent
+    done = subprocess.run(
+        [str(scripts / argv[0]), *argv[1:]],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "nonsense is not a setting that the anchor knows." in said
+    assert "Traceback" not in said

@@ -1,0 +1,83 @@
+"""Models and migrations are one schema, and each migration goes up and down."""
+
+from typing import Any
+
+import psycopg
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from anchor import schema
+from anchor.extensions import db
+from tests.world import World
+
+_SHAPE = """
+SELECT 'column', table_name, column_name, data_type || coalesce(column_default, '') || is_nullable
+FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+  AND conrelid::regclass::text <> 'alembic_version'
+UNION ALL
+SELECT 'index', tablename, indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+ORDER BY 1, 2, 3
+"""
+
+
+def _shape(url: str) -> list[Any]:
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return connection.execute(_SHAPE).fetchall()
+
+
+def _wipe(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+def test_models_and_migrations_agree(database_url: str) -> None:
+    migrated = _shape(database_url)
+    _wipe(database_url)
+    engine = create_engine(database_url)
+    db.metadata.create_all(engine)
+    engine.dispose()
+    assert migrated == _shape(database_url)
+
+
+def test_each_migration_goes_up_and_down(database_url: str) -> None:
+    script = ScriptDirectory.from_config(schema._config(database_url))
+    revisions = [revision.revision for revision in script.walk_revisions()][::-1]
+    whole = _shape(database_url)
+    schema.downgrade(database_url, "base")
+    assert _shape(database_url) == []
+    for revision in revisions:
+        schema.upgrade(database_url, revision)
+    assert _shape(database_url) == whole
+    assert schema.standing(database_url) == (revisions[-1], revisions[-1])
+
+
+def test_a_memo_holds_a_full_uint64_and_nothing_more(world: World) -> None:
+    row_id = world.withdrawal()
+    url = world.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE memos SET memo = '18446744073709551615'")
+        for bad in ("18446744073709551616", "-1", "01", "1.0", ""):
+            try:
+                connection.execute("UPDATE memos SET memo = %s", (bad,))
+            except psycopg.errors.CheckViolation:
+                continue
+            raise AssertionError(bad)
+    assert world.memo(row_id) == "18446744073709551615"
+
+
+def test_a_memo_is_never_issued_twice(world: World) -> None:
+    first, second = world.withdrawal(), world.withdrawal()
+    memo = world.memo(first)
+    url = world.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        try:
+            connection.execute(
+                "UPDATE memos SET memo = %s WHERE transaction_id = %s", (memo, second)
+            )
+        except psycopg.errors.UniqueViolation:
+            return
+    raise AssertionError("two transactions have one memo")
