@@ -8,7 +8,6 @@ last user, however that one ended.
 import fcntl
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +20,8 @@ _USERS, _STARTING, _KEEPER = "users.lock", "starting.lock", "keeper.lock"
 _READY, _FAILED, _LOG = "ready.json", "failed.txt", "keeper.log"
 _TICK_MS = 20
 
-#: Locks and keepers of this process; the locks are let go by its end and by nothing else.
+#: Locks of this process; they are let go by its end, or by `let_go`.
 _held: dict[Path, int] = {}
-_started: list[subprocess.Popen[bytes]] = []
 
 
 def use(folder: Path, module: str, *arguments: str, timeout_s: int = 60) -> dict[str, Any]:
@@ -140,18 +138,22 @@ def _has_keeper(folder: Path) -> bool:
 def _start(folder: Path, module: str, arguments: tuple[str, ...]) -> None:
     for name in (_READY, _FAILED):
         (folder / name).unlink(missing_ok=True)
-    with (folder / _LOG).open("ab") as log:
-        _started.append(
-            subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", module, str(folder), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[1]), "TZ": "UTC"},
-                start_new_session=True,
-            )
+    log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        # Not a Popen: the keeper outlives whoever started it, and nobody waits for it.
+        os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", module, str(folder), *arguments],
+            {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[1]), "TZ": "UTC"},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
         )
+    finally:
+        os.close(log)
 
 
 def _wait(folder: Path, deadline: float) -> dict[str, Any]:

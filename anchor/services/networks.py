@@ -35,6 +35,14 @@ def stamp(gateway: Gateway, passphrase: str) -> int:
     Raises `Misconfigured` where the source is of another network, by its passphrase or by
     the hash of the ledger that was stored, and says what to run (promise 2).
     """
+    known = verify(gateway, passphrase)
+    if known is None:
+        return _stamp(passphrase, _mark(gateway, gateway.network().latest_ledger))
+    return known.id
+
+
+def verify(gateway: Gateway, passphrase: str) -> Network | None:
+    """Return the network that was stamped, None where none was; raise as `stamp` does."""
     state = gateway.network()
     if state.passphrase != passphrase:
         raise Misconfigured(
@@ -42,7 +50,7 @@ def stamp(gateway: Gateway, passphrase: str) -> int:
         )
     known = current()
     if known is None:
-        return _stamp(passphrase, _mark(gateway, state.latest_ledger))
+        return None
     if known.passphrase != passphrase:
         raise Misconfigured(
             f"this database lives on the network “{known.passphrase}”; use another database."
@@ -52,7 +60,7 @@ def stamp(gateway: Gateway, passphrase: str) -> int:
         and _mark(gateway, known.ledger).hash != known.ledger_hash
     ):
         raise Misconfigured(RESET)
-    return known.id
+    return known
 
 
 def check(gateway: Gateway, watch: Watch) -> NetworkState:

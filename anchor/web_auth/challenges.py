@@ -91,19 +91,18 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
             policy.web_auth_domain,
             policy.network_passphrase,
         )
-        client = _client_of(read.transaction, read.client_account_id, read.memo)
+        return Challenge(
+            client=_client_of(read.transaction, read.client_account_id, read.memo),
+            home_domain=read.matched_home_domain,
+            client_domain=_client_domain_of(read.transaction),
+            hash=read.transaction.hash_hex(),
+            expires_at=_end_of(read.transaction),
+            envelope_xdr=envelope_xdr,
+        )
     except Rejected:
         raise
     except Exception as error:  # the SDK's readers raise many kinds (SEP10-46)
         raise Rejected(f"transaction is not a valid challenge: {_sentence(error)}") from error
-    return Challenge(
-        client=client,
-        home_domain=read.matched_home_domain,
-        client_domain=_client_domain_of(read.transaction),
-        hash=read.transaction.hash_hex(),
-        expires_at=_end_of(read.transaction),
-        envelope_xdr=envelope_xdr,
-    )
 
 
 def _client_of(envelope: TransactionEnvelope, address: str, memo: int | None) -> Client:

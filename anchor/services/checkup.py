@@ -1,0 +1,102 @@
+"""Everything a deployment needs, looked at once: the rows of `flask anchor doctor`."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from anchor.clock import utcnow
+from anchor.config import AssetPolicy
+from anchor.errors import AnchorError, Rejected
+from anchor.extensions import db, gateway, house, settings, transaction
+from anchor.ledger.gateway import LedgerAccount
+from anchor.money import format_amount
+from anchor.services import logins, networks
+
+#: Two base reserves, and one more for each entry of the account.
+_BASE_RESERVE = 5_000_000
+_CLOCK_DRIFT = timedelta(seconds=5)
+_LEDGER_AGE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. A finding that is not good ends the command with 1."""
+
+    name: str
+    is_good: bool
+    sentence: str
+
+
+def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> Iterator[Finding]:
+    """Yield what is found, one thing after the other; nothing that fails stops the next.
+
+    `revision` is what the schema is at and ought to be at; `broker` asks the broker.
+    """
+    at, head = revision
+    yield Finding("database", at == head, f"at revision {at}, the newest is {head}")
+    yield _try("database clock", _database_clock)
+    yield _try("broker", broker)
+    yield _try("signing key", lambda: logins.policy().signing_key)
+    yield _try("network", _network)
+    yield _try("ledger clock", _ledger_clock)
+    for policy in settings().assets.values():
+        yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
+    for name, rail in house().rails.items():
+        yield _try(f"rail {name}", rail.check)
+
+
+def _try(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except AnchorError as error:
+        return Finding(name, False, str(error))
+    except Exception as error:  # a rail may raise anything
+        return Finding(name, False, f"{type(error).__name__}: {error}")
+
+
+def _database_clock() -> str:
+    with transaction():
+        theirs = db.session.scalar(text("SELECT now()"))
+        lasting = db.session.scalar(text("SHOW synchronous_commit"))
+    if theirs is None or abs(theirs - utcnow()) > _CLOCK_DRIFT:
+        raise Rejected("the database's clock and this host's differ by more than 5 seconds")
+    if lasting == "off":
+        raise Rejected("synchronous_commit is off: a crash would lose money facts")
+    return "agrees with this host's"
+
+
+def _network() -> str:
+    networks.verify(gateway(), settings().network_passphrase)
+    state = gateway().network()
+    return f"{state.passphrase}, ledgers {state.oldest_ledger} to {state.latest_ledger}"
+
+
+def _ledger_clock() -> str:
+    age = utcnow() - gateway().network().latest_closed_at
+    if age > _LEDGER_AGE:
+        raise Rejected(f"the newest ledger is {age.total_seconds():.0f} seconds old")
+    if age < -_CLOCK_DRIFT:
+        raise Rejected("the newest ledger closed in this host's future: check the clock")
+    return "the newest ledger is recent"
+
+
+def _account(policy: AssetPolicy) -> str:
+    account = gateway().account(policy.distribution)
+    if account is None:
+        raise Rejected(f"{policy.distribution} does not exist on the ledger")
+    held = {balance.asset: balance for balance in account.balances}
+    if policy.id not in held and policy.distribution != policy.issuer:
+        raise Rejected(f"{policy.distribution} has no trust line for {policy.id}")
+    if policy.id in held and not held[policy.id].is_authorized:
+        raise Rejected(f"{policy.distribution} is not authorized to hold {policy.id}")
+    spare = held["native"].amount - _reserve(account)
+    if spare <= 0:
+        raise Rejected(f"{policy.distribution} has no lumens above its reserve")
+    return f"exists and trusts it; {format_amount(spare)} lumens above the reserve"
+
+
+def _reserve(account: LedgerAccount) -> int:
+    entries = 2 + account.subentry_count + account.num_sponsoring - account.num_sponsored
+    return entries * _BASE_RESERVE

@@ -1,0 +1,58 @@
+"""The starter configuration that `flask anchor init` writes."""
+
+STARTER = """\
+# The configuration of an anchor. Secrets do not belong here: they come from the environment,
+# each as NAME or as NAME_FILE, the path of a file to read.
+#
+#   ANCHOR_DATABASE_URL                 postgresql://user:password@host/database
+#   ANCHOR_BROKER_URL                   redis://host/0; leave it out to run the services in loops
+#   ANCHOR_SIGNING_SECRET               S…, the key that signs log-in challenges
+#   ANCHOR_JWT_SECRET                   32 random bytes or more
+#   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
+#
+# Amounts stand in quotes, so that no binary fraction ever touches them.
+# `flask anchor doctor` says what is still missing.
+
+[anchor]
+home_domains = ["anchor.example"]          # where stellar.toml is served, the first one by default
+public_url = "https://anchor.example"      # how the world reaches this server; https only
+# web_auth_domain = "anchor.example"       # default: the public URL's host, with its port
+seps = [1, 10, 24]                         # the doors that are open
+transfer_days = 7                          # how long a customer may take to pay
+
+[network]
+passphrase = "Test SDF Network ; September 2015"
+horizon_url = "https://horizon-testnet.stellar.org"
+
+[organization]                             # shown in stellar.toml
+ORG_NAME = "Example Anchor"
+# ORG_URL = "https://anchor.example"
+# ORG_SUPPORT_EMAIL = "help@anchor.example"
+
+[assets.USDC]
+issuer = "{placeholder}"
+distribution = "{placeholder}"             # customers pay to this account
+rails = ["bank"]                           # names of installed rails: `flask anchor rails`
+decimals = 2                               # what the rails can pay out
+matching = "exact"                         # exact, tolerance or collect
+# tolerance = "0.10"
+
+[assets.USDC.withdrawal]
+min_amount = "1"
+max_amount = "10000"
+fee_fixed = "1"
+fee_percent = "0.5"
+
+[rails.bank]                               # handed to the rail as its options
+url = "https://bank.example/api"
+
+[schedule]                                 # cron specs in UTC, or "off"
+execute_outgoing_transactions = "* * * * *"
+poll_outgoing_transactions = "* * * * *"
+work = "* * * * *"
+
+[client_domains]                           # wallets that say who they are (SEP-10)
+required = false
+allow = []                                 # empty: any
+deny = []
+""".replace("{placeholder}", "G" + "…")
