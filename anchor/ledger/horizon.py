@@ -5,9 +5,10 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from http.client import HTTPException
 from time import monotonic
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import requests
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 TICK_S = 5
 MAX_BYTES = 16_000_000
 _CONNECT_S = 5
+#: Horizon hangs up by itself after 55 seconds.
+_SILENCE_S = 90
 
 
 class HorizonGateway:
@@ -92,9 +95,9 @@ class HorizonGateway:
 
     def follow(self, account_id: str, cursor: str, stall_s: int) -> Iterator[PaymentPage]:
         """See `Gateway.follow`."""
-        response = self._stream(account_id, cursor)
+        stream = self._stream(account_id, cursor)
         heard_at = monotonic()
-        for events in sse.listen(response, TICK_S):
+        for events in sse.listen(stream, TICK_S):
             records, ended = _records_of(events)
             if records:
                 heard_at = monotonic()
@@ -138,24 +141,18 @@ class HorizonGateway:
         if self.payments_page(account_id, cursor, limit=1).payments:
             raise Unavailable("the event stream has stalled")
 
-    def _stream(self, account_id: str, cursor: str) -> requests.Response:
+    def _stream(self, account_id: str, cursor: str) -> sse.Stream:
         outside.check()
         path = f"/accounts/{quote(account_id)}/payments"
+        query = urlencode({"join": "transactions", "cursor": cursor, "limit": "200"})
         try:
-            response = requests.get(
-                self._url + path,
-                params={"join": "transactions", "cursor": cursor, "limit": "200"},
-                headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
-                stream=True,
-                timeout=(_CONNECT_S, 90),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
+            stream = sse.Stream(f"{self._url}{path}?{query}", _CONNECT_S, _SILENCE_S)
+        except (OSError, HTTPException) as error:
             raise Unavailable(f"{path} did not answer: {type(error).__name__}") from error
-        if response.status_code == 200:
-            return response
-        response.close()
-        raise Unavailable(f"{path} was answered {response.status_code}")
+        if stream.status == 200:
+            return stream
+        stream.close()
+        raise Unavailable(f"{path} was answered {stream.status}")
 
     def _must(self, path: str) -> dict[str, Any]:
         found = self._get(path)

@@ -2,17 +2,18 @@
 
 import contextlib
 import queue
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import requests
-from urllib3.exceptions import HTTPError
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
 from anchor.errors import Unavailable
 
 _CHUNK = 65536
 _LINE_MAX = 4_000_000
+_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,52 @@ class Parser:
         return event
 
 
-def listen(response: requests.Response, tick_s: int) -> Iterator[list[Event]]:
+class Stream:
+    """An open event stream; `cut` ends it at once, also under a thread that reads it."""
+
+    def __init__(self, url: str, timeout_s: int, silence_s: int) -> None:
+        """Connect within `timeout_s`; no bytes for `silence_s` is an error.
+
+        Raises OSError or HTTPException where nobody answers.
+        """
+        parts = urlsplit(url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+        connection.connect()
+        self._socket: socket.socket = connection.sock
+        try:
+            connection.request("GET", f"{parts.path}?{parts.query}", headers=_HEADERS)
+            self._response = connection.getresponse()
+            self._socket.settimeout(silence_s)
+        except BaseException:
+            self.cut()
+            self._socket.close()
+            raise
+        self.status = self._response.status
+
+    def read(self) -> bytes:
+        """Return the bytes that are there, waiting for the first; empty at the end."""
+        return self._response.read1(_CHUNK)
+
+    def cut(self) -> None:
+        """End the connection, whoever is reading it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the connection back; nobody may be reading it."""
+        self._response.close()
+        self._socket.close()
+
+
+def listen(stream: Stream, tick_s: int) -> Iterator[list[Event]]:
     """Yield the events that arrive together; an empty list after each `tick_s` of silence.
 
     Ends when the server hangs up. Raises `Unavailable` when the connection breaks. Closing
     the iterator cuts the connection at once.
     """
-    chunks: queue.Queue[bytes | Exception] = queue.Queue(maxsize=64)
-    reader = threading.Thread(target=_read, args=(response, chunks), daemon=True)
+    chunks: queue.Queue[bytes | Exception] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(stream, chunks), daemon=True)
     reader.start()
     parser = Parser()
     try:
@@ -102,37 +141,20 @@ def listen(response: requests.Response, tick_s: int) -> Iterator[list[Event]]:
                 raise Unavailable(f"the event stream broke: {type(chunk).__name__}") from chunk
             if not chunk:
                 return
-            while len(chunk) < _CHUNK and not chunks.empty():
-                more = chunks.queue[0]
-                if isinstance(more, Exception) or not more:
-                    break
-                chunk += bytes(chunks.get_nowait())  # type: ignore[arg-type]
             if events := parser.feed(chunk):
                 yield events
     finally:
-        _cut(response)
+        stream.cut()
+        reader.join()
+        stream.close()
 
 
-def _read(response: requests.Response, chunks: "queue.Queue[bytes | Exception]") -> None:
+def _read(stream: Stream, chunks: "queue.Queue[bytes | Exception]") -> None:
     try:
         while True:
-            chunk = response.raw.read1(_CHUNK)
-            chunks.put(chunk, timeout=60)
+            chunk = stream.read()
+            chunks.put(chunk)
             if not chunk:
                 return
-    except (HTTPError, OSError, ValueError, AttributeError, queue.Full) as error:
-        try:
-            chunks.put_nowait(error)
-        except queue.Full:
-            _cut(response)
-
-
-def _cut(response: requests.Response) -> None:
-    connection = getattr(response.raw, "_connection", None) or getattr(
-        response.raw, "connection", None
-    )
-    socket = getattr(connection, "sock", None)
-    if socket is not None:
-        with contextlib.suppress(OSError):
-            socket.shutdown(2)
-    response.close()
+    except (HTTPException, OSError, ValueError) as error:
+        chunks.put(error)

@@ -50,6 +50,7 @@ def _run(post: Post, passphrase: str) -> None:
         port=use_port(folder),
         mounts={"/bank": application(Bank(folder / "bank.jsonl"))},
     ) as sandbox:
+        sandbox.network.close_ledger()  # a newest ledger of today, whatever the last time was
         post.publish({"url": sandbox.url})
         while not post.is_alone():
             sleep(_LOOK_S)

@@ -13,7 +13,10 @@ class ChallengeQuery(Schema):
     memo = fields.String(validate=validate.Length(1, 30))
     home_domain = fields.String(validate=validate.Length(1, 253))
     client_domain = fields.String(
-        validate=validate.Regexp(r"\A[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z")
+        validate=[
+            validate.Length(1, 64),
+            validate.Regexp(r"\A[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z"),
+        ]
     )
 
 

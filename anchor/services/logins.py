@@ -20,6 +20,7 @@ CLIENT_TOMLS_AT_ONCE = 4
 #: The host's clock judges challenges and the database's clock forgets them.
 _CLOCKS_APART = timedelta(hours=1)
 _FORGOTTEN_AT_ONCE = 100
+_HTTPS_PORT = 443
 _SIGNING_KEY = re.compile(
     r"""\s*(?:SIGNING_KEY|"SIGNING_KEY"|'SIGNING_KEY')\s*=\s*["']([^"']*)["']\s*(?:\#.*)?"""
 )
@@ -54,7 +55,7 @@ def begin(
     """
     client = web_auth.read_client(account, memo)
     rules = settings().client_domains
-    domain = client_domain.lower().rstrip(".") if client_domain else None
+    domain = _plain(client_domain) if client_domain else None
     if domain is None and rules["required"]:
         raise Rejected("client_domain is required")
     if domain is not None and not _is_allowed(domain):
@@ -98,10 +99,20 @@ def _use_up(challenge: Challenge) -> None:
         raise Rejected("this challenge was exchanged for a token before")
 
 
+def _plain(domain: str) -> str:
+    """Spell a domain in one way, so that no other spelling gets past a list."""
+    host, _, port = domain.lower().partition(":")
+    host = host.rstrip(".")
+    if not host:
+        raise Rejected("client_domain names no host")
+    return f"{host}:{int(port)}" if port and int(port) != _HTTPS_PORT else host
+
+
 def _is_allowed(domain: str) -> bool:
     rules = settings().client_domains
-    allow, deny = ({name.lower() for name in rules[key]} for key in ("allow", "deny"))
-    return domain not in deny and (not allow or domain in allow)
+    allow, deny = ({_plain(name) for name in rules[key]} for key in ("allow", "deny"))
+    is_denied = domain in deny or domain.partition(":")[0] in deny
+    return not is_denied and (not allow or domain in allow)
 
 
 def _signing_key_of(domain: str) -> str:

@@ -83,10 +83,11 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
     """Check everything of a returned challenge but the client's signatures, or `Rejected`."""
     if not 0 < len(envelope_xdr) <= MAX_ENVELOPE_CHARS:
         raise Rejected("transaction is not a challenge of this server")
+    signing_key = policy.signing_key
     try:
         read = read_challenge_transaction(
             envelope_xdr,
-            policy.signing_key,
+            signing_key,
             list(policy.home_domains),
             policy.web_auth_domain,
             policy.network_passphrase,

@@ -1,9 +1,12 @@
 """SEP-10: who may log in, and with what."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
+from sqlalchemy import select
 from stellar_sdk import (
     Account,
     FeeBumpTransactionEnvelope,
@@ -13,7 +16,10 @@ from stellar_sdk import (
     TransactionEnvelope,
 )
 
+from anchor.clock import utcnow
 from anchor.config import TESTNET_PASSPHRASE
+from anchor.extensions import db, transaction
+from anchor.models import UsedChallenge
 from tests.world import World
 
 
@@ -220,16 +226,90 @@ def test_a_token_that_was_tampered_with_opens_nothing(
     assert client.get("/sep24/transactions?asset_code=USDC", headers=headers).status_code == 403
 
 
-def test_the_stellar_toml_names_the_endpoints(world: World, client: Any) -> None:
-    """SEP-1."""
-    import tomllib
+def test_browsers_of_any_origin_may_log_in(world: World, client: Any) -> None:
+    """GEN-02, GEN-04, GEN-05: good answers, errors and preflights."""
+    origin = {"Origin": "https://wallet.example"}
+    good = client.get(f"/auth?account={world.payer.public_key}", headers=origin)
+    bad = client.post("/auth", json={}, headers=origin)
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "Content-Type, Authorization",
+    }
+    preflight = client.options("/auth", headers=origin | asked)
+    assert (good.status_code, bad.status_code, preflight.status_code) == (200, 400, 200)
+    for answer in (good, bad, preflight):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    allowed = preflight.headers["Access-Control-Allow-Headers"].lower()
+    assert "authorization" in allowed
+    assert "content-type" in allowed
 
-    answer = client.get("/.well-known/stellar.toml")
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    found = tomllib.loads(answer.text)
-    assert found["WEB_AUTH_ENDPOINT"] == "http://localhost/auth"
-    assert found["TRANSFER_SERVER_SEP0024"] == "http://localhost/sep24"
-    assert found["CURRENCIES"][0]["code"] == "USDC"
-    assert found["DOCUMENTATION"]["ORG_NAME"]
-    assert "[[CURRENCIES]]" in answer.text
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"transaction": None}, {"transaction": {}}, {"transaction": 5}),
+        *({"transaction": ""}, {"transaction": "x" * 20_001}, {"transaction": "AAAA"}, [], "x"),
+    ],
+)
+def test_a_body_without_a_challenge_is_refused(client: Any, body: Any) -> None:
+    """SEP10-46, GEN-07, GEN-13."""
+    answer = client.post("/auth", json=body)
+    assert answer.status_code == 400
+    assert answer.mimetype == "application/json"
+    assert isinstance(answer.json["error"], str)
+
+
+def test_a_form_whose_pluses_were_not_encoded_is_refused(world: World, client: Any) -> None:
+    """SEP10-45."""
+    envelope = signed(world, client, world.payer)
+    while "+" not in envelope:
+        envelope = signed(world, client, world.payer)
+    kind = "application/x-www-form-urlencoded"
+    raw = client.post("/auth", data=f"transaction={envelope}", content_type=kind)
+    assert raw.status_code == 400
+    assert exchange(client, envelope).status_code == 200
+
+
+def test_a_refused_challenge_is_not_used_up(world: World, client: Any) -> None:
+    """SEP10-66: nobody spoils another's log-in by sending it in unsigned."""
+    answer = client.get("/auth", query_string={"account": world.payer.public_key})
+    assert exchange(client, answer.json["transaction"]).status_code == 400
+    envelope = TransactionEnvelope.from_xdr(answer.json["transaction"], TESTNET_PASSPHRASE)
+    envelope.sign(world.payer)
+    assert exchange(client, envelope.to_xdr()).status_code == 200
+
+
+def test_one_of_many_at_once_gets_the_token(world: World) -> None:
+    """SEP10-66: the row decides, not what was looked up before."""
+    envelope = signed(world, world.app.test_client(), world.payer)
+
+    def once(_number: int) -> int:
+        return int(exchange(world.app.test_client(), envelope).status_code)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(once, range(8)))
+    assert statuses == [200] + [400] * 7
+
+
+def test_used_challenges_are_forgotten_after_their_time(world: World, client: Any) -> None:
+    """SEP10-66: a row lives as long as its challenge could be taken for good, and longer."""
+    with transaction():
+        db.session.add(UsedChallenge(hash="old", expires_at=utcnow() - timedelta(minutes=1)))
+        db.session.add(UsedChallenge(hash="young", expires_at=utcnow() + timedelta(minutes=1)))
+    assert exchange(client, signed(world, client, world.payer)).status_code == 200
+    with transaction():
+        rows = {row.hash: row for row in db.session.scalars(select(UsedChallenge))}
+    assert "old" not in rows
+    assert "young" in rows
+    (ours,) = (row for row in rows.values() if row.hash not in {"old", "young"})
+    assert ours.expires_at > utcnow() + timedelta(minutes=15)
+
+
+def test_a_bearer_is_a_bearer_in_any_case(world: World, client: Any) -> None:
+    """GEN-20."""
+    bearer = world.log_in(client)["Authorization"].removeprefix("Bearer ")
+    for scheme, status in (("bearer", 200), ("BEARER", 200), ("Basic", 403), ("", 403)):
+        headers = {"Authorization": f"{scheme} {bearer}"}
+        answer = client.get("/sep24/transactions?asset_code=USDC", headers=headers)
+        assert answer.status_code == status

@@ -1,0 +1,132 @@
+"""`flask anchor up` and the keeper: everything starts, is restarted, and ends together."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from tests.processes.stage import FLASK, Stage, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def alive(stage: Stage) -> list[int]:
+    """Processes that belong to the stage's folder, or serve it."""
+    mark = str(stage.folder)
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                line = Path(f"/proc/{name}/cmdline").read_bytes().decode("utf-8", "replace")
+                environ = Path(f"/proc/{name}/environ").read_bytes().decode("utf-8", "replace")
+            except OSError:
+                continue
+            if mark in line or mark in environ:
+                found.append(int(name))
+    return found
+
+
+def children(process: subprocess.Popen[bytes]) -> dict[str, int]:
+    names = ("gunicorn", "dramatiq", "periodiq", "watch-transactions")
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                parent = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+                line = Path(f"/proc/{name}/cmdline").read_bytes().decode()
+            except OSError:
+                continue
+            for kind in names:
+                if parent == process.pid and kind in line:
+                    found[kind] = int(name)
+    return found
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def started(stage: Stage) -> subprocess.Popen[bytes]:
+    process = stage.start(*FLASK, "up")
+    until(lambda: (stage.data / "web.port").exists() and stage._answers(), 90, "for up")
+    until(lambda: len(children(process)) == 4, 30)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_ends_all_on_a_signal(stage: Stage, number: signal.Signals) -> None:
+    process = started(stage)
+    process.send_signal(number)
+    assert process.wait(30) == 0
+    until(lambda: not alive(stage), 15, "for everything to end")
+
+
+def test_up_restarts_a_child_and_leaves_nothing_when_it_is_killed(stage: Stage) -> None:
+    process = started(stage)
+    before = children(process)
+    os.kill(before["watch-transactions"], signal.SIGKILL)
+    os.kill(before["gunicorn"], signal.SIGKILL)
+    until(
+        lambda: all(
+            children(process).get(kind) not in {None, before[kind]}
+            for kind in ("watch-transactions", "gunicorn")
+        ),
+        30,
+        "for restarts",
+    )
+    process.kill()
+    process.wait()
+    began = monotonic()
+    until(lambda: not alive(stage), 20, "for everything to end")
+    assert monotonic() - began < 20
+
+
+def test_six_processes_at_once_share_one_keeper(stage: Stage) -> None:
+    shots = [stage.start(*FLASK, "status") for _ in range(6)]
+    assert [shot.wait(90) for shot in shots] == [0] * 6
+    until(lambda: not alive(stage), 15)
+
+
+def test_a_keeper_that_was_killed_does_not_break_the_next_start(stage: Stage) -> None:
+    holder = stage.start(*FLASK, "status")
+    assert holder.wait(90) == 0
+    user = stage.start(*FLASK, "watch-transactions")
+    until((stage.data / "servers" / "ready.json").exists, 60)
+    for pid in alive(stage):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+        if "anchor.embedded.keeper" in line:
+            os.kill(pid, signal.SIGKILL)
+    sleep(1)
+    stage.kill(user)
+    assert stage.command("status").returncode == 0
+    until(lambda: not alive(stage), 15)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_servers_run_for_an_ordinary_user_too(tmp_path: Path) -> None:
+    folder = Path("/tmp") / f"anchor-user-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 1234, 1234)
+    code = (
+        "from pathlib import Path\n"
+        "from anchor import embedded\n"
+        f"print(embedded.use(Path({str(folder)!r}) / 'servers', durable=False).folder)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        user=1234,
+        group=1234,
+        extra_groups=[],
+        env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
