@@ -1,0 +1,71 @@
+"""Plug-ins are found by entry point, and a broken one stops the start with its name."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from anchor.errors import Misconfigured
+from anchor.integrations import registry
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_package_that_is_really_installed_is_found(tmp_path: Path) -> None:
+    target = tmp_path / "site"
+    build = tmp_path / "source"
+    subprocess.run(["cp", "-r", str(ROOT / "tests" / "example_rail"), str(build)], check=True)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
+            *("--no-build-isolation", "--disable-pip-version-check", "--target"),
+            *(str(target), str(build)),
+        ],
+        check=True,
+        env=dict(os.environ, PIP_NO_INDEX="1"),
+    )
+    code = (
+        "from anchor.integrations.registry import load_rails\n"
+        "print(type(load_rails(['pigeon', 'bank'], {'bank': {'url': 'http://x'}})['pigeon']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": f"{target}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "example_rail.PigeonRail" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ([], "is not installed"),
+        (["anchor.integrations.bank:SimulatedBankRail", "other:Rail"], "registered twice"),
+        (["no_such_module:Rail"], "cannot be imported"),
+        (["anchor.money:parse_amount"], "is not a RailsIntegration"),
+        (["anchor.integrations.bank:SimulatedBankRail"], "refuses its options"),
+    ],
+)
+def test_a_broken_rail_stops_the_start(
+    points: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [EntryPoint("odd", value, registry.RAILS) for value in points]
+    monkeypatch.setattr(registry, "entry_points", lambda group: made)
+    with pytest.raises(Misconfigured, match=said) as caught:
+        registry.load_rails(["odd"], {})
+    assert "odd" in str(caught.value)
+
+
+def test_the_code_of_the_how_to_runs() -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-rail.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "page"}
+    sys.modules["page"] = type(sys)("page")
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "write-a-rail.md", "exec"), names)
+    assert "PaperRail" in names
