@@ -27,6 +27,7 @@ from anchor.integrations.protocols import (
 from anchor.models import Case, Job, Outflow
 from anchor.services import jobs, passes, payouts
 from anchor.services.transactions import PAY_OUT
+from tests.waiting import until
 from tests.world import World
 
 
@@ -300,8 +301,7 @@ def test_promise_10_a_sweep_run_a_hundred_times_while_a_worker_hangs_calls_once(
 
     thread = threading.Thread(target=hang)
     thread.start()
-    while not rail.calls:
-        pass
+    until(lambda: rail.calls)
     for _ in range(100):
         passes.owe("execute_outgoing_transactions")
         assert not jobs.run(jobs.Address(PAY_OUT, row_id))
@@ -342,12 +342,14 @@ def test_a_rail_is_given_no_more_jobs_than_its_ceiling(world: World) -> None:
     threads = [threading.Thread(target=work, args=(row,)) for row in rows]
     for thread in threads:
         thread.start()
-    for thread in threads[2:]:
-        thread.join(timeout=1)
-    assert len(rail.calls) == 2
-    gate.set()
+    try:
+        until(lambda: len(rail.calls) == 2 and sum(t.is_alive() for t in threads) == 2)
+        assert world.work() == 0
+    finally:
+        gate.set()
     for thread in threads:
         thread.join()
+    assert len(rail.calls) == 2
     world.work()
     assert {world.status(row) for row in rows} == {"completed"}
 

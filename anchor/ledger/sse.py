@@ -103,7 +103,11 @@ class Stream:
             self.cut()
             self._socket.close()
             raise
-        self.status = self._response.status
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return self._response.status
 
     def read(self) -> bytes:
         """Return the bytes that are there, waiting for the first; empty at the end."""

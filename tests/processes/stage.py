@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -16,20 +15,10 @@ import requests
 
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import Wallet
+from tests.waiting import until
 
 SCRIPTS = Path(sys.executable).parent
 FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
-
-
-def until(what: Callable[[], Any], timeout_s: int = 30, why: str = "") -> Any:
-    """Wait until `what` is true and return it."""
-    deadline = monotonic() + timeout_s
-    while monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        sleep(0.05)
-    raise AssertionError(f"waited {timeout_s} s in vain {why}")
 
 
 class Stage:

@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from anchor.sandbox.ground import CODE
-from tests.processes.stage import FLASK, SCRIPTS, Stage, staged, until
+from tests.processes.stage import FLASK, SCRIPTS, Stage, staged
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -9,7 +9,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from tests.processes.stage import FLASK, Stage, until
+from tests.processes.stage import FLASK, Stage
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
