@@ -36,9 +36,8 @@ def use(folder: Path, module: str, *arguments: str, timeout_s: int = 60) -> dict
     _hold(folder)
     starting = _lock(folder / _STARTING, deadline)
     try:
-        if not _has_keeper(folder):
-            _start(folder, module, arguments)
-        return _wait(folder, deadline)
+        started = None if _has_keeper(folder) else _start(folder, module, arguments)
+        return _wait(folder, deadline, started)
     finally:
         os.close(starting)
 
@@ -103,6 +102,12 @@ def write_private(path: Path, content: str) -> None:
     part.rename(path)
 
 
+def last_line(output: bytes) -> str:
+    """Return the last line of what a process said before it failed."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
 def _hold(folder: Path) -> None:
     if folder not in _held:
         descriptor = os.open(folder / _USERS, os.O_RDWR | os.O_CREAT, 0o600)
@@ -135,16 +140,16 @@ def _has_keeper(folder: Path) -> bool:
     return False
 
 
-def _start(folder: Path, module: str, arguments: tuple[str, ...]) -> None:
+def _start(folder: Path, module: str, arguments: tuple[str, ...]) -> int:
     for name in (_READY, _FAILED):
         (folder / name).unlink(missing_ok=True)
     log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         # Not a Popen: the keeper outlives whoever started it, and nobody waits for it.
-        os.posix_spawn(
+        return os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", module, str(folder), *arguments],
-            {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[1]), "TZ": "UTC"},
+            {"PATH": os.defpath, "PYTHONPATH": _import_path(), "TZ": "UTC"},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log, 1),
@@ -156,12 +161,29 @@ def _start(folder: Path, module: str, arguments: tuple[str, ...]) -> None:
         os.close(log)
 
 
-def _wait(folder: Path, deadline: float) -> dict[str, Any]:
+def _import_path() -> str:
+    """Let the keeper import from where this process does, whatever its own environment says."""
+    return os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+
+
+def _wait(folder: Path, deadline: float, started: int | None) -> dict[str, Any]:
     while monotonic() < deadline:
+        ended = started is not None and _has_ended(started)
         if (folder / _FAILED).exists():
             raise Unavailable((folder / _FAILED).read_text(encoding="utf-8").strip())
         if (folder / _READY).exists():
             ready: dict[str, Any] = json.loads((folder / _READY).read_text(encoding="utf-8"))
             return ready
+        if ended:
+            raise Unavailable(
+                f"what is kept in {folder} did not start: {last_line((folder / _LOG).read_bytes())}"
+            )
         sleep(_TICK_MS / 1000)
     raise Unavailable(f"what is kept in {folder} did not start in time; see its {_LOG}")
+
+
+def _has_ended(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG) != (0, 0)
+    except ChildProcessError:  # somebody in this process collects all children
+        return False

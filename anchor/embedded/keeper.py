@@ -20,7 +20,7 @@ import redis
 from anchor.embedded import binaries
 from anchor.embedded.binaries import Binaries
 from anchor.errors import Unavailable
-from anchor.keeping import Post, write_private
+from anchor.keeping import Post, last_line, write_private
 
 NOBODY = 65534
 _START_S = 50
@@ -153,7 +153,7 @@ class Keeper:
         finally:
             password.unlink()
         if made.returncode:
-            raise Unavailable(f"PostgreSQL's initdb failed: {_last_line(made.stderr)}")
+            raise Unavailable(f"PostgreSQL's initdb failed: {last_line(made.stderr)}")
 
     def _spawn(self, name: str, argv: list[str], on_death: signal.Signals) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -179,7 +179,7 @@ class Keeper:
                 dead = any(process.poll() is not None for process in self.processes)
                 if dead or monotonic() > deadline:
                     log = (self.folder / f"{name}.log").read_bytes()
-                    raise Unavailable(f"{name} did not start: {_last_line(log)}") from error
+                    raise Unavailable(f"{name} did not start: {last_line(log)}") from error
                 sleep(0.03)
 
     def _ping_valkey(self) -> None:
@@ -250,11 +250,6 @@ def _free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise Unavailable("no port is free on this machine")
-
-
-def _last_line(output: bytes) -> str:
-    lines = output.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
 
 
 def main() -> None:
