@@ -1,5 +1,6 @@
 """An anchor server for the Stellar network."""
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,6 +9,8 @@ if TYPE_CHECKING:
     from anchor.config import Settings
 
 __version__ = "0.1.0"
+
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of itself when imported
 
 
 def create_app(settings: "Settings | None" = None) -> "Flask":

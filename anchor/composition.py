@@ -4,6 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
+import click
 from flask import Flask
 
 from anchor import blueprints, config, development, schema
@@ -15,6 +16,8 @@ from anchor.ledger import outside
 from anchor.ledger.horizon import HorizonGateway
 
 MAX_BODY_BYTES = 1_000_000
+#: Commands that look at the schema or mend it: our own, and Flask-Migrate's group.
+_MENDING = frozenset({"doctor", "migrate", "db"})
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -25,6 +28,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             {rail for policy in settings.assets.values() for rail in policy.rails},
             settings.rails,
         )
+        if not (settings.development or settings.testing or _is_mending()):
+            schema.demand_head(settings.database_url)
     except AnchorError as error:
         sys.exit(str(error))
     app = Flask("anchor", root_path=str(Path(__file__).parent))
@@ -61,6 +66,16 @@ def read_settings() -> Settings:
     return config.load(environ)
 
 
+def _is_mending() -> bool:
+    """Tell whether this process runs a command that may find the database off head."""
+    context = click.get_current_context(silent=True)
+    while context is not None:
+        if context.info_name in _MENDING:
+            return True
+        context = context.parent
+    return False
+
+
 def _logging(settings: Settings) -> None:
     if settings.testing:
         return
@@ -68,5 +83,4 @@ def _logging(settings: Settings) -> None:
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
-    for name in ("alembic", "werkzeug"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)

@@ -207,6 +207,7 @@ class _Builder:
         data = self.data
         secrets = self._distribution_secrets()
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
+        host = urlsplit(public_url).netloc
         broker_url = self.values.get("ANCHOR_BROKER_URL")
         if broker_url and urlsplit(broker_url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
             self.problems.append("ANCHOR_BROKER_URL must begin with redis:// or amqp://.")
@@ -215,8 +216,8 @@ class _Builder:
             self.problems.append("Development mode refuses the public network.")
         return Settings(
             public_url=public_url,
-            home_domains=tuple(data["anchor"]["home_domains"]),
-            web_auth_domain=data["anchor"].get("web_auth_domain") or urlsplit(public_url).netloc,
+            home_domains=tuple(data["anchor"]["home_domains"] or [host]),
+            web_auth_domain=data["anchor"].get("web_auth_domain") or host,
             seps=frozenset(data["anchor"]["seps"]),
             network_passphrase=passphrase,
             horizon_url=self._url("ANCHOR_HORIZON_URL", data["network"].get("horizon_url")),

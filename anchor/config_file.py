@@ -53,8 +53,7 @@ class _Percent(fields.Decimal):
 class _Anchor(_Strict):
     home_domains = fields.List(
         fields.String(validate=validate.Regexp(_DOMAIN)),
-        required=True,
-        validate=validate.Length(min=1),
+        load_default=list,
     )
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))

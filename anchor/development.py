@@ -18,6 +18,7 @@ import click
 
 from anchor import config, embedded, keeping, schema
 from anchor.config import TESTNET_PASSPHRASE, Settings
+from anchor.errors import Misconfigured
 from anchor.sandbox.ground import CODE, Keys, establish, new_keys
 
 WEB_PORT = 8000
@@ -26,8 +27,6 @@ _FILE = """\
 # Written by development mode; change what you like. Amounts stand in quotes.
 
 [anchor]
-home_domains = ["localhost:{port}"]
-web_auth_domain = "localhost:{port}"
 
 [network]
 passphrase = "{passphrase}"
@@ -72,6 +71,48 @@ def settings(environ: Mapping[str, str]) -> Settings:
         os.close(lock)
 
 
+def web_socket(environ: Mapping[str, str]) -> socket.socket:
+    """Return a socket that listens where the web is to answer: the kept port, or a new one.
+
+    Whoever holds it owns the port: two folders that start at once never share one. Raises
+    `Misconfigured` where somebody else uses the kept port.
+    """
+    root = folder(environ)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = root / "web.port"
+    ports = [int(file.read_text(encoding="utf-8"))] if file.exists() else [WEB_PORT, 0]
+    for port in ports:
+        listening = listen(port)
+        if listening is not None:
+            file.write_text(str(listening.getsockname()[1]), encoding="utf-8")
+            return listening
+    raise Misconfigured(
+        f"Port {ports[0]} is in use by somebody else; end that, or remove {file} for another port."
+    )
+
+
+def listen(port: int) -> socket.socket | None:
+    """Listen on a port of this machine; None where somebody else does."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        return None
+    return listening
+
+
+def leave(environ: Mapping[str, str], timeout_s: int) -> None:
+    """Stop using the servers and the sandbox, and wait for their end unless others use them."""
+    kept = [folder(environ) / name for name in ("servers", "sandbox")]
+    for place in kept:
+        keeping.let_go(place)
+    for place in kept:
+        keeping.wait_for_end(place, timeout_s)
+
+
 def issuer_secret(environ: Mapping[str, str]) -> str:
     """Return the secret key of the sandbox's issuer, which a demo wallet is given money with."""
     return _secrets(folder(environ))[0].issuer
@@ -83,10 +124,9 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
     url = str(ready["url"])
     keys, jwt_secret = _secrets(root)
     establish(url, TESTNET_PASSPHRASE, keys)
-    port = _port(root)
+    port = _port(root, environ)
     file = root / "anchor.toml"
     text = _FILE.format(
-        port=port,
         passphrase=TESTNET_PASSPHRASE,
         code=CODE,
         issuer=keys.issuer_id,
@@ -120,7 +160,7 @@ def _secrets(root: Path) -> tuple[Keys, str]:
     return Keys(known["signing"], known["issuer"], known["distribution"]), known["jwt"]
 
 
-def _port(root: Path) -> int:
+def _port(root: Path, environ: Mapping[str, str]) -> int:
     """Return the port of the web: that of `flask run` where this is one, else the kept one."""
     file = root / "web.port"
     context = click.get_current_context(silent=True)
@@ -129,22 +169,7 @@ def _port(root: Path) -> int:
     elif file.exists():
         return int(file.read_text(encoding="utf-8"))
     else:
-        port = WEB_PORT if _is_free(WEB_PORT) else _any_free()
+        with web_socket(environ) as chosen:
+            return int(chosen.getsockname()[1])
     file.write_text(str(port), encoding="utf-8")
     return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _any_free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,6 +19,7 @@ from anchor.errors import AnchorError, Unavailable
 _USERS, _STARTING, _KEEPER = "users.lock", "starting.lock", "keeper.lock"
 _READY, _FAILED, _LOG = "ready.json", "failed.txt", "keeper.log"
 _TICK_MS = 20
+_MOMENT_S = 1
 
 #: Locks of this process; they are let go by its end, or by `let_go`.
 _held: dict[Path, int] = {}
@@ -49,6 +50,13 @@ def let_go(folder: Path) -> None:
         os.close(descriptor)
 
 
+def wait_for_end(folder: Path, timeout_s: int) -> None:
+    """Wait until what is kept in `folder` has ended, or somebody else still uses it."""
+    deadline = monotonic() + timeout_s
+    while monotonic() < deadline and _has_keeper(folder.resolve()):
+        sleep(_TICK_MS / 1000)
+
+
 class Post:
     """The keeper's side of a folder."""
 
@@ -58,13 +66,12 @@ class Post:
 
     def take(self) -> bool:
         """Become the keeper; False where there is one."""
-        descriptor = os.open(self.folder / _KEEPER, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+            # Held until this process ends. Whoever looks for a keeper holds it for a moment.
+            _lock(self.folder / _KEEPER, monotonic() + _MOMENT_S)
+        except Unavailable:
             return False
-        return True  # held by this descriptor until the process ends
+        return True
 
     def publish(self, ready: dict[str, Any]) -> None:
         """Tell the users what they wait for."""

@@ -1,6 +1,5 @@
 """The database's schema: where its migrations are, whether it is at head, bringing it there."""
 
-import logging
 from pathlib import Path
 
 from alembic import command
@@ -10,9 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from anchor.errors import Unavailable
-
-logging.getLogger("alembic").setLevel(logging.WARNING)
+from anchor.errors import Misconfigured, Unavailable
 
 
 def folder() -> Path:
@@ -45,6 +42,16 @@ def standing(database_url: str) -> tuple[str | None, str | None]:
         raise Unavailable("the database did not answer") from error
     finally:
         engine.dispose()
+
+
+def demand_head(database_url: str) -> None:
+    """Raise `Misconfigured` unless the database is at the newest revision."""
+    at, head = standing(database_url)
+    if at != head:
+        raise Misconfigured(
+            f"The database is at revision {at}, and this version needs {head}: "
+            "run `flask anchor migrate` first."
+        )
 
 
 def _config(database_url: str) -> Config:

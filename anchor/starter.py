@@ -14,9 +14,9 @@ STARTER = """\
 # `flask anchor doctor` says what is still missing.
 
 [anchor]
-home_domains = ["anchor.example"]          # where stellar.toml is served, the first one by default
 public_url = "https://anchor.example"      # how the world reaches this server; https only
-# web_auth_domain = "anchor.example"       # default: the public URL's host, with its port
+home_domains = ["anchor.example"]          # where stellar.toml is served, the first one by default
+# web_auth_domain = "anchor.example"       # both default to the public URL's host, with its port
 seps = [1, 10, 24]                         # the doors that are open
 transfer_days = 7                          # how long a customer may take to pay
 

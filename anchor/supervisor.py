@@ -41,12 +41,16 @@ for number in (signal.SIGTERM, signal.SIGKILL):
 
 @dataclass(frozen=True)
 class Child:
-    """A process to keep running; `env` None inherits this process' environment."""
+    """A process to keep running; `env` None inherits this process' environment.
+
+    It inherits the descriptors `fds` too, under their numbers here.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] | None = None
     cwd: Path | None = None
+    fds: tuple[int, ...] = ()
 
 
 class Supervisor:
@@ -140,6 +144,7 @@ class Supervisor:
             stderr=subprocess.STDOUT,
             env=None if child.env is None else dict(child.env),
             cwd=child.cwd,
+            pass_fds=child.fds,
             start_new_session=True,
         )
         self.processes[child.name] = process

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, NotFound
@@ -26,13 +26,14 @@ _DELAY_S = 2
 
 @dataclass
 class Transfer:
-    """One order; `cents` of its customer's `account`."""
+    """One order; `cents` of its customer's `account`, taken `at_ms` since 1970."""
 
     id: str
     key: str
     account: str
     cents: int
     status: str = "settled"
+    at_ms: int = 0
 
 
 class Bank:
@@ -59,6 +60,7 @@ class Bank:
                     raise ValueError("the key was used for another order")
                 return known, False
             transfer = Transfer(f"T{len(self.transfers) + 1:06d}", key, account, cents)
+            transfer.at_ms = time_ns() // 1_000_000
             if account.endswith(("0002", "0003")):
                 transfer.status = "sent"
             if account.endswith("0002"):
