@@ -222,7 +222,9 @@ def status(*, as_json: bool) -> None:
 
 @group.command("rewind")
 @click.argument("account")
-@click.option("--from-ledger", type=click.IntRange(1), required=True)
+@click.option(
+    "--from-ledger", type=click.IntRange(1), required=True, help="The first ledger to read."
+)
 @with_appcontext
 def rewind(account: str, from_ledger: int) -> None:
     """Read an account again from a ledger on; what is kept already stays."""

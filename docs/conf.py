@@ -2,7 +2,8 @@
 
 project = "Anchor"
 author = "The Anchor authors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinxcontrib.mermaid"]
+myst_fence_as_directive = ["mermaid"]
 html_theme = "furo"
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

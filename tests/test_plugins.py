@@ -1,7 +1,5 @@
 """Plug-ins are found by entry point, and a broken one stops the start with its name."""
 
-import os
-import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -11,23 +9,13 @@ import pytest
 
 from anchor.errors import Misconfigured
 from anchor.integrations import registry
+from tests.installing import install_example_rail
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_a_package_that_is_really_installed_is_found(tmp_path: Path) -> None:
-    target = tmp_path / "site"
-    build = tmp_path / "source"
-    subprocess.run(["cp", "-r", str(ROOT / "tests" / "example_rail"), str(build)], check=True)
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
-            *("--no-build-isolation", "--disable-pip-version-check", "--target"),
-            *(str(target), str(build)),
-        ],
-        check=True,
-        env=dict(os.environ, PIP_NO_INDEX="1"),
-    )
+    target = install_example_rail(tmp_path)
     code = (
         "from anchor.integrations.registry import load_rails\n"
         "print(type(load_rails(['pigeon', 'bank'], {'bank': {'url': 'http://x'}})['pigeon']))\n"
@@ -60,12 +48,3 @@ def test_a_broken_rail_stops_the_start(
     with pytest.raises(Misconfigured, match=said) as caught:
         registry.load_rails(["odd"], {})
     assert "odd" in str(caught.value)
-
-
-def test_the_code_of_the_how_to_runs() -> None:
-    page = (ROOT / "docs" / "how-to" / "write-a-rail.md").read_text(encoding="utf-8")
-    names: dict[str, object] = {"__name__": "page"}
-    sys.modules["page"] = type(sys)("page")
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(compile(block, "write-a-rail.md", "exec"), names)
-    assert "PaperRail" in names

@@ -71,7 +71,9 @@ class Wallet:
         )
         self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
 
-    def ask_to_withdraw(self, code: str, amount: str, account_number: str) -> str:
+    def ask_to_withdraw(
+        self, code: str, amount: str, account_number: str, rail: str = "bank"
+    ) -> str:
         """Open a withdrawal and fill in its page (SEP-24); return its id."""
         answer = self.http.post(
             f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/withdraw/interactive",
@@ -83,7 +85,8 @@ class Wallet:
         token = re.search(r'name="token" value="([^"]+)"', page.text)
         if page.status_code != 200 or token is None:
             raise WalletError(f"the page answered {page.status_code}")
-        form = {"token": token[1], "amount": amount, "bank_account_number": account_number}
+        form = {"token": token[1], "amount": amount, "rail": rail}
+        form["bank_account_number"] = account_number
         target = opened["url"].partition("?")[0]
         filled = requests.post(target, data=form, timeout=_TIMEOUT_S)
         if filled.status_code != 200:

@@ -24,13 +24,14 @@ FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
 class Stage:
     """A folder in development mode; `start` runs a process on it, `end` ends them all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **env: str) -> None:
         self.folder = folder
         self.env = {
             "PATH": os.defpath,
             "HOME": str(folder),
             "ANCHOR_DATA_DIR": str(folder / "data"),
             "PYTHONUNBUFFERED": "1",
+            **env,
         }
         self.running: list[subprocess.Popen[bytes]] = []
 
@@ -147,10 +148,12 @@ class Stage:
         answer.raise_for_status()
         return answer.json()
 
-    def ask(self, wallet: Wallet, account: str = "DE89370400440532013000") -> dict[str, Any]:
+    def ask(
+        self, wallet: Wallet, account: str = "DE89370400440532013000", rail: str = "bank"
+    ) -> dict[str, Any]:
         """Open a withdrawal of 100 and fill in its page; return it as the wallet sees it."""
         until(lambda: self.sql("SELECT 1 FROM accounts"), 30, "for a stream runner")
-        return wallet.transaction(wallet.ask_to_withdraw(CODE, "100", account))
+        return wallet.transaction(wallet.ask_to_withdraw(CODE, "100", account, rail))
 
     def paid_once(self, row_id: str) -> bool:
         """Tell whether the bank made exactly one transfer for a withdrawal."""
@@ -159,9 +162,9 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
+def staged(folder: Path, **env: str) -> Iterator[Stage]:
     """A stage that is prepared: servers run and the schema is at head."""
-    stage = Stage(folder)
+    stage = Stage(folder, **env)
     holder = stage.start(*FLASK, "sandbox")
     try:
         done = stage.command("status")
