@@ -54,11 +54,8 @@ def _entries(network: Network, account: Account) -> dict[str, object]:
     lines = [_balance(line) for line in network.shown.lines_of(account.id)]
     native = {"balance": amount_text(account.balance), **_NO_LIABILITIES, "asset_type": "native"}
     signers = account.signers | {account.id: account.master_weight}
-    modified = network.history.ledger(account.modified_ledger)
-    when = (modified or network.history.ledgers[0]).closed_at
     return {
-        "last_modified_ledger": account.modified_ledger,
-        "last_modified_time": time_text(when),
+        **modified_fields(network, account.modified_ledger),
         "thresholds": {
             "low_threshold": account.low,
             "med_threshold": account.medium,
@@ -66,15 +63,28 @@ def _entries(network: Network, account: Account) -> dict[str, object]:
         },
         "flags": {name: account.has(bit) for bit, name in FLAGS.items()},
         "balances": [*lines, native],
-        "signers": [
-            {"weight": signers[key], "key": key, "type": SIGNER_TYPES[key[0]]}
-            for key in sorted(signers)
-        ],
+        "signers": [_signer(account, key, signers[key]) for key in sorted(signers)],
         "data": {name: b64encode(account.data[name]).decode() for name in sorted(account.data)},
-        "num_sponsoring": 0,
-        "num_sponsored": 0,
+        "num_sponsoring": account.sponsoring,
+        "num_sponsored": account.sponsored,
+        **_sponsor(account.sponsor),
         "paging_token": account.id,
     }
+
+
+def _sponsor(sponsor: str | None) -> dict[str, object]:
+    return {"sponsor": sponsor} if sponsor else {}
+
+
+def _signer(account: Account, key: str, weight: int) -> dict[str, object]:
+    found: dict[str, object] = {"weight": weight, "key": key, "type": SIGNER_TYPES[key[0]]}
+    return found | _sponsor(account.signer_sponsors.get(key))
+
+
+def modified_fields(network: Network, ledger: int) -> dict[str, object]:
+    """Return last_modified_ledger and last_modified_time; the oldest kept if it is forgotten."""
+    kept = network.history.ledger(ledger) or network.history.ledgers[0]
+    return {"last_modified_ledger": ledger, "last_modified_time": time_text(kept.closed_at)}
 
 
 def _balance(line: TrustLine) -> dict[str, object]:
@@ -83,6 +93,7 @@ def _balance(line: TrustLine) -> dict[str, object]:
         "balance": amount_text(line.balance),
         "limit": amount_text(line.limit),
         **_NO_LIABILITIES,
+        **_sponsor(line.sponsor),
         "last_modified_ledger": line.modified_ledger,
         "is_authorized": line.is_authorized,
         "is_authorized_to_maintain_liabilities": maintains,

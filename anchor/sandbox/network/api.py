@@ -7,10 +7,16 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from stellar_sdk import StrKey
-
 from anchor.sandbox.network.accounts import account_text
+from anchor.sandbox.network.assets import asset_listing
+from anchor.sandbox.network.balances import (
+    balance_listing,
+    balance_text,
+    check_account,
+    check_balance_id,
+)
 from anchor.sandbox.network.engine import Network
+from anchor.sandbox.network.faults import Faults
 from anchor.sandbox.network.history import Shelf
 from anchor.sandbox.network.http import PROBLEM, Reply, Request, preflight, send
 from anchor.sandbox.network.knobs import Knobs
@@ -31,6 +37,10 @@ from anchor.sandbox.network.submitting import Submitting
 
 KINDS = "transactions|operations|payments|effects"
 HASH = re.compile(r"[0-9a-f]{64}")
+# answers about the present state say of which ledger it is; those about history do not
+STATE = re.compile(
+    r"/(accounts|claimable_balances|assets|offers|order_book)(/[^/]+(/data/[^/]+)?)?|/paths/[^/]+"
+)
 
 
 class Api:
@@ -39,8 +49,9 @@ class Api:
     def __init__(self, network: Network, *, stream_s: float = 55, submit_s: float = 30) -> None:
         self.network = network
         self.streams = Streams(network, stream_s)
-        self.submitting = Submitting(network, submit_s)
-        self.knobs = Knobs(network, self.streams, self.submitting)
+        self.faults = Faults()
+        self.submitting = Submitting(network, self.faults, submit_s)
+        self.knobs = Knobs(network, self.streams, self.faults)
         get: list[tuple[str, Callable[..., Reply]]] = [
             (r"/", self.root),
             (r"/health", lambda _: Reply(HEALTH, content_type="text/plain; charset=utf-8")),
@@ -49,6 +60,10 @@ class Api:
             (r"/ledgers", self.ledgers),
             (r"/ledgers/([^/]+)", self.ledger),
             (rf"/ledgers/([^/]+)/({KINDS})", self.of_ledger),
+            (r"/claimable_balances", self.claimable_balances),
+            (r"/claimable_balances/([^/]+)", self.claimable_balance),
+            (r"/claimable_balances/([^/]+)/(operations|transactions)", self.of_balance),
+            (r"/assets", self.assets),
             (r"/accounts", self.accounts),
             (r"/accounts/([^/]+)", self.account),
             (r"/accounts/([^/]+)/data/([^/]+)", self.account_data),
@@ -75,7 +90,7 @@ class Api:
             reply = preflight(request) if request.method == "OPTIONS" else self.answer(request)
         except Problem as problem:
             reply = Reply(dumps(problem.body()), problem.status, PROBLEM)
-        if re.match(r"/accounts(/[^/]+)?$", request.path):
+        if STATE.fullmatch(request.path):
             reply.headers.append(("Latest-Ledger", str(self.network.history.latest.sequence)))
         return send(request, reply, start_response)
 
@@ -89,6 +104,8 @@ class Api:
         if not found:
             raise Problem("not_found")
         wanted = "GET" if request.method == "HEAD" else request.method
+        if wanted == "GET":
+            self.faults.strike_get(request.path)
         for method, act, groups in found:
             if method == wanted:
                 if not request.accepts_json and not request.wants_events:
@@ -135,7 +152,7 @@ class Api:
 
     def account(self, request: Request, address: str) -> Reply:
         """`/accounts/{id}`, also as a stream of one event."""
-        _check_account(address)
+        check_account("account_id", address)
         with self.network.lock:
             account = self.network.shown.accounts.read(address)
             if account is None:
@@ -147,13 +164,23 @@ class Api:
 
     def account_data(self, _request: Request, address: str, name: str) -> Reply:
         """`/accounts/{id}/data/{key}`."""
-        _check_account(address)
+        check_account("account_id", address)
         with self.network.lock:
             account = self.network.shown.accounts.read(address)
             if account is None or name not in account.data:
                 raise Problem("not_found")
             value = b64encode(account.data[name]).decode()
         return Reply(dumps({"value": value}))
+
+    def claimable_balance(self, request: Request, identifier: str) -> Reply:
+        """`/claimable_balances/{id}`; 404 once it is claimed."""
+        check_balance_id(identifier)
+        with self.network.lock:
+            balance = self.network.shown.balances.read(identifier)
+            if balance is None:
+                raise Problem("not_found")
+            text = balance_text(self.network, balance)
+        return Reply(published(text, request.base_url))
 
     # -- lists --------------------------------------------------------------------------------
 
@@ -163,9 +190,15 @@ class Api:
 
     def accounts(self, request: Request) -> Reply:
         """`/accounts` with exactly one of signer, asset, sponsor, liquidity_pool."""
-        if request.wants_events:
-            raise Problem("not_acceptable")
-        return self._list(request, account_listing(self.network, request.params))
+        return self._state_list(request, account_listing)
+
+    def claimable_balances(self, request: Request) -> Reply:
+        """`/claimable_balances`, filtered by claimant, asset and sponsor."""
+        return self._state_list(request, balance_listing)
+
+    def assets(self, request: Request) -> Reply:
+        """`/assets`, filtered by asset_code and asset_issuer."""
+        return self._state_list(request, asset_listing)
 
     def of_network(self, request: Request, kind: str) -> Reply:
         """`/payments`, `/operations`, `/transactions`, `/effects`; `account_id` filters."""
@@ -176,7 +209,7 @@ class Api:
 
     def of_account(self, request: Request, address: str, kind: str) -> Reply:
         """The lists of one account; 404 if history never saw it."""
-        _check_account(address)
+        check_account("account_id", address)
         with self.network.lock:
             known = address in self.network.history.accounts
             if not known and self.network.shown.accounts.read(address) is None:
@@ -201,6 +234,14 @@ class Api:
         shelf = Shelf([record], operations, payments, effects)
         return self._shelf(request, kind, lambda: shelf, failed_too=True)
 
+    def of_balance(self, request: Request, identifier: str, kind: str) -> Reply:
+        """The lists of one claimable balance, also after its end."""
+        check_balance_id(identifier)
+        with self.network.lock:
+            if identifier not in self.network.history.balances:
+                raise Problem("not_found")
+        return self._shelf(request, kind, lambda: self.network.history.balances[identifier])
+
     def of_operation(self, request: Request, number: str, kind: str) -> Reply:
         """`/operations/{id}/effects`."""
         with self.network.lock:
@@ -215,6 +256,13 @@ class Api:
         failed_too = failed_too or request.params.get("include_failed") == "true"
         listing = shelf_listing(kind, shelf, failed_too=failed_too, joined=_joins(request))
         return self._list(request, listing)
+
+    def _state_list(
+        self, request: Request, listing: Callable[[Network, dict[str, str]], Listing]
+    ) -> Reply:
+        if request.wants_events:
+            raise Problem("not_acceptable")
+        return self._list(request, listing(self.network, request.params))
 
     def _list(self, request: Request, listing: Listing) -> Reply:
         history = self.network.history
@@ -261,12 +309,6 @@ def _identifier(number: str) -> int:
         return read_token(number)
     except Problem:
         raise invalid("id", "unparseable value") from None
-
-
-def _check_account(address: str) -> None:
-    if not StrKey.is_valid_ed25519_public_key(address):
-        reason = "Account ID must start with `G` and contain 56 alphanum characters"
-        raise invalid("account_id", reason)
 
 
 def application(network: Network, *, stream_s: float = 55, submit_s: float = 30) -> WSGIApplication:

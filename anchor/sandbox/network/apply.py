@@ -8,7 +8,8 @@ from stellar_sdk import StrKey
 
 from anchor.sandbox.network.entries import State
 from anchor.sandbox.network.envelope import Envelope
-from anchor.sandbox.network.operations.base import Applied, Operation, Scene
+from anchor.sandbox.network.operations.base import Applied, Frame, Operation, Scene
+from anchor.sandbox.network.operations.reserves import drop_subentry
 from anchor.sandbox.network.results import (
     OpCode,
     OperationOutcome,
@@ -67,7 +68,8 @@ def _use_sequence(envelope: Envelope, state: State, moment: Moment) -> None:
 def _apply_operations(
     check: Check, state: State, moment: Moment
 ) -> tuple[TransactionOutcome, list[tuple[Operation, Applied | None]]]:
-    draft = state.draft()
+    draft, envelope = state.draft(), check.envelope
+    frame = Frame(envelope.source.account, envelope.sequence, moment.ledger, moment.close_at)
     outcomes: list[OperationOutcome] = []
     done: list[tuple[Operation, Applied | None]] = []
     unsigned = [not check.is_authorized(operation) for operation in check.operations]
@@ -78,7 +80,7 @@ def _apply_operations(
                 raise Refused(OpCode.opBAD_AUTH)
             if step.accounts.read(operation.source.account) is None:
                 raise Refused(OpCode.opNO_ACCOUNT)
-            applied = operation.apply(Scene(step, moment.ledger, operation.source))
+            applied = operation.apply(Scene(step, frame, operation.source, index))
         except Refused as refused:
             outcomes.append(OperationOutcome(operation.type, refused.code))
             done.append((operation, None))
@@ -91,6 +93,8 @@ def _apply_operations(
         return check.failed(TxCode.txFAILED, tuple(outcomes)), nothing
     if not check.signatures.all_used:
         return check.failed(TxCode.txBAD_AUTH_EXTRA), [(each, None) for each, _ in done]
+    if frame.sponsors:
+        return check.failed(TxCode.txBAD_SPONSORSHIP), [(each, None) for each, _ in done]
     draft.commit(moment.ledger)
     return check.failed(TxCode.txSUCCESS, tuple(outcomes)), done
 
@@ -105,5 +109,5 @@ def _drop_pre_authorized(check: Check, state: State, moment: Moment) -> None:
         if account is not None and key in account.signers:
             changed = draft.accounts.edit(source)
             del changed.signers[key]
-            changed.subentries -= 1
+            drop_subentry(draft, changed, changed.signer_sponsors.pop(key, None))
     draft.commit(moment.ledger)

@@ -22,7 +22,7 @@ from anchor.sandbox.network.history import History
 from anchor.sandbox.network.journal import Journal
 from anchor.sandbox.network.ledgers import Ledger
 from anchor.sandbox.network.records import TransactionRecord, record_transaction
-from anchor.sandbox.network.results import TransactionOutcome
+from anchor.sandbox.network.results import TransactionOutcome, TxCode
 from anchor.sandbox.network.validity import Check, Moment
 from anchor.sandbox.network.values import TOTAL_COINS_STROOPS, network_id
 
@@ -63,6 +63,9 @@ class Network:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.era = 0
+        # several waiting transactions of one source: core took them until its version 20
+        self.takes_chains = False
+        self._ahead_s = 0
         self.root = Keypair.from_raw_ed25519_seed(network_id(passphrase))
         self._journal = Journal(state_file) if state_file else None
         lines = self._journal.read() if self._journal else []
@@ -81,6 +84,7 @@ class Network:
 
     def _genesis(self, started_at: int) -> None:
         self.base_fee = BASE_FEE
+        self.surge_fee = 0
         self.state = State()
         draft = self.state.draft()
         draft.accounts.put(
@@ -103,6 +107,8 @@ class Network:
         for line in lines[1:]:
             if "forget" in line:
                 self.history.forget_before(line["forget"])
+            elif "surge_fee" in line:
+                self.surge_fee = line["surge_fee"]
             elif "base_fee" in line:
                 self.base_fee = line["base_fee"]
             else:
@@ -130,15 +136,27 @@ class Network:
     # -- submitting ---------------------------------------------------------------------------
 
     def _moment(self, *, spent: int = 0) -> Moment:
-        close_at = max(int(self.clock()), self.core.closed_at)
-        margin_s = ceil(2 * self.close_every_s) if self.close_every_s else 0
-        return Moment(self.core.sequence + 1, close_at, close_at + margin_s, self.base_fee, spent)
+        close_at, margin_s = self._now(), ceil(2 * (self.close_every_s or 0))
+        fee = self.needed_fee
+        return Moment(self.core.sequence + 1, close_at, close_at + margin_s, fee, spent)
 
-    def submit(self, envelope_xdr: str) -> Submission:
-        """Check an envelope and queue it for the next ledger; raises Malformed."""
+    def _now(self) -> int:
+        return max(int(self.clock()) + self._ahead_s, self.core.closed_at)
+
+    @property
+    def needed_fee(self) -> int:
+        """The bid in stroops for each operation without which no ledger takes a transaction."""
+        return max(self.base_fee, self.surge_fee)
+
+    def submit(self, envelope_xdr: str, *, knows_applied: bool = True) -> Submission:
+        """Check an envelope and queue it for the next ledger; raises Malformed.
+
+        One that is in a ledger already is "applied", or checked like any other
+        without `knows_applied` (its sequence number is used up then).
+        """
         envelope = parse_envelope(envelope_xdr, self.passphrase)
         with self.lock:
-            known = self.find(envelope.outer_hash.hex())
+            known = self.find(envelope.outer_hash.hex()) if knows_applied else None
             if known is not None:
                 return Submission("applied", envelope, record=known)
             return self._enqueue(envelope, chained=False)
@@ -147,11 +165,17 @@ class Network:
         """Return the outer hash of an envelope in hex; raises Malformed."""
         return parse_envelope(envelope_xdr, self.passphrase).outer_hash.hex()
 
+    def bad_sequence(self, envelope_xdr: str) -> TransactionOutcome:
+        """Return the outcome tx_bad_seq of an envelope, whether true or not; raises Malformed."""
+        envelope = parse_envelope(envelope_xdr, self.passphrase)
+        with self.lock:
+            return Check(envelope, self.state, self._moment()).failed(TxCode.txBAD_SEQ)
+
     def _enqueue(self, envelope: Envelope, *, chained: bool) -> Submission:
         waiting = [each for each in self._queue if each.source.account == envelope.source.account]
         if any(each.outer_hash == envelope.outer_hash for each in waiting):
             return Submission("duplicate", envelope)
-        if waiting and not chained:
+        if waiting and not (chained or self.takes_chains):
             return Submission("try_again_later", envelope)
         outcome = Check(envelope, self.state, self._moment(spent=len(waiting))).run()
         if outcome is not None:
@@ -175,6 +199,8 @@ class Network:
 
         Gives back the last thing known, "pending" or "try_again_later", when time is up.
         """
+        if submission.status == "refused":
+            return submission
         hash_ = submission.envelope.outer_hash.hex()
         deadline = time.monotonic() + timeout_s
         with self.lock:
@@ -199,7 +225,7 @@ class Network:
             account = self.state.accounts.read(self.root.public_key)
             sequence = (account.sequence if account else 0) + len(own)
             builder = TransactionBuilder(
-                SequenceHolder(self.root.public_key, sequence), self.passphrase, self.base_fee
+                SequenceHolder(self.root.public_key, sequence), self.passphrase, self.needed_fee
             )
             builder.append_create_account_op(address, str(FRIENDBOT_XLM)).add_time_bounds(0, 0)
             envelope = builder.build()
@@ -210,15 +236,15 @@ class Network:
     # -- closing ------------------------------------------------------------------------------
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether a transaction waits for a ledger."""
-        return bool(self._queue)
+    def waiting(self) -> list[str]:
+        """The outer hashes of the transactions that wait for a ledger, in their order."""
+        return [envelope.outer_hash.hex() for envelope in self._queue]
 
     def close_ledger(self) -> Ledger:
         """Close a ledger now with what waits, publish it to lists and streams, and return it."""
         with self.lock:
             queue, self._queue = self._queue, []
-            close_at = max(int(self.clock()), self.core.closed_at)
+            close_at = self._now()
             taken = self._close(queue, close_at)
             line: dict[str, Any] = {"hash": self.core.hash.hex()[:16], "at": close_at}
             if taken:
@@ -231,7 +257,7 @@ class Network:
         """Apply a queue as the next ledger; returns the envelopes that are in it."""
         sequence = self.core.sequence + 1
         taken = self._still_valid(queue, sequence, close_at)
-        moment = Moment(sequence, close_at, close_at, self.base_fee)
+        moment = Moment(sequence, close_at, close_at, self.needed_fee)
         fees = [charge_fee(Check(each, self.state, moment), self.state, sequence) for each in taken]
         records = []
         for index, (envelope, fee) in enumerate(zip(taken, fees, strict=True), 1):
@@ -261,7 +287,7 @@ class Network:
         spent: dict[str, int] = {}
         for envelope in queue:
             source = envelope.source.account
-            moment = Moment(sequence, close_at, close_at, self.base_fee, spent.get(source, 0))
+            moment = Moment(sequence, close_at, close_at, self.needed_fee, spent.get(source, 0))
             outcome = Check(envelope, self.state, moment).run()
             if outcome is None:
                 taken.append(envelope)
@@ -302,3 +328,14 @@ class Network:
         with self.lock:
             self.base_fee = stroops
             self._note({"base_fee": stroops})
+
+    def set_surge_fee(self, stroops: int) -> None:
+        """Ask more than the base fee for each operation, as a full ledger does; 0 ends it."""
+        with self.lock:
+            self.surge_fee = stroops
+            self._note({"surge_fee": stroops})
+
+    def set_clock_ahead(self, seconds: int) -> None:
+        """Close ledgers so far ahead of the clock from now on; they never go back."""
+        with self.lock:
+            self._ahead_s = seconds

@@ -6,6 +6,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, Self, TypeVar
 
+from stellar_sdk import xdr
+
 from anchor.sandbox.network.values import Asset
 
 AUTH_REQUIRED, AUTH_REVOCABLE, AUTH_IMMUTABLE, AUTH_CLAWBACK = 1, 2, 4, 8
@@ -40,11 +42,22 @@ class Account:
     data: dict[str, bytes] = field(default_factory=dict)
     sequence_ledger: int | None = None
     sequence_at: int | None = None
+    sponsoring: int = 0
+    sponsored: int = 0
+    sponsor: str | None = None
+    signer_sponsors: dict[str, str] = field(default_factory=dict)
+    data_sponsors: dict[str, str] = field(default_factory=dict)
     modified_ledger: int = 0
 
     def copy(self) -> Account:
         """Return an independent copy."""
-        return replace(self, signers=dict(self.signers), data=dict(self.data))
+        return replace(
+            self,
+            signers=dict(self.signers),
+            data=dict(self.data),
+            signer_sponsors=dict(self.signer_sponsors),
+            data_sponsors=dict(self.data_sponsors),
+        )
 
     def has(self, flag: int) -> bool:
         """Whether an AUTH_ flag is set."""
@@ -60,6 +73,7 @@ class TrustLine:
     limit: int
     flags: int
     balance: int = 0
+    sponsor: str | None = None
     modified_ledger: int = 0
 
     def copy(self) -> TrustLine:
@@ -70,6 +84,23 @@ class TrustLine:
     def is_authorized(self) -> bool:
         """Whether the line may send and receive."""
         return bool(self.flags & LINE_AUTHORIZED)
+
+
+@dataclass(slots=True)
+class ClaimableBalance:
+    """A claimable balance; its predicates name absolute times only."""
+
+    id: str
+    asset: Asset
+    amount: int
+    sponsor: str
+    claimants: tuple[tuple[str, xdr.ClaimPredicate], ...]
+    is_clawback_enabled: bool
+    modified_ledger: int = 0
+
+    def copy(self) -> ClaimableBalance:
+        """Return an independent copy."""
+        return replace(self)
 
 
 K = TypeVar("K")
@@ -130,6 +161,7 @@ class State:
         self.parent = parent
         self.accounts: Table[str, Account] = Table(parent.accounts if parent else None)
         self.lines: Table[tuple[str, Asset], TrustLine] = Table(parent.lines if parent else None)
+        self.balances: Table[str, ClaimableBalance] = Table(parent.balances if parent else None)
         self.assets_held: dict[str, set[Asset]] = {}
 
     def draft(self) -> State:
@@ -144,10 +176,14 @@ class State:
         for line in self.lines.entries.values():
             if line is not None:
                 line.modified_ledger = ledger
+        for balance in self.balances.entries.values():
+            if balance is not None:
+                balance.modified_ledger = ledger
         if self.parent is not None:
             self.parent.index(self.lines.entries)
         self.accounts.commit()
         self.lines.commit()
+        self.balances.commit()
 
     def index(self, changes: dict[tuple[str, Asset], TrustLine | None]) -> None:
         """Keep the root's list of who holds which asset."""

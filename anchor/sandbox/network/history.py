@@ -33,6 +33,7 @@ class History:
         self.ledgers: list[Ledger] = []
         self.all = Shelf()
         self.accounts: defaultdict[str, Shelf] = defaultdict(Shelf)
+        self.balances: defaultdict[str, Shelf] = defaultdict(Shelf)
         self.by_hash: dict[str, TransactionRecord] = {}
 
     @property
@@ -63,8 +64,12 @@ class History:
         self.all.transactions.append(transaction)
         for account in transaction.parties:
             self.accounts[account].transactions.append(transaction)
+        for balance in transaction.balances:
+            self.balances[balance].transactions.append(transaction)
         for operation in transaction.operations:
-            for shelf in [self.all, *(self.accounts[account] for account in operation.parties)]:
+            shelves = [self.accounts[account] for account in operation.parties]
+            shelves += [self.balances[balance] for balance in operation.balances]
+            for shelf in [self.all, *shelves]:
                 shelf.operations.append(operation)
                 if operation.is_payment:
                     shelf.payments.append(operation)
@@ -97,6 +102,6 @@ class History:
         for record in gone:
             self.by_hash.pop(record.hash, None)
             self.by_hash.pop(record.inner_hash or "", None)
-        for shelf in [self.all, *self.accounts.values()]:
+        for shelf in [self.all, *self.accounts.values(), *self.balances.values()]:
             shelf.forget(token)
         del self.ledgers[: max(0, sequence - self.elder)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from http import HTTPStatus
@@ -14,6 +14,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 HAL = "application/hal+json; charset=utf-8"
 PROBLEM = "application/problem+json; charset=utf-8"
 EVENTS = "text/event-stream; charset=utf-8"
+
+
+class ConnectionCut(ConnectionError):
+    """The connection is to end without an answer, or in the middle of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Request:
     accept: str
     content_type: str
     origin: str
+    asked_method: str
+    asked_headers: str
     last_event_id: str
     takes_gzip: bool
     body: bytes
@@ -47,6 +53,8 @@ class Request:
             accept=environ.get("HTTP_ACCEPT", ""),
             content_type=environ.get("CONTENT_TYPE", ""),
             origin=environ.get("HTTP_ORIGIN", ""),
+            asked_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD", ""),
+            asked_headers=environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", ""),
             last_event_id=environ.get("HTTP_LAST_EVENT_ID", ""),
             takes_gzip="gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""),
             body=environ["wsgi.input"].read(length) if length else b"",
@@ -91,6 +99,7 @@ def send(request: Request, reply: Reply, start_response: StartResponse) -> Itera
     headers = [*reply.headers]
     if request.origin:
         headers.append(("Access-Control-Allow-Origin", request.origin))
+    if request.origin and request.method != "OPTIONS":
         headers.append(("Access-Control-Expose-Headers", "Date, Latest-Ledger"))
     if reply.events is not None:
         if not request.origin:
@@ -107,7 +116,7 @@ def send(request: Request, reply: Reply, start_response: StartResponse) -> Itera
     if reply.content_type == HAL and body and request.takes_gzip:
         body = gzip.compress(body, compresslevel=1)
         headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-    else:
+    elif all(name != "Vary" for name, _ in reply.headers):
         headers.append(("Vary", "Origin"))
     headers.append(("Content-Length", str(len(body))))
     start_response(status, headers)
@@ -115,13 +124,11 @@ def send(request: Request, reply: Reply, start_response: StartResponse) -> Itera
 
 
 def preflight(request: Request) -> Reply:
-    """Answer an OPTIONS request: any origin may call."""
-    allowed = "X-Client-Name, X-Client-Version, Content-Type"
-    headers = [("Access-Control-Allow-Methods", "GET, POST, OPTIONS")]
-    headers.append(("Access-Control-Allow-Headers", allowed))
-    if not request.origin:
-        headers.append(("Access-Control-Allow-Origin", "*"))
+    """Answer an OPTIONS request: any origin may call as it asks to."""
+    asked = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+    headers = [("Vary", ", ".join(asked))]
+    if request.asked_method:
+        headers.append(("Access-Control-Allow-Methods", request.asked_method))
+    if request.asked_headers:
+        headers.append(("Access-Control-Allow-Headers", request.asked_headers))
     return Reply(headers=headers)
-
-
-Handler = Callable[[Request], Reply]

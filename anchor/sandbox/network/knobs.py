@@ -7,30 +7,36 @@ from collections.abc import Callable
 from typing import Any
 
 from anchor.sandbox.network.engine import Network
+from anchor.sandbox.network.faults import GET_ANSWERS, POST_ANSWERS, Faults
 from anchor.sandbox.network.http import Reply, Request
 from anchor.sandbox.network.problems import Problem, invalid
 from anchor.sandbox.network.records import dumps
 from anchor.sandbox.network.streams import Streams
-from anchor.sandbox.network.submitting import MISBEHAVIOURS, Submitting
 
 JSON = "application/json; charset=utf-8"
+STREAM_FAULTS = ("error", "repeat", "reorder", "stall")
 
 
 class Knobs:
     """POST /sandbox/<name> with a JSON object; each answers with the ledger numbers."""
 
-    def __init__(self, network: Network, streams: Streams, submitting: Submitting) -> None:
+    def __init__(self, network: Network, streams: Streams, faults: Faults) -> None:
         self.network = network
-        self.submitting = submitting
+        self.streams = streams
+        self.faults = faults
         self._acts: dict[str, Callable[[dict[str, Any]], object]] = {
-            "close": lambda _: network.close_ledger(),
-            "reset": lambda _: network.reset(),
+            "close": self._close,
+            "reset": self._reset,
             "forget-before": lambda body: network.forget_before(_number(body, "ledger")),
             "misbehave": self._misbehave,
             "drop-streams": lambda _: streams.drop(),
+            "end-streams": lambda _: streams.end(),
+            "streams": self._disturb,
             "freeze": lambda _: network.freeze(),
             "thaw": lambda _: network.thaw(),
             "base-fee": lambda body: network.set_base_fee(_number(body, "stroops")),
+            "surge": lambda body: network.set_surge_fee(_number(body, "stroops")),
+            "clock": lambda body: network.set_clock_ahead(_number(body, "seconds")),
         }
 
     def turn(self, request: Request, name: str) -> Reply:
@@ -53,17 +59,48 @@ class Knobs:
             }
         return Reply(dumps(answer), content_type=JSON)
 
+    def _close(self, body: dict[str, Any]) -> None:
+        """`ledgers`: how many, 1 unless told."""
+        for _ in range(_number(body, "ledgers", 1)):
+            self.network.close_ledger()
+
+    def _reset(self, _body: dict[str, Any]) -> None:
+        """Begin again at ledger 1, with nothing wrong."""
+        self.faults.clear()
+        self.streams.calm()
+        self.network.reset()
+
     def _misbehave(self, body: dict[str, Any]) -> None:
-        """`answer`: one of MISBEHAVIOURS; `times`: for how many posts, 1 unless told."""
-        answer = str(body.get("answer"))
-        if answer not in MISBEHAVIOURS:
-            raise invalid("answer", "one of " + ", ".join(MISBEHAVIOURS))
-        times = _number(body, "times") if "times" in body else 1
-        self.submitting.next_answers.extend([answer] * times)
+        """`answer`, `times` (1 unless told); `get`: not for submissions but GETs below a path."""
+        answer, times, path = str(body.get("answer")), _number(body, "times", 1), body.get("get")
+        known = POST_ANSWERS if path is None else GET_ANSWERS
+        if answer not in known:
+            raise invalid("answer", "one of " + ", ".join(known))
+        if path is None:
+            self.faults.add_posts(answer, times)
+        elif isinstance(path, str):
+            self.faults.add_gets(path, answer, times)
+        else:
+            raise invalid("get", "the beginning of a path is needed")
+
+    def _disturb(self, body: dict[str, Any]) -> None:
+        """`fault`: error, repeat, reorder (`times` streams, events, lots), stall (`seconds`)."""
+        fault = str(body.get("fault"))
+        if fault not in STREAM_FAULTS:
+            raise invalid("fault", "one of " + ", ".join(STREAM_FAULTS))
+        if fault == "stall":
+            self.streams.stall(_number(body, "seconds"))
+        else:
+            act = {
+                "error": self.streams.fail,
+                "repeat": self.streams.repeat,
+                "reorder": self.streams.reorder,
+            }[fault]
+            act(_number(body, "times", 1))
 
 
-def _number(body: dict[str, Any], name: str) -> int:
-    value = body.get(name)
+def _number(body: dict[str, Any], name: str, default: int | None = None) -> int:
+    value = body.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise invalid(name, "a whole number is needed")
     return value

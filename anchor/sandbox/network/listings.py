@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from anchor.sandbox.network.accounts import account_text
+from anchor.sandbox.network.balances import check_account, read_asset
 from anchor.sandbox.network.engine import Network
 from anchor.sandbox.network.entries import Account
 from anchor.sandbox.network.history import Shelf
 from anchor.sandbox.network.paging import Listing, read_effect_token, read_token
-from anchor.sandbox.network.problems import Problem, invalid
-from anchor.sandbox.network.values import Asset
+from anchor.sandbox.network.problems import Problem
 
 ACCOUNT_FILTERS = ("signer", "sponsor", "asset", "liquidity_pool")
 
@@ -82,9 +82,16 @@ def _filter(network: Network, name: str, value: str) -> Callable[[Account], bool
     if name == "signer":
         return lambda account: value == account.id or value in account.signers
     if name == "asset":
-        code, colon, issuer = value.partition(":")
-        if not colon:
-            raise invalid("asset", "Asset must be native or of the form CODE:ISSUER")
-        asset = Asset(code, issuer)
+        asset = read_asset(value)
         return lambda account: network.shown.lines.read((account.id, asset)) is not None
+    if name == "sponsor":
+        check_account("sponsor", value)
+        return lambda account: value in _sponsors(network, account)
     return lambda _account: False
+
+
+def _sponsors(network: Network, account: Account) -> set[str | None]:
+    """Return who sponsors an account or one of its entries."""
+    lines = (line.sponsor for line in network.shown.lines_of(account.id))
+    entries = [*account.data_sponsors.values(), *account.signer_sponsors.values()]
+    return {account.sponsor, *lines, *entries}

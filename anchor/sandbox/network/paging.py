@@ -128,7 +128,7 @@ def write_page(request: Request, listing: Listing, window: Window, records: list
 
     def href(cursor: str, order: str) -> dict[str, str]:
         mine = {"cursor": cursor, "limit": str(window.limit), "order": order}
-        query = urlencode(sorted((request.params | mine).items()), safe=":")
+        query = urlencode(sorted((request.params | mine).items()))
         return {"href": f"{BASE}{request.path}?{query}"}
 
     links = {

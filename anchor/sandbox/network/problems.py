@@ -65,6 +65,21 @@ _KNOWN: dict[str, tuple[int, str, str]] = {
         "`extras.hash` to poll the GET /transactions endpoint for sometime and check if it was "
         "included in a ledger.",
     ),
+    "timeout": (
+        504,
+        "Timeout",
+        "Your request timed out before completing.  Please try your request again. If you are "
+        "submitting a transaction make sure you are sending exactly the same transaction (with "
+        "the same sequence number).",
+    ),
+    "stale_history": (
+        503,
+        "Historical DB Is Too Stale",
+        "This horizon instance is configured to reject client requests when it can determine "
+        "that the history database is lagging too far behind the connected instance of "
+        "Stellar-Core or read replica. It's also possible that Stellar-Core is out of sync. "
+        "Please try again later.",
+    ),
     "service_unavailable": (
         503,
         "Service Unavailable",

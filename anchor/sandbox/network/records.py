@@ -62,6 +62,11 @@ class TransactionRecord:
     parties: set[str]
     operations: list[OperationRecord] = field(default_factory=list)
 
+    @property
+    def balances(self) -> set[str]:
+        """The claimable balances that its operations belong to."""
+        return {balance for operation in self.operations for balance in operation.balances}
+
 
 @dataclass(slots=True)
 class EffectRecord:
@@ -83,6 +88,7 @@ class OperationRecord:
     head: str
     tail: str
     parties: set[str]
+    balances: set[str]
     transaction: TransactionRecord
     effects: list[EffectRecord] = field(default_factory=list)
 
@@ -252,14 +258,17 @@ def _record_operation(
         "created_at": time_text(closed_at),
         "transaction_hash": transaction.hash,
     }
-    fields = dumps(operation.fields() if transaction.successful else operation.fields_of_failure())
+    shown = operation.fields() if transaction.successful else operation.fields_of_failure()
+    payer = done.sponsor if done else None
+    fields = dumps(shown if payer is None else {"sponsor": payer} | shown)
     record = OperationRecord(
         token=token,
         successful=transaction.successful,
         is_payment=operation.is_payment,
         head=dumps(head)[:-1],
         tail="," + fields[1:] if len(fields) > 2 else "}",
-        parties={operation.source.account} | operation.parties(),
+        parties={operation.source.account} | operation.parties() | ({payer} if payer else set()),
+        balances=operation.balances() if transaction.successful else set(),
         transaction=transaction,
     )
     effects = done.effects if done and transaction.successful else []

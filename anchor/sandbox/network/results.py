@@ -31,6 +31,39 @@ _KINDS: dict[xdr.OperationType, tuple[str, Any, str]] = {
     Type.CHANGE_TRUST: ("change_trust_result", xdr.ChangeTrustResult, "CHANGE_TRUST_"),
     Type.ACCOUNT_MERGE: ("account_merge_result", xdr.AccountMergeResult, "ACCOUNT_MERGE_"),
     Type.MANAGE_DATA: ("manage_data_result", xdr.ManageDataResult, "MANAGE_DATA_"),
+    Type.ALLOW_TRUST: ("allow_trust_result", xdr.AllowTrustResult, "ALLOW_TRUST_"),
+    Type.BUMP_SEQUENCE: ("bump_seq_result", xdr.BumpSequenceResult, "BUMP_SEQUENCE_"),
+    Type.CREATE_CLAIMABLE_BALANCE: (
+        "create_claimable_balance_result",
+        xdr.CreateClaimableBalanceResult,
+        "CREATE_CLAIMABLE_BALANCE_",
+    ),
+    Type.CLAIM_CLAIMABLE_BALANCE: (
+        "claim_claimable_balance_result",
+        xdr.ClaimClaimableBalanceResult,
+        "CLAIM_CLAIMABLE_BALANCE_",
+    ),
+    Type.BEGIN_SPONSORING_FUTURE_RESERVES: (
+        "begin_sponsoring_future_reserves_result",
+        xdr.BeginSponsoringFutureReservesResult,
+        "BEGIN_SPONSORING_FUTURE_RESERVES_",
+    ),
+    Type.END_SPONSORING_FUTURE_RESERVES: (
+        "end_sponsoring_future_reserves_result",
+        xdr.EndSponsoringFutureReservesResult,
+        "END_SPONSORING_FUTURE_RESERVES_",
+    ),
+    Type.CLAWBACK: ("clawback_result", xdr.ClawbackResult, "CLAWBACK_"),
+    Type.CLAWBACK_CLAIMABLE_BALANCE: (
+        "clawback_claimable_balance_result",
+        xdr.ClawbackClaimableBalanceResult,
+        "CLAWBACK_CLAIMABLE_BALANCE_",
+    ),
+    Type.SET_TRUST_LINE_FLAGS: (
+        "set_trust_line_flags_result",
+        xdr.SetTrustLineFlagsResult,
+        "SET_TRUST_LINE_FLAGS_",
+    ),
 }
 _PREFIXES = sorted((prefix for _, _, prefix in _KINDS.values()), key=len, reverse=True)
 
@@ -42,10 +75,15 @@ _ODD_WORDS = {
     "ACCOUNT_MERGE_SEQNUM_TOO_FAR": "op_seq_num_too_far",
     "MANAGE_DATA_NAME_NOT_FOUND": "op_data_name_not_found",
     "MANAGE_DATA_INVALID_NAME": "op_data_invalid_name",
+    "ALLOW_TRUST_NO_TRUST_LINE": "op_no_trust",
+    "SET_TRUST_LINE_FLAGS_NO_TRUST_LINE": "op_no_trust",
+    "CLAWBACK_CLAIMABLE_BALANCE_NOT_ISSUER": "op_no_issuer",
     "opBAD_AUTH": "op_bad_auth",
     "opNO_ACCOUNT": "op_no_source_account",
     "opNOT_SUPPORTED": "op_not_supported",
     "opTOO_MANY_SUBENTRIES": "op_too_many_subentries",
+    "opTOO_MANY_SPONSORING": "op_too_many_sponsoring",
+    "opEXCEEDED_WORK_LIMIT": "op_exceeded_work_limit",
     "txNO_ACCOUNT": "tx_no_source_account",
     "txBAD_MIN_SEQ_AGE_OR_GAP": "tx_bad_minseq_age_or_gap",
 }
@@ -105,6 +143,8 @@ def _blank_extra(operation_type: xdr.OperationType) -> dict[str, Any]:
     """Return what the success of an operation holds that was never applied."""
     if operation_type is Type.ACCOUNT_MERGE:
         return {"source_account_balance": xdr.Int64(0)}
+    if operation_type is Type.CREATE_CLAIMABLE_BALANCE:
+        return {"balance_id": xdr.ClaimableBalanceID.from_xdr_bytes(bytes(36))}
     successes: dict[xdr.OperationType, Any] = {
         Type.PATH_PAYMENT_STRICT_RECEIVE: xdr.PathPaymentStrictReceiveResultSuccess,
         Type.PATH_PAYMENT_STRICT_SEND: xdr.PathPaymentStrictSendResultSuccess,

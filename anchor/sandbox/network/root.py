@@ -8,6 +8,11 @@ from anchor.sandbox.network.records import PAGED, dumps, link
 from anchor.sandbox.network.values import PROTOCOL_VERSION, time_text
 
 HEALTH = '{"database_connected":true,"core_up":true,"core_synced":true}'
+_PAIR = (
+    "?base_asset_type={base_asset_type}&base_asset_code={base_asset_code}"
+    "&base_asset_issuer={base_asset_issuer}&counter_asset_type={counter_asset_type}"
+    "&counter_asset_code={counter_asset_code}&counter_asset_issuer={counter_asset_issuer}"
+)
 _TEMPLATES = {
     "account": "/accounts/{account_id}",
     "accounts": "/accounts{?signer,sponsor,asset,liquidity_pool,cursor,limit,order}",
@@ -33,8 +38,8 @@ _TEMPLATES = {
     "destination_asset_code,destination_amount}",
     "strict_send_paths": "/paths/strict-send{?destination_account,destination_assets,"
     "source_asset_type,source_asset_issuer,source_asset_code,source_amount}",
-    "trade_aggregations": "/trade_aggregations?base_asset_type={base_asset_type}",
-    "trades": "/trades?base_asset_type={base_asset_type}",
+    "trade_aggregations": "/trade_aggregations" + _PAIR,
+    "trades": "/trades" + _PAIR,
     "transaction": "/transactions/{hash}",
     "transactions": "/transactions" + PAGED,
 }
@@ -63,16 +68,17 @@ def root_text(network: Network) -> str:
 
 
 def fee_stats_text(network: Network) -> str:
-    """Return the JSON of the fee statistics: there is no surge here, all pay the base fee."""
+    """Return the JSON of the fee statistics: all pay the base fee, or the fee of a surge."""
     latest = network.history.latest
-    fee = str(latest.base_fee)
-    spread = dict.fromkeys(("max", "min", "mode", *_PERCENTILES), fee)
-    used = round(latest.operations_in_set * 100 / MAX_TX_SET_SIZE)
+    fee, surges = str(latest.base_fee), network.surge_fee > network.base_fee
+    paid = str(network.surge_fee) if surges else fee
+    spread = dict.fromkeys(("max", "min", "mode", *_PERCENTILES), paid)
+    used = 100 if surges else round(latest.operations_in_set * 100 / MAX_TX_SET_SIZE)
     return dumps(
         {
             "last_ledger": str(latest.sequence),
             "last_ledger_base_fee": fee,
-            "ledger_capacity_usage": f"{used // 100}.{used % 100:02d}" if used else "0",
+            "ledger_capacity_usage": f"{used // 100}.{used % 100:02d}".rstrip("0").rstrip("."),
             "fee_charged": spread,
             "max_fee": spread,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,9 +21,11 @@ class Sandbox:
     """A Stellar network on a local port; a context manager.
 
     `close_every_s` seconds between ledgers (0: only by hand), `close_on_submit`
-    closes one as soon as a transaction waits. `port` 0 takes a free one. `mounts`
-    are further WSGI applications by path prefix ("/bank"). `state_file` makes it
-    go on where it stopped.
+    (also an attribute, to be changed at any time) closes one as soon as a
+    transaction waits. `port` 0 takes a free one. `mounts` are further WSGI
+    applications by path prefix ("/bank"). `state_file` makes it go on where it
+    stopped. Streams live `stream_s` seconds, a submission waits `submit_s` for its
+    ledger. Ledgers take their close times from `clock`.
     """
 
     def __init__(
@@ -38,15 +40,17 @@ class Sandbox:
         mounts: Mapping[str, WSGIApplication] | None = None,
         stream_s: float = 55,
         submit_s: float = 30,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.network = Network(
             passphrase,
             state_file=Path(state_file) if state_file else None,
             close_every_s=close_every_s or None,
+            clock=clock,
         )
         self.api = Api(self.network, stream_s=stream_s, submit_s=submit_s)
         self._close_every_s = close_every_s
-        self._close_on_submit = close_on_submit
+        self.close_on_submit = close_on_submit
         self._server = Server(mounted(self.api, dict(mounts or {})), host, port)
         self._stopping = False
         self._threads = [
@@ -93,7 +97,7 @@ class Sandbox:
         with network.lock:
             while not self._stopping:
                 left = due - time.monotonic() if self._close_every_s else None
-                waits = self._close_on_submit and network.has_waiting
+                waits = self.close_on_submit and network.waiting
                 if waits or (left is not None and left <= 0):
                     network.close_ledger()
                     due = time.monotonic() + self._close_every_s

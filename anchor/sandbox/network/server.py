@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from anchor.sandbox.network.streams import StreamCut
+from anchor.sandbox.network.http import ConnectionCut
 
 IDLE_S = 75
 
@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = self.server.application(self._environ(body), self._start_response)
         try:
             self._send(parts)
-        except StreamCut:
+        except ConnectionCut:
             self.close_connection = True
         finally:
             if hasattr(parts, "close"):
@@ -164,7 +164,7 @@ class Server(ThreadingHTTPServer):
 
     def run(self) -> None:
         """Serve until `stop`."""
-        self.serve_forever(poll_interval=0.5)
+        self.serve_forever(poll_interval=0.1)
 
     def stop(self) -> None:
         """Stop listening and close every connection."""

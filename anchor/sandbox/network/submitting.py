@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections import deque
+from typing import NoReturn
 
 from stellar_sdk import StrKey
 
 from anchor.sandbox.network.engine import Network, Submission
 from anchor.sandbox.network.envelope import Malformed
-from anchor.sandbox.network.http import Reply, Request
+from anchor.sandbox.network.faults import COMMON, Faults
+from anchor.sandbox.network.http import ConnectionCut, Reply, Request
 from anchor.sandbox.network.problems import Problem, invalid
 from anchor.sandbox.network.records import dumps, published
+from anchor.sandbox.network.results import TransactionOutcome
 
-MISBEHAVIOURS = {
-    "504-applied": "transaction_submission_timeout",
-    "504-lost": "transaction_submission_timeout",
-    "503": "service_unavailable",
-    "429": "rate_limit_exceeded",
-    "500": "server_error",
-}
+_ASYNC_STATUS = {"pending": 201, "duplicate": 409, "try_again_later": 503}
 
 
 class Submitting:
-    """The doors for transactions; `next_answers` holds misbehaviours for coming posts."""
+    """The doors for transactions; `faults` holds misbehaviours for coming posts."""
 
-    def __init__(self, network: Network, timeout_s: float = 30) -> None:
+    def __init__(self, network: Network, faults: Faults, timeout_s: float = 30) -> None:
         self.network = network
+        self.faults = faults
         self.timeout_s = timeout_s
-        self.next_answers: deque[str] = deque()
 
     def post(self, request: Request) -> Reply:
         """Answer POST /transactions once the ledger has closed (Horizon: Submit a Transaction)."""
         text = self._envelope(request)
-        if self.next_answers:
-            self._misbehave(text, self.next_answers.popleft())
+        fault = self.faults.next_post()
+        if fault == "bad-seq":
+            raise _failed(text, self._bad_sequence(text))
+        if fault == "try-again-later":  # Horizon tries until its time is up
+            raise self._timeout(text)
+        if fault is not None:
+            self._strike(text, fault)
         submission = self.network.wait(self._submit(text), self.timeout_s)
         return self._answer(submission, text, request.base_url)
 
@@ -41,17 +42,21 @@ class Submitting:
         """Answer POST /transactions_async without waiting for a ledger."""
         text = self._envelope(request)
         try:
-            submission = self.network.submit(text)
+            hash_ = self.network.hash_of(text)
         except Malformed:
             extras = {"envelope_xdr": text, "error": {}}
             raise Problem("transaction_malformed", extras) from None
-        body: dict[str, object] = {"hash": submission.envelope.outer_hash.hex()}
-        status = {"pending": 201, "duplicate": 409, "try_again_later": 503, "applied": 409}
+        fault = self.faults.next_post()
+        if fault == "bad-seq":
+            return _error(hash_, self._bad_sequence(text))
+        if fault == "try-again-later":
+            return _async_reply(hash_, "try_again_later")
+        if fault is not None:
+            self._strike(text, fault)
+        submission = self.network.submit(text, knows_applied=False)
         if submission.outcome is not None:
-            xdr = submission.outcome.to_xdr()
-            return Reply(dumps({"error_result_xdr": xdr, "tx_status": "ERROR"} | body), 400)
-        word = "DUPLICATE" if submission.status == "applied" else submission.status.upper()
-        return Reply(dumps({"tx_status": word} | body), status[submission.status])
+            return _error(hash_, submission.outcome)
+        return _async_reply(hash_, submission.status)
 
     def friendbot(self, request: Request) -> Reply:
         """Create the account `addr` with 10 000 XLM; 400 if it is there already."""
@@ -73,16 +78,27 @@ class Submitting:
         except Malformed:
             raise Problem("transaction_malformed", {"envelope_xdr": text}) from None
 
-    def _misbehave(self, text: str, answer: str) -> None:
-        submission = None
-        if answer == "504-applied":
-            submission = self._submit(text)
-        if answer == "504-lost" or submission is not None:
+    def _bad_sequence(self, text: str) -> TransactionOutcome:
+        try:
+            return self.network.bad_sequence(text)
+        except Malformed:
+            raise Problem("transaction_malformed", {"envelope_xdr": text}) from None
+
+    def _strike(self, text: str, fault: str) -> NoReturn:
+        """Misbehave: submit or not, then give a wrong answer or none at all."""
+        if fault.endswith("-applied"):
+            self._submit(text)
+        if fault.startswith("504"):
             raise self._timeout(text)
-        raise Problem(MISBEHAVIOURS[answer])
+        if fault.startswith("cut"):
+            raise ConnectionCut
+        raise Problem(COMMON[fault])
 
     def _timeout(self, text: str) -> Problem:
-        hash_ = self.network.hash_of(text)
+        try:
+            hash_ = self.network.hash_of(text)
+        except Malformed:
+            return Problem("transaction_malformed", {"envelope_xdr": text})
         extras = {"hash": hash_, "envelope_xdr": text}
         return Problem("transaction_submission_timeout", extras)
 
@@ -91,13 +107,26 @@ class Submitting:
         if record is not None and record.successful:
             return Reply(published(record.text, base_url))
         if record is not None:
-            raise _failed(record.envelope_xdr, record.result_codes, record.result_xdr)
+            codes, result_xdr = record.result_codes, record.result_xdr
+            raise _failure(record.envelope_xdr, codes, result_xdr)
         if submission.outcome is not None:
-            outcome = submission.outcome
-            raise _failed(text, outcome.words(), outcome.to_xdr())
+            raise _failed(text, submission.outcome)
         raise self._timeout(text)
 
 
-def _failed(text: str, codes: dict[str, object], result_xdr: str) -> Problem:
+def _failed(text: str, outcome: TransactionOutcome) -> Problem:
+    return _failure(text, outcome.words(), outcome.to_xdr())
+
+
+def _failure(text: str, codes: dict[str, object], result_xdr: str) -> Problem:
     extras = {"envelope_xdr": text, "result_codes": codes, "result_xdr": result_xdr}
     return Problem("transaction_failed", extras)
+
+
+def _async_reply(hash_: str, status: str) -> Reply:
+    return Reply(dumps({"tx_status": status.upper(), "hash": hash_}), _ASYNC_STATUS[status])
+
+
+def _error(hash_: str, outcome: TransactionOutcome) -> Reply:
+    body = {"error_result_xdr": outcome.to_xdr(), "tx_status": "ERROR", "hash": hash_}
+    return Reply(dumps(body), 400)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from anchor.sandbox.network.entries import Account, State
 from anchor.sandbox.network.envelope import Envelope
 from anchor.sandbox.network.operations import read_operation
-from anchor.sandbox.network.operations.base import Operation, available
+from anchor.sandbox.network.operations.base import Operation
+from anchor.sandbox.network.operations.reserves import available
 from anchor.sandbox.network.results import (
     OpCode,
     OperationOutcome,

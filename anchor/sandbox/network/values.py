@@ -86,6 +86,14 @@ class Party:
         return found
 
 
+def _code(raw: bytes) -> str:
+    code = raw.rstrip(b"\0")
+    # a short code in the long form is another asset, and not a valid one
+    if len(raw) == 12 and len(code) < 5:
+        code = code.ljust(5, b"\0")
+    return code.decode("latin-1")
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
     """An asset: code and issuer, or neither for the native one."""
@@ -102,10 +110,16 @@ class Asset:
             raw, issuer = asset.alpha_num12.asset_code.asset_code12, asset.alpha_num12.issuer
         else:
             return NATIVE
-        code = raw.rstrip(b"\0")
-        if len(raw) == 12 and len(code) < 5:
-            code = code.ljust(5, b"\0")
-        return cls(code.decode("latin-1"), account_of(issuer))
+        return cls(_code(raw), account_of(issuer))
+
+    @classmethod
+    def of_code(cls, code: xdr.AssetCode, issuer: str) -> "Asset":
+        """Read an asset from the XDR of its code alone."""
+        if code.asset_code4 is not None:
+            return cls(_code(code.asset_code4.asset_code4), issuer)
+        if code.asset_code12 is None:
+            raise ValueError("an asset code of an unknown type")
+        return cls(_code(code.asset_code12.asset_code12), issuer)
 
     @property
     def is_native(self) -> bool:

@@ -4,7 +4,13 @@ from stellar_sdk import xdr
 
 from anchor.sandbox.network.operations.account_merge import AccountMerge
 from anchor.sandbox.network.operations.base import Operation
+from anchor.sandbox.network.operations.bump_sequence import BumpSequence
 from anchor.sandbox.network.operations.change_trust import ChangeTrust
+from anchor.sandbox.network.operations.claimable_balance import (
+    ClaimClaimableBalance,
+    CreateClaimableBalance,
+)
+from anchor.sandbox.network.operations.clawback import Clawback, ClawbackClaimableBalance
 from anchor.sandbox.network.operations.create_account import CreateAccount
 from anchor.sandbox.network.operations.manage_data import ManageData
 from anchor.sandbox.network.operations.path_payment import (
@@ -13,6 +19,11 @@ from anchor.sandbox.network.operations.path_payment import (
 )
 from anchor.sandbox.network.operations.payment import Payment
 from anchor.sandbox.network.operations.set_options import SetOptions
+from anchor.sandbox.network.operations.sponsoring import (
+    BeginSponsoringFutureReserves,
+    EndSponsoringFutureReserves,
+)
+from anchor.sandbox.network.operations.trust_flags import AllowTrust, SetTrustLineFlags
 from anchor.sandbox.network.operations.unsupported import Unsupported
 from anchor.sandbox.network.values import Party
 
@@ -20,13 +31,22 @@ _KINDS: dict[xdr.OperationType, type[Operation]] = {
     kind.type: kind
     for kind in (
         AccountMerge,
+        AllowTrust,
+        BeginSponsoringFutureReserves,
+        BumpSequence,
         ChangeTrust,
+        ClaimClaimableBalance,
+        Clawback,
+        ClawbackClaimableBalance,
         CreateAccount,
+        CreateClaimableBalance,
+        EndSponsoringFutureReserves,
         ManageData,
         PathPaymentStrictReceive,
         PathPaymentStrictSend,
         Payment,
         SetOptions,
+        SetTrustLineFlags,
     )
 }
 

@@ -4,6 +4,7 @@ from stellar_sdk import xdr
 
 from anchor.sandbox.network.entries import AUTH_IMMUTABLE, Account
 from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
+from anchor.sandbox.network.operations.reserves import ACCOUNT_UNITS, release
 from anchor.sandbox.network.operations.transfer import moved
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.values import MAX_INT64, NATIVE, Party
@@ -42,16 +43,23 @@ class AccountMerge(Operation):
             raise Refused(Code.ACCOUNT_MERGE_HAS_SUB_ENTRIES)
         if source.sequence >= scene.first_sequence:
             raise Refused(Code.ACCOUNT_MERGE_SEQNUM_TOO_FAR)
+        if source.sponsoring or source.id in scene.frame.sponsors.values():
+            raise Refused(Code.ACCOUNT_MERGE_IS_SPONSOR)
         destination, amount = accounts.edit(self.into.account), source.balance
         if destination.balance + amount > MAX_INT64:
             raise Refused(Code.ACCOUNT_MERGE_DEST_FULL)
         destination.balance += amount
+        former = source.sponsor
+        release(scene.state, former, ACCOUNT_UNITS)
+        for signer_sponsor in source.signer_sponsors.values():
+            release(scene.state, signer_sponsor, 1)
         accounts.remove(source.id)
         credit, debit = moved(self.source, self.into, NATIVE, amount)
-        removed = Effect(self.source, "account_removed", 1)
-        return Applied(
-            extra={"source_account_balance": xdr.Int64(amount)}, effects=[debit, credit, removed]
-        )
+        effects = [debit, credit, Effect(self.source, "account_removed", 1)]
+        if former is not None:
+            fields: dict[str, object] = {"former_sponsor": former}
+            effects.append(Effect(self.source, "account_sponsorship_removed", 62, fields))
+        return Applied(extra={"source_account_balance": xdr.Int64(amount)}, effects=effects)
 
     def fields(self) -> dict[str, object]:
         """Return account and into; Horizon gives no amount here."""

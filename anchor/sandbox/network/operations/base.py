@@ -9,11 +9,7 @@ from typing import Any, ClassVar
 from stellar_sdk import xdr
 
 from anchor.sandbox.network.entries import Account, State
-from anchor.sandbox.network.results import OpCode, Refused
 from anchor.sandbox.network.values import Party, ledger_token
-
-BASE_RESERVE = 5_000_000
-MAX_SUBENTRIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +24,49 @@ class Effect:
 
 @dataclass(slots=True)
 class Applied:
-    """What a successful operation left: further fields of its result, and effects."""
+    """What a successful operation left: further fields of its result, effects, and who sponsors.
+
+    `sponsor` bears the reserve of the entry that was created, if another than its owner.
+    """
 
     extra: dict[str, Any] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+    sponsor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the operations of one transaction share.
+
+    `sponsors` has for each account whose reserves are sponsored at the moment who
+    does it; the instant is in seconds since 1970.
+    """
+
+    source: str
+    sequence: int
+    ledger: int
+    close_at: int
+    sponsors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where an operation is applied: a draft of the state, its ledger and its source."""
+    """Where an operation is applied: a draft of the state, its transaction, source and index."""
 
     state: State
-    ledger: int
+    frame: Frame
     source: Party
+    index: int = 0
 
     @property
     def first_sequence(self) -> int:
         """The sequence number with which an account created in this ledger starts."""
-        return ledger_token(self.ledger)
+        return ledger_token(self.frame.ledger)
+
+    def sponsor_of(self, account: str) -> Account | None:
+        """Return for editing the entry of who sponsors the reserves of an account."""
+        sponsor = self.frame.sponsors.get(account)
+        return None if sponsor is None else self.state.accounts.edit(sponsor)
 
     def source_account(self) -> Account:
         """Return the source's entry for editing; it is known to exist."""
@@ -90,21 +111,6 @@ class Operation(ABC):
         """Return the accounts it belongs to beside its source."""
         return set()
 
-
-def minimum_balance(account: Account) -> int:
-    """Return the reserve in stroops that an account must keep."""
-    return (2 + account.subentries) * BASE_RESERVE
-
-
-def available(account: Account) -> int:
-    """Return what an account can spend, in stroops; negative when below its reserve."""
-    return account.balance - minimum_balance(account)
-
-
-def add_subentry(account: Account, low_reserve: Any) -> None:
-    """Count one more subentry; raises Refused with `low_reserve` or for too many."""
-    if account.subentries >= MAX_SUBENTRIES:
-        raise Refused(OpCode.opTOO_MANY_SUBENTRIES)
-    if available(account) < BASE_RESERVE:
-        raise Refused(low_reserve)
-    account.subentries += 1
+    def balances(self) -> set[str]:
+        """Return the ids of the claimable balances that it belongs to."""
+        return set()

@@ -3,13 +3,12 @@
 from stellar_sdk import xdr
 
 from anchor.sandbox.network.entries import Account
-from anchor.sandbox.network.operations.base import (
+from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
+from anchor.sandbox.network.operations.reserves import (
+    ACCOUNT_UNITS,
     BASE_RESERVE,
-    Applied,
-    Effect,
-    Operation,
-    Scene,
     available,
+    sponsor,
 )
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.values import NATIVE, Party, account_of, amount_text
@@ -38,23 +37,31 @@ class CreateAccount(Operation):
         """Create the account with the ledger's first sequence number."""
         if scene.state.accounts.read(self.account) is not None:
             raise Refused(Code.CREATE_ACCOUNT_ALREADY_EXIST)
-        if self.balance < 2 * BASE_RESERVE:
+        created = Account(self.account, self.balance, scene.first_sequence)
+        payer = scene.sponsor_of(self.account)
+        if payer is not None:
+            created.sponsor = sponsor(payer, ACCOUNT_UNITS, Code.CREATE_ACCOUNT_LOW_RESERVE)
+            created.sponsored = ACCOUNT_UNITS
+        elif self.balance < ACCOUNT_UNITS * BASE_RESERVE:
             raise Refused(Code.CREATE_ACCOUNT_LOW_RESERVE)
         source = scene.source_account()
         if available(source) < self.balance:
             raise Refused(Code.CREATE_ACCOUNT_UNDERFUNDED)
         source.balance -= self.balance
-        created = Account(self.account, self.balance, scene.first_sequence)
         scene.state.accounts.put(self.account, created)
+        return Applied(effects=self._effects(created.sponsor), sponsor=created.sponsor)
+
+    def _effects(self, payer: str | None) -> list[Effect]:
         new, amount = Party(self.account), amount_text(self.balance)
         signer: dict[str, object] = {"weight": 1, "public_key": self.account, "key": ""}
-        return Applied(
-            effects=[
-                Effect(new, "account_created", 0, {"starting_balance": amount}),
-                Effect(self.source, "account_debited", 3, NATIVE.fields() | {"amount": amount}),
-                Effect(new, "signer_created", 10, signer),
-            ]
-        )
+        effects = [
+            Effect(new, "account_created", 0, {"starting_balance": amount}),
+            Effect(self.source, "account_debited", 3, NATIVE.fields() | {"amount": amount}),
+            Effect(new, "signer_created", 10, signer),
+        ]
+        if payer is not None:
+            effects.append(Effect(new, "account_sponsorship_created", 60, {"sponsor": payer}))
+        return effects
 
     def fields(self) -> dict[str, object]:
         """Return starting_balance, funder and account."""

@@ -4,7 +4,9 @@ from base64 import b64encode
 
 from stellar_sdk import xdr
 
-from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene, add_subentry
+from anchor.sandbox.network.entries import Account
+from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
+from anchor.sandbox.network.operations.reserves import add_subentry, drop_subentry
 from anchor.sandbox.network.results import Refused
 
 Code = xdr.ManageDataResultCode
@@ -35,13 +37,33 @@ class ManageData(Operation):
             if self.name not in account.data:
                 raise Refused(Code.MANAGE_DATA_NAME_NOT_FOUND)
             del account.data[self.name]
-            account.subentries -= 1
-            return Applied(effects=[Effect(self.source, "data_removed", 41, {"name": self.name})])
-        kind, number = ("data_updated", 42) if self.name in account.data else ("data_created", 40)
-        if self.name not in account.data:
-            add_subentry(account, Code.MANAGE_DATA_LOW_RESERVE)
-        account.data[self.name] = self.value
-        return Applied(effects=[Effect(self.source, kind, number, self.fields())])
+            former = account.data_sponsors.pop(self.name, None)
+            drop_subentry(scene.state, account, former)
+            removed = Applied(
+                effects=[Effect(self.source, "data_removed", 41, {"name": self.name})]
+            )
+            if former is not None:
+                self._sponsorship(removed, "removed", 68, former_sponsor=former)
+            return removed
+        if self.name in account.data:
+            account.data[self.name] = self.value
+            return Applied(effects=[Effect(self.source, "data_updated", 42, self.fields())])
+        return self._create(scene, account, self.value)
+
+    def _create(self, scene: Scene, account: Account, value: bytes) -> Applied:
+        payer = add_subentry(scene, account, Code.MANAGE_DATA_LOW_RESERVE)
+        account.data[self.name] = value
+        created = Applied(
+            effects=[Effect(self.source, "data_created", 40, self.fields())], sponsor=payer
+        )
+        if payer is not None:
+            account.data_sponsors[self.name] = payer
+            self._sponsorship(created, "created", 66, sponsor=payer)
+        return created
+
+    def _sponsorship(self, applied: Applied, what: str, number: int, **who: object) -> None:
+        fields = {"data_name": self.name} | who
+        applied.effects.append(Effect(self.source, f"data_sponsorship_{what}", number, fields))
 
     def fields(self) -> dict[str, object]:
         """Return name and value (base64, empty when removed)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from stellar_sdk import xdr
 
 from anchor.sandbox.network.entries import AUTH_CLAWBACK, AUTH_IMMUTABLE, AUTH_REVOCABLE, Account
-from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene, add_subentry
+from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
 from anchor.sandbox.network.operations.manage_data import is_plain
+from anchor.sandbox.network.operations.reserves import add_subentry, drop_subentry
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.signatures import signer_address
 from anchor.sandbox.network.values import Party, account_of
@@ -80,11 +81,12 @@ class SetOptions(Operation):
         if self.set or self.clear:
             names = {f"{FLAGS[bit]}_flag": True for bit in FLAGS if self.set & bit}
             names |= {f"{FLAGS[bit]}_flag": False for bit in FLAGS if self.clear & bit}
-            # Horizon's effect has no field for the clawback flag
-            shown = {k: v for k, v in names.items() if not k.startswith("auth_clawback")}
+            # Horizon's effect shows neither the clawback flag nor, by a slip, the revocable one
+            hidden = ("auth_clawback_enabled_flag", "auth_revocable_flag")
+            shown = {k: v for k, v in names.items() if k not in hidden}
             self._effect(applied, "account_flags_updated", 6, **shown)
         if self.signer is not None:
-            self._set_signer(account, self.signer, applied)
+            self._set_signer(scene, account, self.signer, applied)
         return applied
 
     def _set_flags(self, account: Account) -> None:
@@ -109,13 +111,14 @@ class SetOptions(Operation):
             }
             self._effect(applied, "account_thresholds_updated", 4, **shown)
 
-    def _set_signer(self, account: Account, key: str, applied: Applied) -> None:
-        known = key in account.signers
+    def _set_signer(self, scene: Scene, account: Account, key: str, applied: Applied) -> None:
+        known, former, payer = key in account.signers, None, None
         if self.weight == 0:
             if not known:
                 return
             del account.signers[key]
-            account.subentries -= 1
+            former = account.signer_sponsors.pop(key, None)
+            drop_subentry(scene.state, account, former)
             kind, number = "signer_removed", 11
         elif known:
             account.signers[key] = self.weight
@@ -123,10 +126,17 @@ class SetOptions(Operation):
         else:
             if len(account.signers) >= MAX_SIGNERS:
                 raise Refused(Code.SET_OPTIONS_TOO_MANY_SIGNERS)
-            add_subentry(account, Code.SET_OPTIONS_LOW_RESERVE)
+            payer = add_subentry(scene, account, Code.SET_OPTIONS_LOW_RESERVE)
             account.signers[key] = self.weight
             kind, number = "signer_created", 10
         self._effect(applied, kind, number, weight=self.weight, public_key=key, key="")
+        if payer is not None:
+            account.signer_sponsors[key] = applied.sponsor = payer
+            self._effect(applied, "signer_sponsorship_created", 72, signer=key, sponsor=payer)
+        if former is not None:
+            self._effect(
+                applied, "signer_sponsorship_removed", 74, signer=key, former_sponsor=former
+            )
 
     def _effect(self, applied: Applied, name: str, number: int, **fields: object) -> None:
         applied.effects.append(Effect(Party(self.source.account), name, number, fields))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from anchor.sandbox.network.entries import TrustLine
-from anchor.sandbox.network.operations.base import Effect, Scene, available
+from anchor.sandbox.network.operations.base import Effect, Scene
+from anchor.sandbox.network.operations.reserves import available
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.values import MAX_INT64, Asset, Party, amount_text
 
@@ -13,17 +14,21 @@ from anchor.sandbox.network.values import MAX_INT64, Asset, Party, amount_text
 class Transfer:
     """Credits and debits with the result codes of one kind of operation.
 
-    `codes` is the enumeration of that kind, `prefix` the beginning of its names.
+    `codes` is the enumeration of that kind, `prefix` the beginning of its names,
+    `names` has the kind's own names for some of those used here.
     """
 
-    def __init__(self, scene: Scene, codes: Any, prefix: str) -> None:
+    def __init__(
+        self, scene: Scene, codes: Any, prefix: str, names: dict[str, str] | None = None
+    ) -> None:
         self.scene = scene
         self.codes = codes
         self.prefix = prefix
+        self.names = names or {}
 
     def refused(self, name: str) -> Refused:
         """Return the refusal with the kind's code of this name."""
-        return Refused(self.codes[self.prefix + name])
+        return Refused(self.codes[self.prefix + self.names.get(name, name)])
 
     def credit(self, destination: str, asset: Asset, amount: int) -> None:
         """Add `amount` stroops; no_destination, no_trust, not_authorized, line_full."""
