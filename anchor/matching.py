@@ -66,7 +66,8 @@ class Expectation:
     """A transaction that has been told to pay to `account` under a memo.
 
     `amount` is what it was told to send, None where any amount within the limits will do.
-    `received` is what was credited before. `matching` is the asset's policy.
+    `received` is what was credited before, and `is_funded` says that this was enough.
+    `matching` is the asset's policy.
     """
 
     transaction_id: str
@@ -76,6 +77,7 @@ class Expectation:
     asset: str
     amount: int | None
     received: int
+    is_funded: bool
     matching: str = "exact"
     tolerance: int = 0
     min_amount: int | None = None
@@ -137,7 +139,7 @@ def _why_nobody(arrival: Arrival) -> str:
 def _by_amount(arrival: Arrival, expected: Expectation) -> Judgement:
     about = expected.transaction_id
     collecting = expected.matching == "collect"
-    if expected.received and not collecting:
+    if expected.is_funded or (expected.received and not collecting):
         return Judgement(Verdict.SECOND, about, note="the transaction is paid already")
     total = arrival.amount + expected.received
     slack = expected.tolerance if expected.matching == "tolerance" else 0

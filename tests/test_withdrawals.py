@@ -292,6 +292,6 @@ def test_promise_02_judging_that_fails_keeps_the_payments_and_is_repaired(
     from anchor.services import passes
 
     passes.owe("work")
-    assert passes.work_off("work", "judge_payments") == 1
+    assert passes.work_off("work", "judge_payments").done == 1
     assert world.verdicts() == ["credited"]
     assert world.status(row_id) == "pending_anchor"

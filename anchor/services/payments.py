@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import Text, and_, cast, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.extensions import atomic, db, settings
@@ -226,7 +226,7 @@ def _judge(watch: Watch, page: Iterable[LedgerPayment]) -> dict[tuple[int, int],
             arrival, expected.get(address) if address else None, watch.in_charge_since
         )
         if judgement.verdict is Verdict.CREDITED and address:
-            expected[address] = _credited(expected[address], arrival.amount)
+            expected[address] = _credited(expected[address], arrival.amount, judgement)
         verdicts.update({_key(payment): judgement for payment in group})
     return verdicts
 
@@ -287,6 +287,7 @@ def _expectation(memo: Memo, row: Transaction) -> Expectation:
         asset=row.asset,
         amount=row.amount_expected,
         received=row.amount_received,
+        is_funded=row.funded_at is not None,
         matching=policy.matching if policy else "exact",
         tolerance=policy.tolerance if policy else 0,
         min_amount=flow.min_amount if flow else None,
@@ -295,8 +296,27 @@ def _expectation(memo: Memo, row: Transaction) -> Expectation:
     )
 
 
-def _credited(expected: Expectation, amount: int) -> Expectation:
-    return replace(expected, received=expected.received + amount)
+def _credited(expected: Expectation, amount: int, judgement: Judgement) -> Expectation:
+    is_funded = expected.is_funded or judgement.event is not None
+    return replace(expected, received=expected.received + amount, is_funded=is_funded)
+
+
+@atomic
+def owe_repairs() -> None:
+    """Owe a repair of each account that has unjudged payments: a sweep's first half."""
+    query = (
+        select(cast(Account.id, Text), literal(REPAIR))
+        .join(
+            Payment,
+            and_(
+                Payment.network_id == Account.network_id,
+                Payment.account_id == Account.account_id,
+            ),
+        )
+        .where(Payment.verdict == Verdict.UNJUDGED)
+        .distinct()
+    )
+    jobs.ensure_each(REPAIR, query)
 
 
 def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
