@@ -133,7 +133,9 @@ def judge(
 def _why_nobody(arrival: Arrival) -> str:
     if arrival.muxed_id is not None and address_of(arrival) is None:
         return "muxed id and memo disagree"
-    return "no memo" if arrival.memo is None else "nobody was given this memo"
+    if arrival.muxed_id is None and arrival.memo is None:
+        return "no memo"
+    return "nobody was given this memo"
 
 
 def _by_amount(arrival: Arrival, expected: Expectation) -> Judgement:
@@ -146,13 +148,13 @@ def _by_amount(arrival: Arrival, expected: Expectation) -> Judgement:
     low, high = _bounds(expected, slack)
     if high is not None and total > high:
         return Judgement(Verdict.TOO_LARGE, about, note=f"{total} is above {high} stroops")
-    if low is not None and total < low and not collecting:
+    if total < low and not collecting:
         return Judgement(Verdict.TOO_SMALL, about, note=f"{total} is below {low} stroops")
-    event = Event.FUNDS_RECEIVED if low is None or total >= low else None
+    event = Event.FUNDS_RECEIVED if total >= low else None
     return Judgement(Verdict.CREDITED, about, event)
 
 
-def _bounds(expected: Expectation, slack: int) -> tuple[int | None, int | None]:
+def _bounds(expected: Expectation, slack: int) -> tuple[int, int | None]:
     if expected.amount is not None:
         return max(expected.amount - slack, 1), expected.amount + slack
-    return expected.min_amount, expected.max_amount
+    return max(expected.min_amount or 1, 1), expected.max_amount

@@ -91,19 +91,21 @@ class HorizonGateway:
         query = {"join": "transactions", "order": "asc", "limit": str(limit), "cursor": cursor}
         found = self._get(path, query, absent=(404,))
         records = found["_embedded"]["records"] if found else []
-        return _page(records, account_id, cursor, up_to_date=len(records) < limit)
+        if len(records) < limit:
+            return _page(records, account_id, cursor, up_to_date=True)
+        return _page(_uncut(records), account_id, cursor, up_to_date=False)
 
     def follow(self, account_id: str, cursor: str, stall_s: int) -> Iterator[PaymentPage]:
         """See `Gateway.follow`."""
         stream = self._stream(account_id, cursor)
         heard_at = monotonic()
         for events in sse.listen(stream, TICK_S):
-            records, ended = _records_of(events)
+            records, ended = _records_of(events, int(cursor))
             if records:
                 heard_at = monotonic()
-                page = _page(records, account_id, cursor, up_to_date=True)
-                cursor = page.cursor
-                yield page
+                for page in self._pages_of(records, account_id, cursor):
+                    cursor = page.cursor
+                    yield page
             elif not events:
                 yield PaymentPage((), cursor, up_to_date=True)
                 if monotonic() - heard_at > stall_s:
@@ -127,7 +129,8 @@ class HorizonGateway:
                 timeout=self._submit_timeout,
                 allow_redirects=False,
             )
-            body = _json(response, "/transactions") if response.status_code in {200, 400} else {}
+            known = response.status_code in {200, 400}
+            body = _object(_body(response, "/transactions"), "/transactions") if known else {}
         except requests.RequestException as error:
             raise Unavailable("submitting got no answer; look the hash up") from error
         if response.status_code == 200:
@@ -135,6 +138,20 @@ class HorizonGateway:
         if response.status_code == 400:
             raise _failure(body)
         raise Unavailable(f"submitting was answered {response.status_code}; look the hash up")
+
+    def _pages_of(
+        self, records: Sequence[Mapping[str, Any]], account_id: str, cursor: str
+    ) -> Iterator[PaymentPage]:
+        """Yield what the stream brought, read anew where it may be cut inside a transaction."""
+        if _ends_its_transaction(records[-1]):
+            yield _page(records, account_id, cursor, up_to_date=True)
+            return
+        while int(cursor) < int(records[-1]["paging_token"]):
+            page = self.payments_page(account_id, cursor)
+            if page.cursor == cursor:
+                raise Unavailable("the pages are behind the event stream")
+            cursor = page.cursor
+            yield page
 
     def _check_stall(self, account_id: str, cursor: str) -> None:
         """Raise where a page shows what the silent stream does not."""
@@ -162,6 +179,12 @@ class HorizonGateway:
     def _get(
         self, path: str, query: Mapping[str, str] | None = None, absent: Sequence[int] = ()
     ) -> dict[str, Any] | None:
+        body = self._fetch(path, query, absent)
+        return None if body is None else _object(body, path)
+
+    def _fetch(
+        self, path: str, query: Mapping[str, str] | None, absent: Sequence[int]
+    ) -> bytes | None:
         outside.check()
         try:
             response = self._session().get(
@@ -176,7 +199,7 @@ class HorizonGateway:
                     return None
                 if response.status_code != 200:
                     raise Unavailable(f"{path} was answered {response.status_code}")
-                return _json(response, path)
+                return _body(response, path)
         except requests.RequestException as error:
             raise Unavailable(f"{path} did not answer: {type(error).__name__}") from error
 
@@ -188,12 +211,16 @@ class HorizonGateway:
         return known
 
 
-def _json(response: requests.Response, path: str) -> dict[str, Any]:
-    body = b""
+def _body(response: requests.Response, path: str) -> bytes:
+    body = bytearray()
     for chunk in response.iter_content(65536):
         body += chunk
         if len(body) > MAX_BYTES:
             raise Unavailable(f"{path} was answered with too much")
+    return bytes(body)
+
+
+def _object(body: bytes, path: str) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except ValueError as error:
@@ -218,8 +245,27 @@ def _page(
     return PaymentPage(tuple(payments), cursor, up_to_date)
 
 
-def _records_of(events: Sequence[sse.Event]) -> tuple[list[dict[str, Any]], bool]:
-    """Return the records among some events, and whether the server is taking its leave."""
+def _uncut(records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Leave a ledger transaction out that the end of a full page may have cut.
+
+    What it brought is one arrival, and is judged as one. It is read again from its start.
+    """
+    last = records[-1]
+    if _ends_its_transaction(last):
+        return records
+    cut = last.get("transaction_hash")
+    return [record for record in records if record.get("transaction_hash") != cut] or records
+
+
+def _ends_its_transaction(record: Mapping[str, Any]) -> bool:
+    """Tell whether no operation of the record's transaction can come after it."""
+    transaction = record.get("transaction")
+    count = transaction.get("operation_count") if isinstance(transaction, Mapping) else None
+    return not isinstance(count, int) or int(record["id"]) & 0xFFF >= count
+
+
+def _records_of(events: Sequence[sse.Event], cursor: int) -> tuple[list[dict[str, Any]], bool]:
+    """Return the records behind `cursor` among some events, and whether the server leaves."""
     records: list[dict[str, Any]] = []
     for event in events:
         if event.data == '"hello"':
@@ -234,7 +280,7 @@ def _records_of(events: Sequence[sse.Event]) -> tuple[list[dict[str, Any]], bool
             record = json.loads(event.data)
         except ValueError as error:
             raise Unavailable("the event stream sent what is not JSON") from error
-        if isinstance(record, dict) and "paging_token" in record:
+        if isinstance(record, dict) and int(record.get("paging_token", 0)) > cursor:
             records.append(record)
     return records, False
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from stellar_sdk import xdr
-
 from anchor.ledger.gateway import LedgerPayment
 from anchor.money import parse_amount
 
@@ -33,13 +31,16 @@ def read_payment(record: Mapping[str, Any], account: str) -> LedgerPayment | Non
 
     None for an operation of a failed transaction. A payment of an account to itself
     brings nothing in and is an outgoing one. The row's index is 0 for a credit and 1 for
-    a debit, so that two accounts of ours may both keep one operation. Raises `Unreadable`
-    only where not even the operation's id can be read.
+    a debit, so that two accounts of ours may both keep one operation. Whatever it returns
+    a database can hold. Raises `Unreadable` only where not even the operation's id can be
+    read.
     """
     try:
         operation_id = int(record["id"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Unreadable("a record without an operation id") from error
+    if not 0 < operation_id < 2**63:
+        raise Unreadable("an operation id outside of 63 bits")
     if record.get("transaction_successful") is False:
         return None
     common = _common(record, operation_id, account)
@@ -47,19 +48,19 @@ def read_payment(record: Mapping[str, Any], account: str) -> LedgerPayment | Non
         return LedgerPayment(**common | _understood(record, account))
     except Exception as error:  # whatever a record makes of us, it is kept
         reason = str(error) if isinstance(error, Unreadable) else type(error).__name__
+        common["raw"] = _storable(record)
         return LedgerPayment(**common, unreadable=f"the record was not understood: {reason}")
 
 
 def _common(record: Mapping[str, Any], operation_id: int, account: str) -> dict[str, Any]:
-    transaction = record.get("transaction")
     return {
         "operation_id": operation_id,
         "index": CREDIT,
         "paging_token": str(record.get("paging_token") or operation_id),
-        "transaction_hash": str(record.get("transaction_hash") or ""),
+        "transaction_hash": _storable(str(record.get("transaction_hash") or "")),
         "ledger": operation_id >> 32,
         "closed_at": _instant(record.get("created_at")),
-        "type": str(record.get("type"))[:100],
+        "type": _storable(str(record.get("type"))[:100]),
         "direction": "in",
         "account": account,
         "counterparty": None,
@@ -69,7 +70,7 @@ def _common(record: Mapping[str, Any], operation_id: int, account: str) -> dict[
         "memo_type": "none",
         "memo": None,
         "muxed_id": None,
-        "raw": _storable({**record, "transaction": transaction}),
+        "raw": record,
     }
 
 
@@ -77,6 +78,8 @@ def _understood(record: Mapping[str, Any], account: str) -> dict[str, Any]:
     sides = _SIDES.get(str(record.get("type")))
     if sides is None:
         raise Unreadable(f"an operation of type {record.get('type')}")
+    if record.get("transaction_successful") is not True:
+        raise Unreadable("it does not say whether its transaction was successful")
     sender, receiver, amount_field = sides
     is_out = record[sender] == account
     if not is_out and record[receiver] != account:
@@ -86,7 +89,8 @@ def _understood(record: Mapping[str, Any], account: str) -> dict[str, Any]:
     return {
         "index": DEBIT if is_out else CREDIT,
         "direction": "out" if is_out else "in",
-        "counterparty": str(record[other]),
+        "closed_at": _closed_at(record["created_at"]),
+        "counterparty": _plain(record[other]),
         "counterparty_muxed_id": _muxed_id(record, other),
         "muxed_id": _muxed_id(record, mine),
         "asset": _asset(record, is_out=is_out),
@@ -116,7 +120,14 @@ def _asset(record: Mapping[str, Any], *, is_out: bool) -> str:
         return "native"
     if kind not in {"credit_alphanum4", "credit_alphanum12"}:
         raise Unreadable(f"an asset of type {kind}")
-    return f"{record[f'{prefix}asset_code']}:{record[f'{prefix}asset_issuer']}"
+    code, issuer = record[f"{prefix}asset_code"], record[f"{prefix}asset_issuer"]
+    return f"{_plain(code)}:{_plain(issuer)}"
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise Unreadable("a name that is not plain text")
+    return value
 
 
 def _amount(record: Mapping[str, Any], field: str, *, is_out: bool) -> int:
@@ -132,6 +143,8 @@ def _merged(record: Mapping[str, Any]) -> int:
     transaction = record.get("transaction")
     if not isinstance(transaction, Mapping):
         raise Unreadable("a merge without its transaction")
+    from stellar_sdk import xdr  # a quarter of a process' memory, for what hardly ever happens
+
     result = xdr.TransactionResult.from_xdr(transaction["result_xdr"]).result
     results = (
         result.inner_result_pair.result.result.results
@@ -173,6 +186,13 @@ def _memo(transaction: object) -> tuple[str, str | None]:
     except UnicodeDecodeError:
         return "bytes", raw.hex()
     return ("bytes", raw.hex()) if "\0" in text else ("text", text)
+
+
+def _closed_at(value: str) -> datetime:
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise Unreadable("a moment without its time zone")
+    return found
 
 
 def _instant(value: object) -> datetime:

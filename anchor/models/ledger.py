@@ -116,4 +116,4 @@ class Payment(Base):
     verdict: Mapped[str] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
     transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
-    raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import cast
 
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
     case,
     delete,
     func,
@@ -151,9 +153,9 @@ def ensure(jobs: Iterable[tuple[Address, str]]) -> None:
         {"kind": address.kind, "subject_id": address.subject_id, "lane": lane}
         for address, lane in jobs
     ]
-    for start in range(0, len(rows), 1000):
-        statement = insert(Job).values(rows[start : start + 1000]).on_conflict_do_nothing()
-        new = db.session.execute(statement.returning(Job.kind, Job.subject_id))
+    if rows:
+        statement = insert(cast(Table, Job.__table__)).on_conflict_do_nothing()
+        new = db.session.execute(statement.returning(Job.kind, Job.subject_id), rows)
         _ring_after_commit([Address(*row) for row in new])
 
 

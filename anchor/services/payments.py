@@ -11,9 +11,21 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any, cast
 
-from sqlalchemy import Text, and_, cast, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Table,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.gateway import LedgerPayment
@@ -30,7 +42,7 @@ from anchor.matching import (
 from anchor.models import Account, Memo, Payment, Transaction
 from anchor.services import cases, jobs
 from anchor.services.networks import Watch
-from anchor.services.transactions import Happening, happened
+from anchor.services.transactions import Happening, any_of, happened
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +75,7 @@ def observe(watch: Watch, read_from: int, cursor: int, page: Sequence[LedgerPaym
             Account.cursor == read_from,
             Account.lease_token == watch.token,
         )
-        .values(cursor=cursor, read_until=_newest(page))
+        .values(cursor=cursor, read_until=func.greatest(Account.read_until, _newest(page)))
         .returning(Account.id)
     ).one_or_none()
     if moved is None:
@@ -89,27 +101,28 @@ def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
     try:
         with db.session.begin_nested():
             verdicts = _judge(watch, new)
-            credited = _act(new, verdicts)
+            credited = _act(watch, new, verdicts)
     except Exception:
         log.exception("judging failed; %d payments are kept as unjudged", len(new))
         verdicts, credited = {_key(p): Judgement(Verdict.UNJUDGED) for p in new}, ()
-        jobs.ensure([(jobs.Address(REPAIR, str(watch.id)), REPAIR)])
-    db.session.execute(insert(Payment).values([_row(watch, p, verdicts[_key(p)]) for p in new]))
+        jobs.renew(jobs.Address(REPAIR, str(watch.id)), REPAIR)
+    table = cast(Table, Payment.__table__)
+    db.session.execute(insert(table), [_row(watch, p, verdicts[_key(p)]) for p in new])
     return Seen(len(new), credited)
 
 
 def repair(watch: Watch) -> int:
-    """Judge what was kept as unjudged, each arrival in a commit of its own; return how many.
+    """Judge what was kept as unjudged, each ledger transaction in a commit of its own.
 
-    One that cannot be judged stays as it is and stops no other; the last error is raised
-    after all were tried.
+    Returns how many payments were judged. One that cannot be judged stays as it is and
+    stops no other; the last error is raised after all were tried.
     """
     count, trouble = 0, None
-    for unit in _unjudged(watch):
+    for transaction_hash in _waiting(watch):
         try:
-            count += _repair(watch, unit)
+            count += _repair(watch, transaction_hash)
         except Exception as error:
-            log.exception("payment %s cannot be judged", unit[0].operation_id)
+            log.exception("what %s brought cannot be judged", transaction_hash)
             trouble = error
     if trouble:
         raise trouble
@@ -117,45 +130,38 @@ def repair(watch: Watch) -> int:
 
 
 @atomic
-def _unjudged(watch: Watch) -> list[list[LedgerPayment]]:
-    rows = db.session.scalars(
-        select(Payment)
-        .where(
-            Payment.verdict == Verdict.UNJUDGED,
-            Payment.network_id == watch.network_id,
-            Payment.account_id == watch.account_id,
-        )
-        .order_by(Payment.id)
-        .limit(1000)
-    )
-    units: dict[tuple[object, ...], list[LedgerPayment]] = {}
-    for row in rows:
-        payment = _from_row(row)
-        units.setdefault(_unit(payment), []).append(payment)
-    return list(units.values())
+def _waiting(watch: Watch) -> list[str]:
+    query = select(Payment.transaction_hash).where(*_unjudged(watch))
+    first = func.min(Payment.operation_id)
+    return list(db.session.scalars(query.group_by(Payment.transaction_hash).order_by(first)))
 
 
 @atomic
-def _repair(watch: Watch, unit: Sequence[LedgerPayment]) -> int:
+def _repair(watch: Watch, transaction_hash: str) -> int:
+    """Judge what is unjudged still, now that nobody else can be about it."""
     db.session.execute(select(Account.id).where(Account.id == watch.id).with_for_update())
-    verdicts = _judge(watch, unit)
-    _act(unit, verdicts)
-    for payment in unit:
+    rows = db.session.scalars(
+        select(Payment)
+        .where(*_unjudged(watch), Payment.transaction_hash == transaction_hash)
+        .order_by(Payment.operation_id, Payment.index)
+        .execution_options(populate_existing=True)
+    ).all()
+    page = [_from_row(row) for row in rows]
+    verdicts = _judge(watch, page)
+    _act(watch, page, verdicts)
+    for row, payment in zip(rows, page, strict=True):
         judgement = verdicts[_key(payment)]
-        db.session.execute(
-            update(Payment)
-            .where(
-                Payment.network_id == watch.network_id,
-                Payment.operation_id == payment.operation_id,
-                Payment.index == payment.index,
-            )
-            .values(
-                verdict=judgement.verdict,
-                note=judgement.note,
-                transaction_id=judgement.transaction_id,
-            )
-        )
-    return len(unit)
+        row.verdict, row.note = judgement.verdict, judgement.note
+        row.transaction_id = judgement.transaction_id
+    return len(page)
+
+
+def _unjudged(watch: Watch) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Payment.verdict == Verdict.UNJUDGED,
+        Payment.network_id == watch.network_id,
+        Payment.account_id == watch.account_id,
+    )
 
 
 def _from_row(row: Payment) -> LedgerPayment:
@@ -195,7 +201,8 @@ def _unseen(watch: Watch, page: Sequence[LedgerPayment]) -> list[LedgerPayment]:
     known = db.session.execute(
         select(Payment.operation_id, Payment.index).where(
             Payment.network_id == watch.network_id,
-            tuple_(Payment.operation_id, Payment.index).in_(list(by_key)),
+            Payment.operation_id
+            == any_of({payment.operation_id for payment in page}, BigInteger()),
         )
     )
     for row in known:
@@ -262,28 +269,39 @@ def _expectations(watch: Watch, arrivals: Sequence[Arrival]) -> dict[tuple[str, 
     if not addresses:
         return {}
     rows = db.session.execute(
-        select(Memo, Transaction)
+        select(
+            Memo.memo_type,
+            Memo.memo,
+            Transaction.id,
+            Transaction.kind,
+            Transaction.status,
+            Transaction.asset,
+            Transaction.amount_expected,
+            Transaction.amount_received,
+            Transaction.funded_at,
+            Transaction.settlement,
+        )
         .join(Transaction, Transaction.id == Memo.transaction_id)
         .where(
             Memo.network_id == watch.network_id,
             Memo.account_id == watch.account_id,
-            tuple_(Memo.memo_type, Memo.memo).in_(list(addresses)),
+            Memo.memo_type == any_of({memo_type for memo_type, _ in addresses}),
+            Memo.memo == any_of({memo for _, memo in addresses}),
         )
         .order_by(Transaction.id)
         .with_for_update(of=Transaction)
-        .execution_options(populate_existing=True)
     )
-    return {(memo.memo_type, memo.memo): _expectation(memo, row) for memo, row in rows}
+    return {(row.memo_type, row.memo): _expectation(watch, row) for row in rows}
 
 
-def _expectation(memo: Memo, row: Transaction) -> Expectation:
+def _expectation(watch: Watch, row: Row[*tuple[Any, ...]]) -> Expectation:
     policy = settings().asset_by_id(row.asset)
     flow = policy and (policy.send if row.kind == Kind.SEND else policy.withdrawal)
     return Expectation(
         transaction_id=row.id,
         kind=Kind(row.kind),
         status=Status(row.status),
-        account=memo.account_id,
+        account=watch.account_id,
         asset=row.asset,
         amount=row.amount_expected,
         received=row.amount_received,
@@ -305,7 +323,7 @@ def _credited(expected: Expectation, amount: int, judgement: Judgement) -> Expec
 def owe_repairs() -> None:
     """Owe a repair of each account that has unjudged payments: a sweep's first half."""
     query = (
-        select(cast(Account.id, Text), literal(REPAIR))
+        select(Account.id.cast(Text), literal(REPAIR))
         .join(
             Payment,
             and_(
@@ -345,7 +363,7 @@ def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str
 
 
 def _act(
-    page: Sequence[LedgerPayment], verdicts: Mapping[tuple[int, int], Judgement]
+    watch: Watch, page: Sequence[LedgerPayment], verdicts: Mapping[tuple[int, int], Judgement]
 ) -> tuple[str, ...]:
     """Move what was credited, and put what nobody can credit on the operator's desk."""
     happenings: dict[tuple[object, ...], Happening] = {}
@@ -354,21 +372,23 @@ def _act(
         judgement = verdicts[_key(payment)]
         if judgement.verdict is Verdict.CREDITED:
             known = happenings.get(_unit(payment))
-            happenings[_unit(payment)] = _happening(payment, judgement, known)
+            happenings[_unit(payment)] = _happening(watch, payment, judgement, known)
         elif judgement.verdict in FOR_THE_DESK:
-            desk.append(_case(payment, judgement))
+            desk.append(_case(watch, payment, judgement))
     happened(*happenings.values())
     cases.open_cases(desk)
     return tuple(dict.fromkeys(item.transaction_id for item in happenings.values() if item.event))
 
 
-def _happening(payment: LedgerPayment, judgement: Judgement, known: Happening | None) -> Happening:
+def _happening(
+    watch: Watch, payment: LedgerPayment, judgement: Judgement, known: Happening | None
+) -> Happening:
     assert judgement.transaction_id is not None
     assert payment.amount is not None
     return Happening(
         judgement.transaction_id,
         judgement.event,
-        cause=known.cause if known else f"payment {payment.operation_id}",
+        cause=known.cause if known else f"payment {watch.network_id}/{payment.operation_id}",
         received=payment.amount + (known.received if known else 0),
         columns={
             "stellar_transaction_id": payment.transaction_hash,
@@ -377,10 +397,10 @@ def _happening(payment: LedgerPayment, judgement: Judgement, known: Happening | 
     )
 
 
-def _case(payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
+def _case(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
     return {
         "reason": f"payment_{judgement.verdict}",
-        "cause": f"payment {payment.operation_id}/{payment.index}",
+        "cause": f"payment {watch.network_id}/{payment.operation_id}/{payment.index}",
         "note": judgement.note,
         "transaction_id": judgement.transaction_id,
         "asset": payment.asset,

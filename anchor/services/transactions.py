@@ -4,7 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.types import TypeEngine
 
 from anchor import lifecycle
 from anchor.extensions import atomic, db
@@ -173,7 +186,7 @@ def next_job_kind(row: Transaction) -> str | None:
 def _locked(ids: Iterable[str]) -> dict[str, Transaction]:
     query = (
         select(Transaction)
-        .where(Transaction.id.in_(sorted(ids)))
+        .where(Transaction.id == any_of(ids))
         .order_by(Transaction.id)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -181,11 +194,19 @@ def _locked(ids: Iterable[str]) -> dict[str, Transaction]:
     return {row.id: row for row in db.session.scalars(query)}
 
 
+def any_of(values: Iterable[Any], kind: TypeEngine[Any] | None = None) -> ColumnElement[bool]:
+    """Compare with any of some texts (or values of `kind`) that are one parameter together.
+
+    The statement is the same for one and for hundreds, so it is built and planned once.
+    """
+    return any_(literal(list(values), ARRAY(kind or Text())))
+
+
 def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
-    keys = [(h.transaction_id, _name(h), h.cause) for h in happenings]
     found = db.session.execute(
         select(History.transaction_id, History.event, History.cause).where(
-            tuple_(History.transaction_id, History.event, History.cause).in_(keys)
+            History.transaction_id == any_of({h.transaction_id for h in happenings}),
+            History.cause == any_of({h.cause for h in happenings}),
         )
     )
     return {(row[0], row[1], row[2]) for row in found}
@@ -206,7 +227,7 @@ def _write(changes: Sequence[_Change]) -> None:
         assert done.rowcount in {-1, len(rows)}, "a version moved under its lock"
     history = [row for change in changes for row in change.history]
     if history:
-        db.session.execute(insert(History), history)
+        db.session.execute(insert(cast(Table, History.__table__)), history)
     owed = [job for change in changes if (job := change.next_job())]
     jobs.ensure(owed)
     for change in changes:
