@@ -13,7 +13,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, ScriptInfo, with_appcontext
 
-from anchor.errors import AnchorError
+from anchor.errors import AnchorError, NotFound
 from anchor.extensions import gateway, settings
 from anchor.services import jobs, networks, passes, standing
 from anchor.services.transactions import PAY_OUT
@@ -105,13 +105,14 @@ def _service(name: str, help_text: str) -> None:
         stop = threading.Event()
         _until_signalled(stop)
         app = current_app._get_current_object()  # type: ignore[attr-defined]
-        lanes = _Lanes(app, name)
+        lanes = _Lanes(app, name, stop)
         while True:
             failed = not lanes.start_pass()
             if not loop:
-                done = lanes.wait()
-                _summary(name, done, failed or lanes.failed, as_json=as_json)
-                sys.exit(EXIT_FAILED if failed or lanes.failed else 0)
+                lanes.wait()
+                failed = failed or lanes.failed
+                _summary(name, lanes.tally, failed, as_json=as_json)
+                sys.exit(EXIT_FAILED if failed else 0)
             if stop.wait(interval):
                 return
 
@@ -119,13 +120,19 @@ def _service(name: str, help_text: str) -> None:
 class _Lanes:
     """One thread for each lane that has work, so that a hanging rail delays only its own."""
 
-    def __init__(self, app: Flask, service: str) -> None:
+    def __init__(self, app: Flask, service: str, stop: threading.Event) -> None:
         self._app = app
         self._service = service
+        self._stop = stop
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
-        self.done = 0
-        self.failed = False
+        self._surprised = False
+        self.tally = jobs.Tally()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a job was postponed or parked, or a lane was left in the middle."""
+        return self._surprised or bool(self.tally.postponed or self.tally.parked)
 
     def start_pass(self) -> bool:
         """Owe what is called for and put a thread to each lane without one; False on failure."""
@@ -143,28 +150,27 @@ class _Lanes:
                 thread.start()
         return True
 
-    def wait(self) -> int:
-        """Wait for all lanes; return how many jobs were done."""
+    def wait(self) -> None:
+        """Wait for all lanes; after a signal, for the job that each has in hand."""
         for thread in self._threads.values():
             thread.join()
-        return self.done
 
     def _work(self, lane: str) -> None:
         try:
             with self._app.app_context():
-                count = passes.work_off(self._service, lane)
+                tally = passes.work_off(self._service, lane, self._stop.is_set)
             with self._lock:
-                self.done += count
+                self.tally = self.tally + tally
         except Exception:
             log.exception("%s failed in the lane %s", self._service, lane)
-            self.failed = True
+            self._surprised = True
 
 
-def _summary(name: str, done: int, failed: bool, *, as_json: bool) -> None:
+def _summary(name: str, tally: jobs.Tally, failed: bool, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"service": name, "jobs": done, "failed": failed}))
+        click.echo(json.dumps({"service": name, **vars(tally), "failed": failed}))
     else:
-        click.echo(f"{name}: {done} job(s)" + (", with failures" if failed else ""))
+        click.echo(f"{name}: {tally}" + (", with failures" if failed else ""))
 
 
 _service("execute_outgoing_transactions", "Pay out every transaction that is ready.")
@@ -218,6 +224,17 @@ def status(*, as_json: bool) -> None:
         click.echo(f"{account['account']}  read until {account['read_until']}  {state}")
     for name in ("jobs_due", "jobs_parked", "cases_open"):
         click.echo(f"{name.replace('_', ' ')}: {found[name]}")
+
+
+@group.command("retry")
+@click.argument("kind")
+@click.argument("subject")
+@with_appcontext
+def retry(kind: str, subject: str) -> None:
+    """Run a parked or postponed job again: KIND and SUBJECT as its case names them."""
+    if not jobs.retry(jobs.Address(kind, subject)):
+        raise NotFound(f"There is no job {kind} of {subject}.")
+    click.echo(f"{kind} of {subject} is due.")
 
 
 @group.command("rewind")

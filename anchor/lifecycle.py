@@ -337,8 +337,8 @@ class _Life:
         moves = dict((self.after if funds_in else self.before).get(status, {}))
         if status in _OVER:
             return moves
-        leads_home = status in self.starts and not funds_in
-        moves[_E.FUNDS_RECEIVED] = self.home if leads_home else status
+        # Funds may be in and not enough yet: this event says that they are.
+        moves[_E.FUNDS_RECEIVED] = self.home if status in self.starts else status
         moves[_E.FAILED] = _S.ERROR
         if not funds_in:
             moves[_E.EXPIRED] = _S.EXPIRED

@@ -66,7 +66,8 @@ class Expectation:
     """A transaction that has been told to pay to `account` under a memo.
 
     `amount` is what it was told to send, None where any amount within the limits will do.
-    `received` is what was credited before. `matching` is the asset's policy.
+    `received` is what was credited before, and `is_funded` says that this was enough.
+    `matching` is the asset's policy.
     """
 
     transaction_id: str
@@ -76,6 +77,7 @@ class Expectation:
     asset: str
     amount: int | None
     received: int
+    is_funded: bool
     matching: str = "exact"
     tolerance: int = 0
     min_amount: int | None = None
@@ -131,26 +133,28 @@ def judge(
 def _why_nobody(arrival: Arrival) -> str:
     if arrival.muxed_id is not None and address_of(arrival) is None:
         return "muxed id and memo disagree"
-    return "no memo" if arrival.memo is None else "nobody was given this memo"
+    if arrival.muxed_id is None and arrival.memo is None:
+        return "no memo"
+    return "nobody was given this memo"
 
 
 def _by_amount(arrival: Arrival, expected: Expectation) -> Judgement:
     about = expected.transaction_id
     collecting = expected.matching == "collect"
-    if expected.received and not collecting:
+    if expected.is_funded or (expected.received and not collecting):
         return Judgement(Verdict.SECOND, about, note="the transaction is paid already")
     total = arrival.amount + expected.received
     slack = expected.tolerance if expected.matching == "tolerance" else 0
     low, high = _bounds(expected, slack)
     if high is not None and total > high:
         return Judgement(Verdict.TOO_LARGE, about, note=f"{total} is above {high} stroops")
-    if low is not None and total < low and not collecting:
+    if total < low and not collecting:
         return Judgement(Verdict.TOO_SMALL, about, note=f"{total} is below {low} stroops")
-    event = Event.FUNDS_RECEIVED if low is None or total >= low else None
+    event = Event.FUNDS_RECEIVED if total >= low else None
     return Judgement(Verdict.CREDITED, about, event)
 
 
-def _bounds(expected: Expectation, slack: int) -> tuple[int | None, int | None]:
+def _bounds(expected: Expectation, slack: int) -> tuple[int, int | None]:
     if expected.amount is not None:
         return max(expected.amount - slack, 1), expected.amount + slack
-    return expected.min_amount, expected.max_amount
+    return max(expected.min_amount or 1, 1), expected.max_amount

@@ -272,7 +272,7 @@ def test_promise_04_an_event_without_a_row_is_refused_and_becomes_a_case(world: 
 def test_promise_04_the_same_cause_twice_changes_nothing(world: World) -> None:
     row_id = world.paid_withdrawal()
     before = world.row(row_id).version
-    cause = f"payment {world.payments()[0].operation_id}"
+    cause = f"payment {world.network_id}/{world.payments()[0].operation_id}"
     happened(Happening(row_id, Event.FUNDS_RECEIVED, cause, received=5))
     assert world.row(row_id).version == before
     assert world.row(row_id).amount_received == 100_0000000
@@ -292,6 +292,6 @@ def test_promise_02_judging_that_fails_keeps_the_payments_and_is_repaired(
     from anchor.services import passes
 
     passes.owe("work")
-    assert passes.work_off("work", "judge_payments") == 1
+    assert passes.work_off("work", "judge_payments").done == 1
     assert world.verdicts() == ["credited"]
     assert world.status(row_id) == "pending_anchor"

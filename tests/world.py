@@ -229,8 +229,8 @@ class World:
             networks.let_go(leased)
 
     def work(self) -> int:
-        """Do what is due of the payouts and polls."""
-        return jobs.work_off([PAY_OUT, POLL])
+        """Do what is due of the payouts and polls; return how many jobs ran."""
+        return jobs.work_off([PAY_OUT, POLL]).total
 
     # -- what is known --------------------------------------------------------------------
 

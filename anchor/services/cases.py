@@ -1,7 +1,9 @@
 """The operator's desk: everything that has no row in a table of rules ends here."""
 
 from collections.abc import Sequence
+from typing import cast
 
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.extensions import db
@@ -35,4 +37,5 @@ def open_case(
 def open_cases(rows: Sequence[dict[str, object]]) -> None:
     """Open several cases, all with the same columns. Needs an open transaction."""
     if rows:
-        db.session.execute(insert(Case).values(list(rows)).on_conflict_do_nothing())
+        table = cast(Table, Case.__table__)
+        db.session.execute(insert(table).on_conflict_do_nothing(), list(rows))

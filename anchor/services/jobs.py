@@ -9,8 +9,23 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import IntEnum
+from typing import cast
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import Unavailable
@@ -21,6 +36,8 @@ from anchor.services import cases
 log = logging.getLogger(__name__)
 
 BACKOFF_MAX_S = 15 * 60
+#: So many new jobs are rung at most as they are owed; a sweep rings the others.
+RING_MAX = 500
 #: A job that was rung and not claimed for so long is rung again.
 RING_AGAIN_S = 55
 
@@ -49,12 +66,53 @@ class Work:
     """How a kind of job is done.
 
     `run` is given the claim. For a lane, `lease_s` outlives the longest call that `run`
-    may make, and `ceiling` says how many of its jobs may be in hands at once.
+    may make between two uses of `extend`, and `ceiling` says how many of its jobs may be in
+    hands at once. A kind that looks after many things (`parks` False) is never parked.
     """
 
     run: Callable[[Claim], None]
     lease_s: Callable[[str], int]
     ceiling: Callable[[str], int]
+    parks: bool = True
+
+
+class Ran(IntEnum):
+    """What became of a job that was asked for."""
+
+    NOTHING = 0
+    DONE = 1
+    POSTPONED = 2
+    PARKED = 3
+
+
+@dataclass
+class Tally:
+    """How many jobs ended how."""
+
+    done: int = 0
+    postponed: int = 0
+    parked: int = 0
+
+    def add(self, ran: Ran) -> None:
+        """Count one."""
+        self.done += ran is Ran.DONE
+        self.postponed += ran is Ran.POSTPONED
+        self.parked += ran is Ran.PARKED
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.done + other.done,
+            self.postponed + other.postponed,
+            self.parked + other.parked,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.postponed} postponed, {self.parked} parked"
+
+    @property
+    def total(self) -> int:
+        """All that ran, however they ended."""
+        return self.done + self.postponed + self.parked
 
 
 class Park(Exception):
@@ -96,9 +154,21 @@ def ensure(jobs: Iterable[tuple[Address, str]]) -> None:
         for address, lane in jobs
     ]
     if rows:
-        statement = insert(Job).values(rows).on_conflict_do_nothing()
-        new = db.session.execute(statement.returning(Job.kind, Job.subject_id))
+        statement = insert(cast(Table, Job.__table__)).on_conflict_do_nothing()
+        new = db.session.execute(statement.returning(Job.kind, Job.subject_id), rows)
         _ring_after_commit([Address(*row) for row in new])
+
+
+def ensure_each(kind: str, subjects: Select[str, str]) -> None:
+    """Do what `ensure` does for each (subject id, lane) of a query, however many there are."""
+    chosen = subjects.subquery()
+    subject_id, lane = chosen.c
+    defaults = (literal(0), literal(0), literal(value=False))
+    query = select(literal(kind), subject_id, lane, *defaults)
+    columns = ["kind", "subject_id", "lane", "token", "attempts", "again"]
+    statement = insert(Job).from_select(columns, query)
+    new = db.session.execute(statement.on_conflict_do_nothing().returning(Job.kind, Job.subject_id))
+    _ring_after_commit([Address(*row) for row in new.all()])
 
 
 def renew(address: Address, lane: str) -> None:
@@ -119,6 +189,15 @@ def renew(address: Address, lane: str) -> None:
         )
     )
     _ring_after_commit([address])
+
+
+@atomic
+def retry(address: Address) -> bool:
+    """Make a parked or postponed job due, as an operator asks; False where there is none."""
+    lane = db.session.scalar(select(Job.lane).where(*_at(address)))
+    if lane is not None:
+        renew(address, lane)
+    return lane is not None
 
 
 @atomic
@@ -165,47 +244,70 @@ def hold(claimed: Claim) -> None:
         raise Superseded(f"{claimed.kind} of {claimed.subject_id} is in other hands")
 
 
-def run(address: Address) -> bool:
-    """Claim the job and do it; False where there was nothing to claim.
+def extend(claimed: Claim) -> None:
+    """Take the lease anew before the next long call, or raise `Superseded` where it was lost."""
+    with transaction():
+        hold(claimed)
+        lease_s = _kinds[claimed.kind].lease_s(claimed.lane)
+        _update(claimed, leased_until=func.now() + timedelta(seconds=lease_s))
+
+
+def run(address: Address) -> Ran:
+    """Claim the job and do it; `Ran.NOTHING` where there was nothing to claim.
 
     `Unavailable` postpones it with back-off and never parks it. Whatever else goes wrong
-    parks it as a case, and stops nothing else.
+    parks it as a case, or postpones it where its kind is never parked, and stops nothing else.
     """
     claimed = claim(address)
     if claimed is None:
-        return False
+        return Ran.NOTHING
+    ran = _run(claimed)
+    _ring_next_of(claimed.lane)
+    return ran
+
+
+def _run(claimed: Claim) -> Ran:
+    work = _kinds[claimed.kind]
     try:
-        _kinds[claimed.kind].run(claimed)
+        work.run(claimed)
     except Superseded as lost:
         log.warning("%s", lost)
-        return True
+        return Ran.DONE
     except Unavailable as error:
         log.warning("%s of %s postponed: %s", claimed.kind, claimed.subject_id, error)
         _postpone(claimed, str(error))
+        return Ran.POSTPONED
     except Park as error:
         log.warning("%s of %s parked: %s", claimed.kind, claimed.subject_id, error)
         _park(claimed, str(error))
+        return Ran.PARKED
     except Exception as error:
-        log.exception("%s of %s parked", claimed.kind, claimed.subject_id)
-        _park(claimed, type(error).__name__, is_surprise=True)
-    else:
-        _done(claimed)
-    _ring_next_of(claimed.lane)
-    return True
+        log.exception("%s of %s failed", claimed.kind, claimed.subject_id)
+        _surprise(claimed, type(error).__name__, parks=work.parks)
+        return Ran.PARKED if work.parks else Ran.POSTPONED
+    _done(claimed)
+    return Ran.DONE
 
 
-def work_off(kinds: Sequence[str], lane: str | None = None, limit: int = 10_000) -> int:
-    """Do all jobs of these kinds that are due, here and now; return how many were done."""
-    count = 0
+def work_off(
+    kinds: Sequence[str],
+    lane: str | None = None,
+    limit: int = 10_000,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Tally:
+    """Do all jobs of these kinds that are due, here and now, until `should_stop` says so."""
+    tally = Tally()
     seen: set[Address] = set()
-    while count < limit:
+    while tally.total < limit:
         found = [address for address in _due(kinds, lane, 100) if address not in seen]
         if not found:
             break
         for address in found:
+            if should_stop():
+                return tally
             seen.add(address)
-            count += run(address)
-    return count
+            tally.add(run(address))
+    return tally
 
 
 @atomic
@@ -216,30 +318,40 @@ def lanes_due(kinds: Sequence[str]) -> list[str]:
 
 
 def ring_due(kinds: Sequence[str] | None = None) -> int:
-    """Ring whatever is due and was not rung of late, until none is left; return how many."""
+    """Ring what is due and was not rung of late; return how many.
+
+    In each lane as many as its ceiling lets run at once: whoever ends one rings the next,
+    and a rail that hangs does not fill the queue with work that nobody may take.
+    """
     wanted = tuple(kinds or _kinds)
     total = 0
-    while True:
-        with transaction():
-            rows = db.session.execute(
-                update(Job)
-                .where(
-                    tuple_(Job.kind, Job.subject_id).in_(
-                        select(Job.kind, Job.subject_id)
-                        .where(Job.kind.in_(wanted), *_free(), _unrung())
-                        .order_by(Job.due_at)
-                        .limit(500)
-                        .with_for_update(skip_locked=True)
-                    )
-                )
-                .values(rung_at=func.now())
-                .returning(Job.kind, Job.subject_id)
-                .execution_options(synchronize_session=False)
-            ).all()
-        if not rows:
-            return total
-        ring([Address(*row) for row in rows])
-        total += len(rows)
+    for lane in lanes_due(wanted):
+        rung = _take_to_ring(wanted, lane)
+        if rung:
+            ring(rung)
+        total += len(rung)
+    return total
+
+
+@atomic
+def _take_to_ring(kinds: Sequence[str], lane: str) -> list[Address]:
+    ceiling = max(_kinds[kind].ceiling(lane) for kind in kinds)
+    found = db.session.execute(
+        update(Job)
+        .where(
+            tuple_(Job.kind, Job.subject_id).in_(
+                select(Job.kind, Job.subject_id)
+                .where(Job.kind.in_(kinds), Job.lane == lane, *_free(), _unrung())
+                .order_by(Job.due_at)
+                .limit(ceiling)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        .values(rung_at=func.now())
+        .returning(Job.kind, Job.subject_id)
+        .execution_options(synchronize_session=False)
+    )
+    return [Address(*row) for row in found]
 
 
 @atomic
@@ -267,21 +379,34 @@ def _postpone(claimed: Claim, error: str) -> None:
 
 
 @atomic
-def _park(claimed: Claim, error: str, *, is_surprise: bool = False) -> None:
+def _park(claimed: Claim, error: str) -> None:
     _let_go(claimed, parked_at=case((Job.again, None), else_=func.now()), last_error=error[:500])
-    if is_surprise:
-        cases.open_case(
-            "job_parked",
-            f"{claimed.kind}/{claimed.subject_id}/{claimed.token}",
-            note=f"{claimed.kind} ended in {error}",
-        )
+
+
+@atomic
+def _surprise(claimed: Claim, error: str, *, parks: bool) -> None:
+    """Let go of a job that ended as nobody foresaw, and open a case."""
+    if parks:
+        _park(claimed, error)
+    else:
+        _postpone(claimed, error)
+    once = str(claimed.token) if parks else error
+    cases.open_case(
+        "job_parked" if parks else "job_failing",
+        f"{claimed.kind}/{claimed.subject_id}/{once}",
+        note=f"{claimed.kind} ended in {error}; `flask anchor retry` runs it again",
+    )
 
 
 def _let_go(claimed: Claim, **columns: object) -> None:
+    _update(claimed, leased_until=None, rung_at=None, again=False, **columns)
+
+
+def _update(claimed: Claim, **columns: object) -> None:
     db.session.execute(
         update(Job)
         .where(*_at(claimed), Job.token == claimed.token)
-        .values(leased_until=None, rung_at=None, again=False, **columns)
+        .values(**columns)
         .execution_options(synchronize_session=False)
     )
 
@@ -300,7 +425,7 @@ def _ring_next_of(lane: str) -> None:
 
 def _ring_after_commit(jobs: Sequence[Address]) -> None:
     if jobs:
-        after_commit(lambda: ring(jobs))
+        after_commit(lambda: ring(jobs[:RING_MAX]))
 
 
 def _at(address: Address | Claim) -> tuple[ColumnElement[bool], ...]:

@@ -5,7 +5,7 @@ One transaction has one outflow at most that is not finally known; the key of at
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -35,8 +35,9 @@ from anchor.services.transactions import Happening, Owner, happened
 class Attempt:
     """One attempt as a rail is asked about it.
 
-    `age_s` counts from the latest call on the database's clock; None where none began.
-    `is_new` says that this very claim opened it.
+    `age_s` counts from the latest call on the database's clock, and `key_age_s` from the
+    first one that the rail heard of; None where none began. `calls` counts them. `is_new`
+    says that this very claim opened it.
     """
 
     outflow_id: int
@@ -44,6 +45,8 @@ class Attempt:
     rail: str
     order: OutgoingTransaction
     age_s: int | None
+    key_age_s: int | None
+    calls: int
     is_new: bool = False
 
 
@@ -73,35 +76,36 @@ def open_payout(row: Transaction) -> Attempt:
         asset=row.asset,
         amount=parts.amount_out,
         amount_fee=parts.amount_fee,
+        first_called_at=func.now(),
         called_at=func.now(),
         calls=1,
     )
     db.session.add(outflow)
     db.session.flush()
-    return _attempt(outflow, row, 0, is_new=True)
+    return _attempt(outflow, row, (0, 0), is_new=True)
 
 
 def open_attempt(row: Transaction) -> Attempt | None:
     """Return the outflow of a transaction that is not finally known, if there is one."""
     found = db.session.execute(
-        select(Outflow, _age()).where(
+        select(Outflow, *_ages()).where(
             Outflow.transaction_id == row.id, Outflow.state.in_(OUTFLOW_OPEN)
         )
     ).one_or_none()
-    return _attempt(found[0], row, found[1]) if found else None
+    return _attempt(found[0], row, found[1:]) if found else None
 
 
 @atomic
 def sent_by(rail: str, after: int, limit: int) -> list[Attempt]:
     """Return orders that a rail took and has yet to confirm, by ascending outflow id."""
     found = db.session.execute(
-        select(Outflow, Transaction, _age())
+        select(Outflow, Transaction, *_ages())
         .join(Transaction, Transaction.id == Outflow.transaction_id)
         .where(Outflow.rail == rail, Outflow.state == "sent", Outflow.id > after)
         .order_by(Outflow.id)
         .limit(limit)
     )
-    return [_attempt(outflow, row, age) for outflow, row, age in found]
+    return [_attempt(outflow, row, ages) for outflow, row, *ages in found]
 
 
 @atomic
@@ -112,15 +116,29 @@ def rails_with_sent() -> Sequence[str]:
 
 
 @atomic
-def call_again(attempt: Attempt) -> None:
+def call_again(attempt: Attempt) -> Attempt:
     """Note, before the call, that the same key is handed to the rail once more."""
-    _set(attempt, called_at=func.now(), calls=Outflow.calls + 1)
+    _set(
+        attempt,
+        called_at=func.now(),
+        first_called_at=func.coalesce(Outflow.first_called_at, func.now()),
+        calls=Outflow.calls + 1,
+    )
+    return replace(attempt, calls=attempt.calls + 1)
 
 
 @atomic
 def nothing_began(attempt: Attempt) -> None:
-    """Note that the rail was not reached, on the rail's word (`Unavailable`)."""
-    _set(attempt, called_at=None)
+    """Note that the rail was not reached, on the rail's word (`Unavailable`).
+
+    It speaks of this call alone: what an earlier call began stays unknown.
+    """
+    if attempt.calls == 1:
+        db.session.execute(
+            update(Outflow)
+            .where(Outflow.id == attempt.outflow_id, Outflow.calls == 1)
+            .values(called_at=None, first_called_at=None, calls=0)
+        )
 
 
 @atomic
@@ -137,6 +155,7 @@ def record(attempt: Attempt, outcome: Outcome) -> None:
         .execution_options(populate_existing=True)
     )
     assert outflow is not None
+    outcome = _storable(outflow, outcome)
     if outflow.state in {"done", "refused"}:
         _after_the_end(outflow, outcome)
     elif isinstance(outcome, Done):
@@ -148,6 +167,31 @@ def record(attempt: Attempt, outcome: Outcome) -> None:
         outflow.note = outcome.reason[:500]
     else:
         _refused(outflow, outcome)
+
+
+def _storable(outflow: Outflow, outcome: Outcome) -> Outcome:
+    """Return the outcome without what no table can hold: the fact counts, not its trimmings."""
+    if isinstance(outcome, Done | Sent | ReadyForPickup) and outcome.reference is not None:
+        outcome = replace(outcome, reference=_printable(outcome.reference))
+    if isinstance(outcome, ReadyForPickup | NeedsInfo) and outcome.message is not None:
+        outcome = replace(outcome, message=_printable(outcome.message))
+    if isinstance(outcome, Done) and outcome.delivered_amount is not None:
+        try:
+            to_stroops(outcome.delivered_amount)
+        except (Rejected, AttributeError, TypeError):
+            cases.open_case(
+                "delivered_unreadable",
+                outflow.key,
+                note="the rail said how much was delivered in a way that no ledger can hold",
+                transaction_id=outflow.transaction_id,
+                asset=outflow.asset,
+            )
+            outcome = replace(outcome, delivered_amount=None)
+    return outcome
+
+
+def _printable(text: object) -> str:
+    return "".join(letter for letter in str(text) if letter.isprintable())[:500]
 
 
 def _done(outflow: Outflow, outcome: Done) -> None:
@@ -170,6 +214,24 @@ def _done(outflow: Outflow, outcome: Done) -> None:
         .values(amount_paid=Transaction.amount_paid + outflow.amount + outflow.amount_fee)
     )
     _tell(outflow, Event.PAYOUT_COMPLETED)
+    _look_for_rest(outflow)
+
+
+def _look_for_rest(outflow: Outflow) -> None:
+    """Open a case where more was received than is paid out: somebody is owed the rest."""
+    left = db.session.scalar(
+        select(Transaction.amount_received - Transaction.amount_paid).where(
+            Transaction.id == outflow.transaction_id
+        )
+    )
+    if left:
+        cases.open_case(
+            "received_more_than_paid",
+            outflow.key,
+            transaction_id=outflow.transaction_id,
+            asset=outflow.asset,
+            amount_owed=left,
+        )
 
 
 def _sent(outflow: Outflow, outcome: Sent | ReadyForPickup) -> None:
@@ -231,7 +293,9 @@ def _tell(outflow: Outflow, event: Event, message: str | None = None) -> None:
     happened(Happening(outflow.transaction_id, event, outflow.key, columns=columns))
 
 
-def _attempt(outflow: Outflow, row: Transaction, age_s: Any, *, is_new: bool = False) -> Attempt:
+def _attempt(
+    outflow: Outflow, row: Transaction, ages: Sequence[Any], *, is_new: bool = False
+) -> Attempt:
     owner = Owner(row.owner_account, int(row.owner_subaccount) if row.owner_subaccount else None)
     order = OutgoingTransaction(
         key=outflow.key,
@@ -246,12 +310,17 @@ def _attempt(outflow: Outflow, row: Transaction, age_s: Any, *, is_new: bool = F
         started_at=row.started_at,
         reference=outflow.reference,
     )
-    age = None if age_s is None else int(age_s)
-    return Attempt(outflow.id, outflow.state, outflow.rail or "", order, age, is_new)
+    age, key_age = (None if age is None else int(age) for age in ages)
+    rail = outflow.rail or ""
+    return Attempt(outflow.id, outflow.state, rail, order, age, key_age, outflow.calls, is_new)
 
 
-def _age() -> ColumnElement[Any]:
-    return func.floor(func.extract("epoch", func.now() - Outflow.called_at))
+def _ages() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    first, latest = (
+        func.floor(func.extract("epoch", func.now() - column))
+        for column in (Outflow.first_called_at, Outflow.called_at)
+    )
+    return latest, first
 
 
 def _set(attempt: Attempt, **columns: object) -> None:

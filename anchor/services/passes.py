@@ -27,16 +27,12 @@ class Service:
     owe: Callable[[], None]
 
 
-def _nothing() -> None:
-    """Owe nothing: the jobs are owed by whatever calls for them."""
-
-
 SERVICES = {
     service.name: service
     for service in (
         Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
-        Service("work", (payments.REPAIR,), _nothing),
+        Service("work", (payments.REPAIR,), payments.owe_repairs),
     )
 }
 
@@ -55,9 +51,9 @@ def owe(name: str) -> list[str]:
     return jobs.lanes_due(service.kinds)
 
 
-def work_off(name: str, lane: str) -> int:
-    """Do what is due of a service in one lane, here and now; return how many jobs."""
-    return jobs.work_off(SERVICES[name].kinds, lane)
+def work_off(name: str, lane: str, should_stop: Callable[[], bool] = lambda: False) -> jobs.Tally:
+    """Do what is due of a service in one lane, here and now, until `should_stop` says so."""
+    return jobs.work_off(SERVICES[name].kinds, lane, should_stop=should_stop)
 
 
 @atomic
@@ -83,4 +79,4 @@ def _repair(claimed: jobs.Claim) -> None:
     payments.repair(watch)
 
 
-jobs.declare(payments.REPAIR, jobs.Work(_repair, lambda _lane: 60, lambda _lane: 1))
+jobs.declare(payments.REPAIR, jobs.Work(_repair, lambda _lane: 60, lambda _lane: 1, parks=False))

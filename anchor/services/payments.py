@@ -13,7 +13,19 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Table, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Table,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.gateway import LedgerPayment
@@ -89,7 +101,7 @@ def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
     try:
         with db.session.begin_nested():
             verdicts = _judge(watch, new)
-            credited = _act(new, verdicts)
+            credited = _act(watch, new, verdicts)
     except Exception:
         log.exception("judging failed; %d payments are kept as unjudged", len(new))
         verdicts, credited = {_key(p): Judgement(Verdict.UNJUDGED) for p in new}, ()
@@ -136,7 +148,7 @@ def _repair(watch: Watch, transaction_hash: str) -> int:
     ).all()
     page = [_from_row(row) for row in rows]
     verdicts = _judge(watch, page)
-    _act(page, verdicts)
+    _act(watch, page, verdicts)
     for row, payment in zip(rows, page, strict=True):
         judgement = verdicts[_key(payment)]
         row.verdict, row.note = judgement.verdict, judgement.note
@@ -221,7 +233,7 @@ def _judge(watch: Watch, page: Iterable[LedgerPayment]) -> dict[tuple[int, int],
             arrival, expected.get(address) if address else None, watch.in_charge_since
         )
         if judgement.verdict is Verdict.CREDITED and address:
-            expected[address] = _credited(expected[address], arrival.amount)
+            expected[address] = _credited(expected[address], arrival.amount, judgement)
         verdicts.update({_key(payment): judgement for payment in group})
     return verdicts
 
@@ -266,6 +278,7 @@ def _expectations(watch: Watch, arrivals: Sequence[Arrival]) -> dict[tuple[str, 
             Transaction.asset,
             Transaction.amount_expected,
             Transaction.amount_received,
+            Transaction.funded_at,
             Transaction.settlement,
         )
         .join(Transaction, Transaction.id == Memo.transaction_id)
@@ -292,6 +305,7 @@ def _expectation(watch: Watch, row: Row[*tuple[Any, ...]]) -> Expectation:
         asset=row.asset,
         amount=row.amount_expected,
         received=row.amount_received,
+        is_funded=row.funded_at is not None,
         matching=policy.matching if policy else "exact",
         tolerance=policy.tolerance if policy else 0,
         min_amount=flow.min_amount if flow else None,
@@ -300,8 +314,27 @@ def _expectation(watch: Watch, row: Row[*tuple[Any, ...]]) -> Expectation:
     )
 
 
-def _credited(expected: Expectation, amount: int) -> Expectation:
-    return replace(expected, received=expected.received + amount)
+def _credited(expected: Expectation, amount: int, judgement: Judgement) -> Expectation:
+    is_funded = expected.is_funded or judgement.event is not None
+    return replace(expected, received=expected.received + amount, is_funded=is_funded)
+
+
+@atomic
+def owe_repairs() -> None:
+    """Owe a repair of each account that has unjudged payments: a sweep's first half."""
+    query = (
+        select(Account.id.cast(Text), literal(REPAIR))
+        .join(
+            Payment,
+            and_(
+                Payment.network_id == Account.network_id,
+                Payment.account_id == Account.account_id,
+            ),
+        )
+        .where(Payment.verdict == Verdict.UNJUDGED)
+        .distinct()
+    )
+    jobs.ensure_each(REPAIR, query)
 
 
 def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
@@ -330,7 +363,7 @@ def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str
 
 
 def _act(
-    page: Sequence[LedgerPayment], verdicts: Mapping[tuple[int, int], Judgement]
+    watch: Watch, page: Sequence[LedgerPayment], verdicts: Mapping[tuple[int, int], Judgement]
 ) -> tuple[str, ...]:
     """Move what was credited, and put what nobody can credit on the operator's desk."""
     happenings: dict[tuple[object, ...], Happening] = {}
@@ -339,21 +372,23 @@ def _act(
         judgement = verdicts[_key(payment)]
         if judgement.verdict is Verdict.CREDITED:
             known = happenings.get(_unit(payment))
-            happenings[_unit(payment)] = _happening(payment, judgement, known)
+            happenings[_unit(payment)] = _happening(watch, payment, judgement, known)
         elif judgement.verdict in FOR_THE_DESK:
-            desk.append(_case(payment, judgement))
+            desk.append(_case(watch, payment, judgement))
     happened(*happenings.values())
     cases.open_cases(desk)
     return tuple(dict.fromkeys(item.transaction_id for item in happenings.values() if item.event))
 
 
-def _happening(payment: LedgerPayment, judgement: Judgement, known: Happening | None) -> Happening:
+def _happening(
+    watch: Watch, payment: LedgerPayment, judgement: Judgement, known: Happening | None
+) -> Happening:
     assert judgement.transaction_id is not None
     assert payment.amount is not None
     return Happening(
         judgement.transaction_id,
         judgement.event,
-        cause=known.cause if known else f"payment {payment.operation_id}",
+        cause=known.cause if known else f"payment {watch.network_id}/{payment.operation_id}",
         received=payment.amount + (known.received if known else 0),
         columns={
             "stellar_transaction_id": payment.transaction_hash,
@@ -362,10 +397,10 @@ def _happening(payment: LedgerPayment, judgement: Judgement, known: Happening | 
     )
 
 
-def _case(payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
+def _case(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
     return {
         "reason": f"payment_{judgement.verdict}",
-        "cause": f"payment {payment.operation_id}/{payment.index}",
+        "cause": f"payment {watch.network_id}/{payment.operation_id}/{payment.index}",
         "note": judgement.note,
         "transaction_id": judgement.transaction_id,
         "asset": payment.asset,

@@ -11,6 +11,7 @@ The crash windows, and what the next claim of the job finds:
 """
 
 import logging
+import random
 from collections.abc import Callable
 
 from sqlalchemy import exists, select
@@ -19,10 +20,10 @@ from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db, house, refuse_inside_transaction
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
-from anchor.models import History, Outflow, Transaction
+from anchor.models import Job, Outflow, Transaction
 from anchor.services import cases, jobs, outflows
 from anchor.services.outflows import Attempt
-from anchor.services.transactions import PAY_OUT, RESTS_AFTER, next_job_kind
+from anchor.services.transactions import PAY_OUT, next_job_kind
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ POLL = "poll_outgoing_transactions"
 #: A lease outlives a call by this much, so that two hands never hold one attempt.
 LEASE_MARGIN_S = 30
 _BATCH = 100
+#: A rail that cannot be reached for so many single orders in a row is down.
+_DEAF = 3
 
 
 def execute(claimed: jobs.Claim) -> None:
@@ -53,37 +56,47 @@ def poll(claimed: jobs.Claim) -> None:
 
     Each order is judged by itself: one that cannot be asked about stops no other.
     """
-    rail, after, trouble = _rail(claimed.subject_id), 0, None
+    rail, after, troubles = _rail(claimed.subject_id), 0, 0
     while batch := outflows.sent_by(claimed.subject_id, after, _BATCH):
+        jobs.extend(claimed)
         after = batch[-1].outflow_id
+        random.shuffle(batch)  # a rail that runs out of time leaves others unasked each time
         for attempt, outcome in _answers(rail, batch):
             try:
                 outflows.record(attempt, outcome)
             except Exception as error:
                 log.exception("the outcome of %s could not be recorded", attempt.order.key)
-                trouble = error
-    if trouble:
-        raise Unavailable(f"some outcomes could not be recorded: {type(trouble).__name__}")
+                _not_recorded(attempt, outcome, error)
+                troubles += 1
+    if troubles:
+        raise Unavailable(f"{troubles} outcome(s) could not be recorded")
+
+
+@atomic
+def _not_recorded(attempt: Attempt, outcome: Outcome, error: Exception) -> None:
+    cases.open_case(
+        "outcome_not_recorded",
+        attempt.order.key,
+        note=f"the rail said {type(outcome).__name__}; writing that failed: {type(error).__name__}",
+        transaction_id=attempt.order.transaction_id,
+        asset=attempt.order.asset,
+    )
 
 
 @atomic
 def owe_ready() -> None:
     """Owe the payout job of each transaction that is ready for one: a sweep's first half."""
-    resting = exists().where(
-        History.transaction_id == Transaction.id,
-        History.version == Transaction.version,
-        History.event.in_(RESTS_AFTER),
-    )
     awaits = exists().where(Outflow.transaction_id == Transaction.id, Outflow.state == "sent")
+    owed = exists().where(Job.kind == PAY_OUT, Job.subject_id == Transaction.id)
     query = select(Transaction.id, Transaction.rail).where(
         Transaction.status.in_((Status.PENDING_ANCHOR, Status.PENDING_RECEIVER)),
         Transaction.kind.in_((Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND)),
-        Transaction.amount_received > 0,
-        ~resting,
+        Transaction.funded_at.is_not(None),
+        Transaction.is_resting.is_(False),
         ~awaits,
+        ~owed,
     )
-    found = db.session.execute(query).all()
-    jobs.ensure((jobs.Address(PAY_OUT, row[0]), row[1]) for row in found)
+    jobs.ensure_each(PAY_OUT, query)
 
 
 @atomic
@@ -105,7 +118,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
     if row is None:
         return None
     known = outflows.open_attempt(row)
-    if known is not None or not _is_payable(row):
+    if known is not None or next_job_kind(row) != PAY_OUT:
         return known
     try:
         return outflows.open_payout(row)
@@ -121,17 +134,6 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
         return None
 
 
-def _is_payable(row: Transaction) -> bool:
-    if next_job_kind(row) != PAY_OUT:
-        return False
-    last = db.session.scalar(
-        select(History.event).where(
-            History.transaction_id == row.id, History.version == row.version
-        )
-    )
-    return last not in RESTS_AFTER
-
-
 def _rail(name: str) -> RailsIntegration:
     rail = house().rails.get(name)
     if rail is None:
@@ -143,7 +145,7 @@ def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Hand the order to the rail. Whatever it raises beside its two words is unknown."""
     refuse_inside_transaction()
     try:
-        return rail.execute_outgoing_transaction(attempt.order)
+        outcome = rail.execute_outgoing_transaction(attempt.order)
     except Rejected as error:
         return Refused(str(error))
     except Unavailable:
@@ -152,12 +154,16 @@ def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     except Exception as error:
         log.exception("the rail %s failed with %s", rail.name, attempt.order.key)
         return Unknown(f"{type(error).__name__} in the rail")
+    if not isinstance(outcome, Outcome):
+        log.error("the rail %s answered no outcome for %s", rail.name, attempt.order.key)
+        return Unknown(f"the rail answered {type(outcome).__name__}, which is no outcome")
+    return outcome
 
 
 def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Find out what became of an attempt that was begun by somebody who is gone."""
-    age_s, traits = attempt.age_s, rail.traits
-    if age_s is None:
+    age_s, key_age_s, traits = attempt.age_s, attempt.key_age_s, rail.traits
+    if age_s is None or key_age_s is None:
         return _repeat(rail, attempt)
     idempotent_s = traits.idempotent_for.total_seconds() if traits.idempotent_for else 0
     if traits.can_look_up:
@@ -165,31 +171,33 @@ def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
         if found is not None:
             return found
         final = traits.not_found_final_after
-        if age_s < idempotent_s or (final and age_s > final.total_seconds()):
+        if key_age_s < idempotent_s or (final and age_s > final.total_seconds()):
             return _repeat(rail, attempt)
         if final:
             raise Unavailable(f"{attempt.order.key} is not known to the bank yet")
-    elif age_s < idempotent_s:
+    elif key_age_s < idempotent_s:
         return _repeat(rail, attempt)
     _ask_a_person(attempt)
     raise jobs.Park(f"nobody can tell what became of {attempt.order.key}")
 
 
 def _repeat(rail: RailsIntegration, attempt: Attempt) -> Outcome:
-    outflows.call_again(attempt)
-    return _call(rail, attempt)
+    return _call(rail, outflows.call_again(attempt))
 
 
 def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
     refuse_inside_transaction()
     try:
-        return rail.find_outgoing_transaction(attempt.order)
+        found = rail.find_outgoing_transaction(attempt.order)
     except (Rejected, Unavailable) as error:
         raise Unavailable(f"looking up {attempt.order.key}: {error}") from error
     except Exception as error:
         raise Unavailable(
             f"looking up {attempt.order.key}: {type(error).__name__} in the rail"
         ) from error
+    if found is not None and not isinstance(found, Outcome):
+        raise Unavailable(f"looking up {attempt.order.key}: the rail answered no outcome")
+    return found
 
 
 @atomic
@@ -205,18 +213,42 @@ def _ask_a_person(attempt: Attempt) -> None:
 
 
 def _answers(rail: RailsIntegration, batch: list[Attempt]) -> list[tuple[Attempt, Outcome]]:
-    """Ask about a batch, and singly where the batch raises."""
-    refuse_inside_transaction()
+    """Ask about a batch, and singly where the batch raises.
+
+    Raises `Unavailable` where that is the rail's word for a batch and for each of the first
+    few orders of it: then nobody is there to answer for the others.
+    """
     try:
-        found = rail.poll_outgoing_transactions([attempt.order for attempt in batch])
-    except Unavailable:
-        raise
-    except Exception:
-        log.exception("the rail %s failed on a batch of %d", rail.name, len(batch))
-        if len(batch) == 1:
-            return []
-        return [answer for attempt in batch for answer in _answers(rail, [attempt])]
-    return [(attempt, found[attempt.order.key]) for attempt in batch if attempt.order.key in found]
+        return _ask(rail, batch)
+    except Exception as error:
+        _note_failure(rail, batch, error)
+    answers: list[tuple[Attempt, Outcome]] = []
+    deaf = 0
+    for attempt in batch:
+        try:
+            answers += _ask(rail, [attempt])
+            deaf = 0
+        except Exception as error:
+            _note_failure(rail, [attempt], error)
+            deaf += isinstance(error, Unavailable)
+        if deaf == _DEAF:
+            raise Unavailable(f"the rail {rail.name} does not answer")
+    return answers
+
+
+def _ask(rail: RailsIntegration, batch: list[Attempt]) -> list[tuple[Attempt, Outcome]]:
+    refuse_inside_transaction()
+    found = rail.poll_outgoing_transactions([attempt.order for attempt in batch])
+    answers = [(each, found[each.order.key]) for each in batch if each.order.key in found]
+    if not all(isinstance(outcome, Outcome) for _, outcome in answers):
+        raise TypeError("the rail answered what is no outcome")
+    return answers
+
+
+def _note_failure(rail: RailsIntegration, batch: list[Attempt], error: Exception) -> None:
+    keys = ", ".join(attempt.order.key for attempt in batch[:3])
+    surprise = None if isinstance(error, Unavailable) else error
+    log.warning("the rail %s failed on %s …: %s", rail.name, keys, error, exc_info=surprise)
 
 
 def _of_rail(choose: Callable[[RailsIntegration], int], otherwise: int) -> Callable[[str], int]:
@@ -231,4 +263,4 @@ _LEASE_S = _of_rail(lambda rail: rail.traits.timeout_s + LEASE_MARGIN_S, 60)
 _CEILING = _of_rail(lambda rail: rail.traits.max_in_flight, 1)
 
 jobs.declare(PAY_OUT, jobs.Work(execute, _LEASE_S, _CEILING))
-jobs.declare(POLL, jobs.Work(poll, _LEASE_S, _CEILING))
+jobs.declare(POLL, jobs.Work(poll, _LEASE_S, _CEILING, parks=False))

@@ -33,10 +33,23 @@ _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
     (Kind.WITHDRAWAL_EXCHANGE, Status.PENDING_ANCHOR): PAY_OUT,
     (Kind.SEND, Status.PENDING_RECEIVER): PAY_OUT,
 }
-#: Events after which a transaction rests in its status until a person or a customer acts.
-RESTS_AFTER = frozenset(
+#: Events after which a transaction is not paid out until a person or a customer acts, …
+_RESTS_AFTER = frozenset(
     {Event.PAYOUT_REFUSED, Event.PAYOUT_RETURNED, Event.PAYOUT_NEEDS_INFO, Event.HELD}
 )
+#: … which one of these says. Nothing else ends the rest, money that arrives least of all.
+_RESTS_UNTIL = frozenset(
+    {
+        Event.CUSTOMER_ACCEPTED,
+        Event.CUSTOMER_INFO_GIVEN,
+        Event.RECOVERED,
+        Event.RELEASED,
+        Event.TRANSACTION_INFO_GIVEN,
+        Event.USER_ACTED,
+    }
+)
+#: Columns that are set to the database's clock.
+_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
 
 
@@ -104,7 +117,8 @@ class _Change:
         self.received = row.amount_received
         self.columns: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
-        self.rests = False
+        self.is_resting = row.is_resting
+        self.is_funded = row.funded_at is not None
 
     def add(self, happening: Happening) -> None:
         target = self.to_status
@@ -124,7 +138,9 @@ class _Change:
                     transaction_id=self.row.id,
                 )
                 return
-        self.rests = happening.event in RESTS_AFTER
+        if happening.event in _RESTS_AFTER | _RESTS_UNTIL:
+            self.is_resting = happening.event in _RESTS_AFTER
+        self.is_funded = self.is_funded or happening.event is Event.FUNDS_RECEIVED
         self.to_status = target
         self.version += 1
         self.received += happening.received
@@ -141,7 +157,9 @@ class _Change:
 
     def values(self) -> dict[str, Any]:
         values = dict(self.columns, status=self.to_status, version=self.version)
-        values["amount_received"] = self.received
+        values |= {"amount_received": self.received, "is_resting": self.is_resting}
+        if self.is_funded and self.row.funded_at is None:
+            values["funded_at"] = func.now()
         if self.to_status != self.row.status:
             values["updated_at"] = func.now()
         if self.to_status in _ENDS and self.row.completed_at is None:
@@ -150,14 +168,17 @@ class _Change:
 
     def next_job(self) -> tuple[jobs.Address, str] | None:
         kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
-        if kind is None or self.received == 0 or self.rests:
+        if kind is None or not self.is_funded or self.is_resting:
             return None
         return jobs.Address(kind, self.row.id), self.row.rail
 
 
 def next_job_kind(row: Transaction) -> str | None:
-    """Return the kind of job that a transaction calls for as it stands; None without funds."""
-    if row.amount_received == 0:
+    """Return the kind of job that a transaction calls for as it stands.
+
+    None where it waits for funds, for a person or for the customer.
+    """
+    if row.funded_at is None or row.is_resting:
         return None
     return _NEXT_JOB.get((Kind(row.kind), Status(row.status)))
 
@@ -195,9 +216,7 @@ def _write(changes: Sequence[_Change]) -> None:
     table = cast(Table, Transaction.__table__)
     for columns, group in _by_columns(changes).items():
         assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-        for name in ("updated_at", "completed_at"):
-            if name in assignments:
-                assignments[name] = func.now()
+        assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
         statement = (
             update(table)
             .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
@@ -224,5 +243,5 @@ def _by_columns(changes: Sequence[_Change]) -> dict[tuple[str, ...], list[_Chang
 
 def _bound(change: _Change, assignments: Mapping[str, Any]) -> dict[str, Any]:
     values = change.values()
-    bound = {f"new_{n}": values[n] for n in assignments if n not in {"updated_at", "completed_at"}}
+    bound = {f"new_{name}": values[name] for name in assignments.keys() - _INSTANTS}
     return bound | {"the_id": change.row.id, "the_version": change.row.version}

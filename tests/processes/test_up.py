@@ -16,6 +16,7 @@ from tests.processes.stage import FLASK, Stage
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
+NOBODY = 65534
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -118,8 +119,8 @@ def _as_user(*argv: str) -> "subprocess.CompletedProcess[str]":
     path = os.pathsep.join([str(ROOT), *site.getsitepackages()])
     return subprocess.run(
         argv,
-        user=1234,
-        group=1234,
+        user=NOBODY,
+        group=NOBODY,
         extra_groups=[],
         env={"PATH": os.defpath, "PYTHONPATH": path},
         cwd="/",
@@ -143,7 +144,7 @@ def _interpreter() -> str:
 def test_the_servers_run_for_an_ordinary_user_too() -> None:
     folder = Path("/tmp") / f"anchor-user-{os.getpid()}"
     folder.mkdir(mode=0o700)
-    os.chown(folder, 1234, 1234)
+    os.chown(folder, NOBODY, NOBODY)
     code = (
         "from pathlib import Path\n"
         "from anchor import embedded\n"

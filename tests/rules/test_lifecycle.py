@@ -49,8 +49,8 @@ WITHDRAWAL_WITH = {
     S.TOO_LARGE: "pending_anchor refunded error",
     S.ERROR: "pending_anchor refunded",
     S.EXPIRED: "pending_anchor refunded",
-    S.INCOMPLETE: "error",
-    S.PENDING_USER_TRANSFER_START: "error",
+    S.INCOMPLETE: "pending_anchor error",
+    S.PENDING_USER_TRANSFER_START: "pending_anchor error",
 }
 DEPOSIT_WITH = {
     S.PENDING_ANCHOR: "pending_trust pending_user pending_stellar pending_external no_market"
@@ -78,7 +78,7 @@ SEND_WITH = {
     S.PENDING_TRANSACTION_INFO_UPDATE: "pending_receiver error",
     S.ERROR: "pending_receiver refunded",
     S.EXPIRED: "pending_receiver refunded",
-    S.PENDING_SENDER: "error",
+    S.PENDING_SENDER: "pending_receiver error",
 }
 
 

@@ -45,7 +45,7 @@ def arrival(amount: int = HUNDRED, **changed: Any) -> Arrival:
 def waiting(kind: Kind = Kind.WITHDRAWAL, **changed: Any) -> Expectation:
     """A transaction that waits for 100, with what is changed."""
     start = Status.PENDING_SENDER if kind is Kind.SEND else Status.PENDING_USER_TRANSFER_START
-    usual = Expectation("t1", kind, start, US, ASSET, HUNDRED, 0)
+    usual = Expectation("t1", kind, start, US, ASSET, HUNDRED, 0, False)
     return replace(usual, **changed)
 
 
@@ -350,6 +350,7 @@ expectations = st.builds(
     asset=st.sampled_from([ASSET, "native"]),
     amount=st.none() | amounts,
     received=st.just(0) | amounts,
+    is_funded=st.booleans(),
     matching=st.sampled_from(POLICIES),
     tolerance=st.integers(0, 50),
     min_amount=st.none() | st.integers(1, 100),

@@ -1,0 +1,133 @@
+"""Transactions, the memos that they were given, and what happened to them."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from anchor.extensions import Base
+from anchor.lifecycle import Event, Kind, Status
+from anchor.models.columns import MEMO_TYPES, Instant, Stroops, new_id, one_of
+
+
+class Transaction(Base):
+    """A deposit, withdrawal or send, from its first step to its end.
+
+    `status` and `version` are written by `services.transactions` alone.
+    `amount_received` is the sum of credited receipts: *funds in* is that it is above 0.
+    `funded_at` is when that was enough, and `is_resting` keeps it from being paid out until a
+    person or the customer acts.
+    """
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", Kind), name="kind"),
+        CheckConstraint(one_of("status", Status), name="status"),
+        CheckConstraint(one_of("flow", ("interactive", "programmatic", "send")), name="flow"),
+        CheckConstraint(one_of("settlement", ("stellar", "rail")), name="settlement"),
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint("amount_received >= 0 AND amount_paid >= 0", name="amounts"),
+        CheckConstraint("amount_paid <= amount_received", name="never_more_out_than_in"),
+        CheckConstraint("amount_expected > 0", name="amount_expected"),
+        CheckConstraint("amount_in = amount_out + amount_fee", name="in_is_out_and_fee"),
+        CheckConstraint("amount_out > 0 AND amount_fee >= 0", name="amount_out"),
+        Index("ix_transactions_owner", "owner_account", "started_at", "id"),
+        Index(
+            "ix_transactions_ready",
+            "status",
+            "id",
+            postgresql_where=text("status IN ('pending_anchor', 'pending_receiver')"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(Text)
+    flow: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    owner_account: Mapped[str] = mapped_column(Text)
+    owner_subaccount: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+    client_domain: Mapped[str | None] = mapped_column(Text)
+    home_domain: Mapped[str | None] = mapped_column(Text)
+    asset: Mapped[str] = mapped_column(Text)
+    asset_code: Mapped[str] = mapped_column(Text)
+    rail: Mapped[str] = mapped_column(Text)
+    settlement: Mapped[str] = mapped_column(Text, default="stellar")
+    amount_expected: Mapped[int | None] = mapped_column(Stroops)
+    amount_received: Mapped[int] = mapped_column(Stroops, default=0)
+    amount_paid: Mapped[int] = mapped_column(Stroops, default=0)
+    amount_in: Mapped[int | None] = mapped_column(Stroops)
+    amount_out: Mapped[int | None] = mapped_column(Stroops)
+    amount_fee: Mapped[int | None] = mapped_column(Stroops)
+    fee_fixed: Mapped[int] = mapped_column(Stroops, default=0)
+    fee_percent: Mapped[Decimal] = mapped_column(Numeric(9, 6), default=Decimal(0))
+    funded_at: Mapped[datetime | None] = mapped_column(Instant)
+    is_resting: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    decimals: Mapped[int] = mapped_column(SmallInteger, default=2)
+    details: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict)
+    lang: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text)
+    from_account: Mapped[str | None] = mapped_column(Text)
+    stellar_transaction_id: Mapped[str | None] = mapped_column(Text)
+    external_transaction_id: Mapped[str | None] = mapped_column(Text)
+    deadline_at: Mapped[datetime | None] = mapped_column(Instant)
+    started_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    completed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Memo(Base):
+    """A memo that the anchor issued. It is never issued again, whatever becomes of its owner."""
+
+    __tablename__ = "memos"
+    __table_args__ = (
+        CheckConstraint(one_of("memo_type", MEMO_TYPES), name="memo_type"),
+        CheckConstraint(
+            "memo_type <> 'id' OR (memo ~ '^(0|[1-9][0-9]{0,19})$'"
+            " AND memo::numeric <= 18446744073709551615)",
+            name="id_is_uint64",
+        ),
+        UniqueConstraint("network_id", "account_id", "memo_type", "memo"),
+        UniqueConstraint("transaction_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    network_id: Mapped[int] = mapped_column(ForeignKey("networks.id"))
+    account_id: Mapped[str] = mapped_column(Text)
+    memo_type: Mapped[str] = mapped_column(Text)
+    memo: Mapped[str] = mapped_column(Text)
+    transaction_id: Mapped[str] = mapped_column(ForeignKey("transactions.id"))
+
+
+class History(Base):
+    """One thing that happened to a transaction, by the id of its cause."""
+
+    __tablename__ = "history"
+    __table_args__ = (
+        CheckConstraint(one_of("event", (*Event, "opened", "credited")), name="event"),
+        UniqueConstraint("transaction_id", "event", "cause"),
+        UniqueConstraint("transaction_id", "version"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    transaction_id: Mapped[str] = mapped_column(ForeignKey("transactions.id"))
+    version: Mapped[int] = mapped_column(Integer)
+    event: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    happened_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

@@ -1,0 +1,80 @@
+"""Work that waits, ticks that were taken, and what only a person can answer."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from anchor.extensions import Base
+from anchor.models.columns import Instant, Stroops
+
+
+class Job(Base):
+    """Work that waits. Its address is (kind, subject); it is deleted when it is done.
+
+    `due_at`, `leased_until`, `attempts` and `parked_at` are separate facts. `token` names
+    the present holder. `lane` is the rail or host whose ceiling counts.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_due", "kind", "due_at", postgresql_where=text("parked_at IS NULL")),
+        Index("ix_jobs_lane", "lane", "due_at", postgresql_where=text("parked_at IS NULL")),
+        Index(
+            "ix_jobs_leased",
+            "lane",
+            "leased_until",
+            postgresql_where=text("leased_until IS NOT NULL"),
+        ),
+    )
+
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    lane: Mapped[str] = mapped_column(Text, default="")
+    due_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    rung_at: Mapped[datetime | None] = mapped_column(Instant)
+    leased_until: Mapped[datetime | None] = mapped_column(Instant)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    again: Mapped[bool] = mapped_column(Boolean, default=False)
+    parked_at: Mapped[datetime | None] = mapped_column(Instant)
+    last_error: Mapped[str | None] = mapped_column(Text)
+
+
+class Tick(Base):
+    """A tick of the schedule that was taken: any number of schedulers may ring."""
+
+    __tablename__ = "ticks"
+
+    service: Mapped[str] = mapped_column(Text, primary_key=True)
+    minute: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+
+
+class Case(Base):
+    """Something that no table of rules answers: an operator does."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        UniqueConstraint("reason", "cause"),
+        Index("ix_cases_open", "opened_at", postgresql_where=text("closed_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    reason: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
+    asset: Mapped[str | None] = mapped_column(Text)
+    amount_owed: Mapped[int | None] = mapped_column(Stroops)
+    opened_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    closed_at: Mapped[datetime | None] = mapped_column(Instant)
