@@ -1,6 +1,8 @@
 """Names of assets: how the ledger says them, and how SEP-38 does."""
 
 import re
+from base64 import b32decode
+from binascii import crc_hqx
 from dataclasses import dataclass
 
 from anchor.errors import Rejected
@@ -8,6 +10,27 @@ from anchor.errors import Rejected
 NATIVE = "native"
 _STELLAR = re.compile(r"([A-Za-z0-9]{1,12}):(G[A-Z2-7]{55})")
 _CURRENCY = re.compile(r"iso4217:([A-Z]{3})")
+
+
+def is_account_id(text: str) -> bool:
+    """Tell whether `text` is the address of an account (``G…``), its checksum included."""
+    return _is_key(text, "G")
+
+
+def is_secret_key(text: str) -> bool:
+    """Tell whether `text` is the secret key of an account (``S…``), its checksum included."""
+    return _is_key(text, "S")
+
+
+def _is_key(text: str, letter: str) -> bool:
+    """Check the text form of keys (SEP-23): version, 32 bytes, CRC-16/XMODEM, in base 32."""
+    if not text.isascii() or len(text) != 56 or text[0] != letter:
+        return False
+    try:
+        raw = b32decode(text)
+    except ValueError:
+        return False
+    return crc_hqx(raw[:-2], 0) == int.from_bytes(raw[-2:], "little")
 
 
 @dataclass(frozen=True)
@@ -24,7 +47,7 @@ class StellarAsset:
         if name == NATIVE:
             return cls(NATIVE, None)
         match = _STELLAR.fullmatch(name)
-        if match is None:
+        if match is None or not is_account_id(match[2]):
             raise Rejected("an asset on Stellar is written as native or CODE:ISSUER")
         return cls(match[1], match[2])
 

@@ -214,16 +214,18 @@ def sandbox() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @with_appcontext
 def status(*, as_json: bool) -> None:
-    """Show how far each account was read, and what waits."""
+    """Show how far each account was read, and what waits; status 1 where there is a problem."""
     found = standing.look()
     if as_json:
         click.echo(json.dumps(found))
-        return
-    for account in found["accounts"]:
-        state = f"STOPPED: {account['stopped']}" if account["stopped"] else "followed"
-        click.echo(f"{account['account']}  read until {account['read_until']}  {state}")
-    for name in ("jobs_due", "jobs_parked", "cases_open"):
-        click.echo(f"{name.replace('_', ' ')}: {found[name]}")
+    else:
+        for account in found["accounts"]:
+            click.echo(f"{account['account']}  read until {account['read_until']}")
+        for name in ("jobs_due", "jobs_parked", "cases_open"):
+            click.echo(f"{name.replace('_', ' ')}: {found[name]}")
+        for problem in found["problems"]:
+            click.echo(problem)
+    sys.exit(EXIT_FAILED if found["problems"] else 0)
 
 
 @group.command("retry")

@@ -16,6 +16,8 @@ from anchor.ledger import outside
 from anchor.ledger.horizon import HorizonGateway
 
 MAX_BODY_BYTES = 1_000_000
+#: A host that froze in the middle of a transaction keeps no row from the others for long.
+_SESSION = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
 #: Commands that look at the schema or mend it: our own, and Flask-Migrate's group.
 _MENDING = frozenset({"doctor", "migrate", "db"})
 
@@ -42,9 +44,10 @@ def create_app(settings: Settings | None = None) -> Flask:
             "pool_size": 10,
             "max_overflow": 10,
             "pool_pre_ping": True,
+            "hide_parameters": True,
             "connect_args": {
                 "connect_timeout": 5,
-                "options": "-c statement_timeout=60000 -c timezone=UTC",
+                "options": _SESSION,
             },
         },
     )

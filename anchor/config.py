@@ -5,15 +5,16 @@ everything else from the file. Nothing else in the house reads the environment.
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from anchor.assets import is_account_id, is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.money import FeeSchedule, parse_amount
@@ -33,8 +34,6 @@ NAMES = (
     "ANCHOR_DATA_DIR",
 )
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
-_SEED = re.compile(r"S[A-Z2-7]{55}")
-_ACCOUNT = re.compile(r"G[A-Z2-7]{55}")
 _JWT_SECRET_MIN = 32
 
 
@@ -106,6 +105,11 @@ class Settings:
     development: bool = False
     testing: bool = False
 
+    @property
+    def distribution_accounts(self) -> list[str]:
+        """The accounts that customers pay to, each once."""
+        return sorted({policy.distribution for policy in self.assets.values()})
+
     def asset(self, code: str, issuer: str | None = None) -> AssetPolicy | None:
         """Return the policy of an asset that is served, or None."""
         policy = self.assets.get(code)
@@ -126,6 +130,10 @@ def environment() -> dict[str, str]:
 def broker_scheme() -> str:
     """Tell ``redis`` or ``amqp`` from ANCHOR_BROKER_URL, without checking anything."""
     value = os.environ.get("ANCHOR_BROKER_URL", "")
+    file = os.environ.get("ANCHOR_BROKER_URL_FILE")
+    if file:
+        with suppress(OSError, ValueError):
+            value = Path(file).read_text(encoding="utf-8").strip()
     return "amqp" if value.startswith("amqp") else "redis"
 
 
@@ -261,7 +269,7 @@ class _Builder:
         value = self.values.get(name, "")
         if not value:
             self.problems.append(f"{name} is not set.")
-        elif not _SEED.fullmatch(value):
+        elif not is_secret_key(value):
             self.problems.append(f"{name} must be a secret key of a Stellar account (S…).")
         return Secret(value)
 
@@ -288,9 +296,9 @@ class _Builder:
         where = f"assets.{code}"
         if code == "native" and table.get("issuer"):
             self.problems.append(f"{where}: lumens have no issuer.")
-        elif code != "native" and not _ACCOUNT.fullmatch(table.get("issuer") or ""):
+        elif code != "native" and not is_account_id(table.get("issuer") or ""):
             self.problems.append(f"{where}.issuer must be an account (G…).")
-        if not _ACCOUNT.fullmatch(table["distribution"]):
+        if not is_account_id(table["distribution"]):
             self.problems.append(f"{where}.distribution must be an account (G…).")
         if table["matching"] == "tolerance" and not table.get("tolerance"):
             self.problems.append(f"{where}: matching by tolerance needs a tolerance.")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from flask import current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from sqlalchemy import Engine, MetaData, event
+from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
@@ -119,6 +120,15 @@ def refuse_inside_transaction() -> None:
     """Raise where a database transaction is open: nobody outside may be waited for then."""
     if current_app and db.session.registry.has() and db.session().in_transaction():
         raise AssertionError("a database transaction is open while somebody outside is asked")
+
+
+@event.listens_for(Engine, "handle_error")
+def _discreet(context: ExceptionContext) -> None:
+    """Take out of an error the rows that PostgreSQL tells in detail: they are customers' data."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            told = str(error.args[0]).partition("\nDETAIL:")[0]
+            error.args = (told, *error.args[1:])
 
 
 def _first_line(error: OperationalError) -> str:

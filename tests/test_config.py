@@ -139,3 +139,27 @@ def test_specs_that_the_scheduler_reads_rightly(spec: str) -> None:
 )
 def test_specs_that_the_scheduler_would_misread_are_refused(spec: str) -> None:
     assert problem_of(spec)
+
+
+def test_a_mistyped_account_or_secret_is_told_before_anything_starts(tmp_path: Path) -> None:
+    typo = ISSUER[:-1] + ("B" if ISSUER[-1] == "A" else "A")
+    said = problems(tmp_path, GOOD.replace(ISSUER, typo), ANCHOR_SIGNING_SECRET=SEED[:-1] + "A")
+    assert "assets.USDC.issuer must be an account" in said
+    assert "assets.USDC.distribution must be an account" in said
+    assert "ANCHOR_SIGNING_SECRET must be a secret key" in said
+
+
+def test_home_domains_default_to_the_public_address(tmp_path: Path) -> None:
+    text = GOOD.replace('home_domains = ["anchor.example"]\n', "")
+    found = config.load(environ(tmp_path, text, ANCHOR_PUBLIC_URL="https://pay.example:8443"))
+    assert found.home_domains == ("pay.example:8443",)
+
+
+def test_the_kind_of_broker_is_read_from_a_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "broker"
+    file.write_text("amqp://user:secret@rabbit/\n")
+    monkeypatch.delenv("ANCHOR_BROKER_URL", raising=False)
+    monkeypatch.setenv("ANCHOR_BROKER_URL_FILE", str(file))
+    assert config.broker_scheme() == "amqp"

@@ -266,6 +266,12 @@ def stop(watch: Watch, reason: str) -> None:
 
 
 @atomic
+def stop_all(reason: str) -> None:
+    """Note that nothing of the present network can be followed, and why."""
+    db.session.execute(update(Account).where(_of_current()).values(stopped_reason=reason))
+
+
+@atomic
 def go_on(watch: Watch) -> None:
     """Note that an account is followed."""
     db.session.execute(

@@ -1,24 +1,41 @@
 """How things stand, for health checks and operators: no names, no amounts."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
-from anchor.extensions import atomic, db
-from anchor.models import Case, Job
+from anchor.extensions import atomic, db, settings
+from anchor.models import Account, Case, Job
 from anchor.services import networks
+
+#: A ledger closes every five seconds; what is not read for so long is behind.
+_LAG = timedelta(minutes=2)
+_UNFOLLOWED = timedelta(minutes=1)
+_OVERDUE = timedelta(minutes=15)
 
 
 @atomic
 def look() -> dict[str, Any]:
-    """Return the state of each watched account, and how many jobs and cases are open."""
+    """Return how each account is followed, what waits, and each problem as a sentence.
+
+    `status` is ``ok`` where there is no problem.
+    """
+    now: datetime = db.session.execute(select(func.now())).scalar_one()
     accounts = networks.standing()
-    stopped = [row for row in accounts if row.stopped_reason]
-    overdue = select(func.count()).select_from(Job).where(Job.due_at <= func.now())
+    due = select(func.count(), func.min(Job.due_at)).where(
+        Job.due_at <= func.now(), Job.parked_at.is_(None)
+    )
+    jobs_due, oldest = db.session.execute(due).one()
     parked = select(func.count()).select_from(Job).where(Job.parked_at.is_not(None))
     cases = select(func.count()).select_from(Case).where(Case.closed_at.is_(None))
+    problems = [*_unwatched(accounts), *_behind(accounts, now)]
+    if oldest is not None and now - oldest > _OVERDUE:
+        problems.append(f"{jobs_due} job(s) are due, the oldest since {oldest.isoformat()}.")
     return {
-        "status": "stopped" if stopped else "ok",
+        "status": "trouble" if problems else "ok",
+        "problems": problems,
         "accounts": [
             {
                 "account": row.account_id,
@@ -27,7 +44,24 @@ def look() -> dict[str, Any]:
             }
             for row in accounts
         ],
-        "jobs_due": db.session.scalar(overdue),
+        "jobs_due": jobs_due,
         "jobs_parked": db.session.scalar(parked),
         "cases_open": db.session.scalar(cases),
     }
+
+
+def _unwatched(accounts: list[Account]) -> Iterator[str]:
+    watched = {row.account_id for row in accounts}
+    for account_id in settings().distribution_accounts:
+        if account_id not in watched:
+            yield f"{account_id} is not watched: no stream runner could begin with it."
+
+
+def _behind(accounts: list[Account], now: datetime) -> Iterator[str]:
+    for row in accounts:
+        if row.stopped_reason:
+            yield f"{row.account_id} is not followed: {row.stopped_reason}"
+        elif row.leased_until is None or now - row.leased_until > _UNFOLLOWED:
+            yield f"{row.account_id} is followed by no stream runner."
+        elif now - row.read_until > _LAG:
+            yield f"{row.account_id} was read until {row.read_until.isoformat()} only."

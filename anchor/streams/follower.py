@@ -78,6 +78,8 @@ class Follower:
             log.error("STOPPED following %s: %s", self.account_id, problem)
             networks.stop(watch, str(problem))
             return _RED_S
+        if not networks.renew(watch):
+            raise payments.CursorMoved(f"the lease of {self.account_id} was lost")
         networks.go_on(watch)
         log.info("following %s from %s", self.account_id, watch.cursor)
         reading = _Reading(watch, self._on_credited, self._stop)

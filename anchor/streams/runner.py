@@ -5,7 +5,7 @@ import threading
 
 from flask import Flask
 
-from anchor.errors import AnchorError
+from anchor.errors import AnchorError, Misconfigured
 from anchor.extensions import gateway, settings
 from anchor.services import networks
 from anchor.streams.follower import Follower, OnCredited
@@ -39,9 +39,20 @@ class Runner:
             thread.join(timeout=10)
 
     def _look_for_accounts(self) -> None:
-        network_id = networks.stamp(gateway(), settings().network_passphrase)
-        wanted = {policy.distribution for policy in settings().assets.values()}
-        networks.watch(gateway(), network_id, sorted(wanted))
+        self._follow_all()  # first: those that are known need nothing of what may fail below
+        try:
+            network_id = networks.stamp(gateway(), settings().network_passphrase)
+        except Misconfigured as problem:
+            networks.stop_all(str(problem))
+            raise
+        for account_id in settings().distribution_accounts:
+            try:
+                networks.watch(gateway(), network_id, [account_id])
+            except AnchorError as error:
+                log.error("%s cannot be watched: %s", account_id, error)
+        self._follow_all()
+
+    def _follow_all(self) -> None:
         for watch in networks.watched():
             thread = self._threads.get(watch.id)
             if thread is None or not thread.is_alive():
