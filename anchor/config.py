@@ -35,6 +35,8 @@ NAMES = (
 )
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 _JWT_SECRET_MIN = 32
+#: The lumens, in stroops, without which no account is: two base reserves.
+_RESERVE = 10_000_000
 
 
 class Secret(str):
@@ -57,6 +59,23 @@ class FlowPolicy:
 
 
 @dataclass(frozen=True)
+class DeliveryPolicy:
+    """How deposits of an asset may reach accounts on the ledger.
+
+    An account that is not there is created with `starting_balance` stroops of lumens, for
+    `creation_fee` stroops of the asset. A claimable balance is taken back after
+    `reclaim_days`. A deposit waits for its trust line for `trust_days`.
+    """
+
+    create_accounts: bool = False
+    starting_balance: int = 0
+    creation_fee: int = 0
+    claimable_balances: bool = False
+    reclaim_days: int = 30
+    trust_days: int = 30
+
+
+@dataclass(frozen=True)
 class AssetPolicy:
     """One Stellar asset that the anchor serves.
 
@@ -74,6 +93,7 @@ class AssetPolicy:
     withdrawal: FlowPolicy
     deposit: FlowPolicy
     send: FlowPolicy
+    delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
 
     @property
     def id(self) -> str:
@@ -102,6 +122,9 @@ class Settings:
     schedule: Mapping[str, str]
     client_domains: Mapping[str, Any]
     transfer_days: int = 7
+    base_fee_max: int = 10_000
+    time_bound_s: int = 60
+    batch_max: int = 100
     development: bool = False
     testing: bool = False
 
@@ -240,6 +263,9 @@ class _Builder:
             schedule=data["schedule"],
             client_domains=data["client_domains"],
             transfer_days=data["anchor"]["transfer_days"],
+            base_fee_max=data["network"]["base_fee_max"],
+            time_bound_s=data["network"]["time_bound_s"],
+            batch_max=data["network"]["batch_max"],
             development=self.development,
         )
 
@@ -313,6 +339,22 @@ class _Builder:
             withdrawal=self._flow(f"{where}.withdrawal", table.get("withdrawal")),
             deposit=self._flow(f"{where}.deposit", table.get("deposit")),
             send=self._flow(f"{where}.send", table.get("send")),
+            delivery=self._delivery(f"{where}.deposit", table.get("deposit")),
+        )
+
+    def _delivery(self, where: str, table: dict[str, Any] | None) -> DeliveryPolicy:
+        if table is None:
+            return DeliveryPolicy()
+        starting = parse_amount(table["starting_balance"], zero=True)
+        if table["create_accounts"] and starting < _RESERVE:
+            self.problems.append(f"{where}: a starting_balance below 1 creates no account.")
+        return DeliveryPolicy(
+            create_accounts=table["create_accounts"],
+            starting_balance=starting,
+            creation_fee=parse_amount(table["creation_fee"], zero=True),
+            claimable_balances=table["claimable_balances"],
+            reclaim_days=table["reclaim_days"],
+            trust_days=table["trust_days"],
         )
 
     def _flow(self, where: str, table: dict[str, Any] | None) -> FlowPolicy:

@@ -69,6 +69,15 @@ class _Anchor(_Strict):
 class _Network(_Strict):
     passphrase = fields.String(required=True, validate=validate.Length(min=1))
     horizon_url = fields.String()
+    base_fee_max = fields.Integer(
+        strict=True, load_default=10_000, validate=validate.Range(min=100, max=10_000_000)
+    )
+    time_bound_s = fields.Integer(
+        strict=True, load_default=60, validate=validate.Range(min=20, max=600)
+    )
+    batch_max = fields.Integer(
+        strict=True, load_default=100, validate=validate.Range(min=1, max=100)
+    )
 
 
 class _Flow(_Strict):
@@ -77,6 +86,19 @@ class _Flow(_Strict):
     max_amount = _Amount()
     fee_fixed = _Amount(load_default="0")
     fee_percent = _Percent()
+
+
+class _Deposit(_Flow):
+    create_accounts = fields.Boolean(load_default=False)
+    starting_balance = _Amount(load_default="2")
+    creation_fee = _Amount(load_default="0")
+    claimable_balances = fields.Boolean(load_default=False)
+    reclaim_days = fields.Integer(
+        strict=True, load_default=30, validate=validate.Range(min=30, max=3650)
+    )
+    trust_days = fields.Integer(
+        strict=True, load_default=30, validate=validate.Range(min=1, max=365)
+    )
 
 
 class _Asset(_Strict):
@@ -91,7 +113,7 @@ class _Asset(_Strict):
     )
     tolerance = _Amount()
     withdrawal = fields.Nested(_Flow)
-    deposit = fields.Nested(_Flow)
+    deposit = fields.Nested(_Deposit)
     send = fields.Nested(_Flow)
 
 

@@ -187,6 +187,7 @@ def test_promise_05_two_payouts_of_one_transaction_cannot_be_open(world: World) 
             Outflow(
                 transaction_id=row_id,
                 kind="refund",
+                form="payment",
                 attempt=2,
                 key="another",
                 state="prepared",

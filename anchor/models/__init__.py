@@ -3,23 +3,41 @@
 Unique keys and CHECKs here are what the promises lean on; services may race.
 """
 
+from anchor.models.books import BOOK_ACCOUNTS, Posting
 from anchor.models.columns import new_id
 from anchor.models.ledger import Account, Network, Payment
 from anchor.models.logins import UsedChallenge
-from anchor.models.outflows import OUTFLOW_OPEN, Outflow
+from anchor.models.outflows import (
+    OUTFLOW_OPEN,
+    SUBMISSION_OPEN,
+    Channel,
+    Envelope,
+    Outflow,
+    Submission,
+)
+from anchor.models.receipts import RailEvent, RailReading, Receipt
 from anchor.models.transactions import History, Memo, Transaction
 from anchor.models.work import Case, Job, Tick
 
 __all__ = [
+    "BOOK_ACCOUNTS",
     "OUTFLOW_OPEN",
+    "SUBMISSION_OPEN",
     "Account",
     "Case",
+    "Channel",
+    "Envelope",
     "History",
     "Job",
     "Memo",
     "Network",
     "Outflow",
     "Payment",
+    "Posting",
+    "RailEvent",
+    "RailReading",
+    "Receipt",
+    "Submission",
     "Tick",
     "Transaction",
     "UsedChallenge",

@@ -4,10 +4,12 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
     Integer,
+    SmallInteger,
     Text,
     UniqueConstraint,
     func,
@@ -21,6 +23,10 @@ from anchor.models.columns import Instant, Stroops, one_of
 OUTFLOW_OPEN = ("prepared", "sent", "unknown")
 OUTFLOW_STATES = (*OUTFLOW_OPEN, "done", "refused")
 OUTFLOW_KINDS = ("payout", "submission", "refund")
+#: ``establish`` only creates the account, with lumens of ours, so that it can trust the asset.
+OUTFLOW_FORMS = ("payment", "create_account", "claimable_balance", "establish")
+SUBMISSION_OPEN = ("prepared", "pending_signatures", "submitted")
+SUBMISSION_STATES = (*SUBMISSION_OPEN, "confirmed", "dead")
 
 
 class Outflow(Base):
@@ -28,7 +34,10 @@ class Outflow(Base):
 
     Its key was stored before anybody outside heard of it: `first_called_at` says when that
     was, `called_at` when it was told again. One transaction has one
-    outflow at most that is not finally known (partial unique index).
+    outflow at most that is not finally known (partial unique index). One on the ledger has a
+    `form`: what kind of operation pays `destination` from `source`. It waits in state
+    ``prepared`` until a submission carries it; `is_alone` keeps it out of batches, and
+    `not_before` makes it wait for liquidity.
     """
 
     __tablename__ = "outflows"
@@ -36,6 +45,8 @@ class Outflow(Base):
         CheckConstraint(one_of("kind", OUTFLOW_KINDS), name="kind"),
         CheckConstraint(one_of("state", OUTFLOW_STATES), name="state"),
         CheckConstraint("amount > 0 AND amount_fee >= 0", name="amount"),
+        CheckConstraint(one_of("form", OUTFLOW_FORMS), name="form"),
+        CheckConstraint("(kind = 'payout') = (form IS NULL)", name="form_on_the_ledger"),
         UniqueConstraint("key"),
         UniqueConstraint("transaction_id", "attempt"),
         Index(
@@ -45,6 +56,17 @@ class Outflow(Base):
             postgresql_where=text(one_of("state", OUTFLOW_OPEN)),
         ),
         Index("ix_outflows_open_rail", "rail", postgresql_where=text("state = 'sent'")),
+        Index(
+            "ix_outflows_queue",
+            "source",
+            "id",
+            postgresql_where=text("state = 'prepared' AND kind <> 'payout'"),
+        ),
+        Index(
+            "ix_outflows_submission_id",
+            "submission_id",
+            postgresql_where=text("submission_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
@@ -57,6 +79,15 @@ class Outflow(Base):
     asset: Mapped[str] = mapped_column(Text)
     amount: Mapped[int] = mapped_column(Stroops)
     amount_fee: Mapped[int] = mapped_column(Stroops, default=0)
+    form: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str | None] = mapped_column(Text)
+    destination: Mapped[str | None] = mapped_column(Text)
+    memo_type: Mapped[str | None] = mapped_column(Text)
+    memo: Mapped[str | None] = mapped_column(Text)
+    is_alone: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    not_before: Mapped[datetime | None] = mapped_column(Instant)
+    submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
+    operation_index: Mapped[int | None] = mapped_column(SmallInteger)
     reference: Mapped[str | None] = mapped_column(Text)
     delivered_amount: Mapped[int | None] = mapped_column(Stroops)
     note: Mapped[str | None] = mapped_column(Text)
@@ -65,3 +96,91 @@ class Outflow(Base):
     first_called_at: Mapped[datetime | None] = mapped_column(Instant)
     called_at: Mapped[datetime | None] = mapped_column(Instant)
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Channel(Base):
+    """An account whose sequence numbers carry our submissions, one at a time.
+
+    `number` says which key it is derived from; None is the paying account itself, whose key
+    custody holds. `sequence` is the last number of it that is known to be used up.
+    """
+
+    __tablename__ = "channels"
+    __table_args__ = (UniqueConstraint("network_id", "account_id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    network_id: Mapped[int] = mapped_column(ForeignKey("networks.id"))
+    account_id: Mapped[str] = mapped_column(Text)
+    number: Mapped[int | None] = mapped_column(Integer)
+    sequence: Mapped[int | None] = mapped_column(BigInteger)
+    retired_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Submission(Base):
+    """One sequence number of a channel, and the operations that it is to carry.
+
+    Its envelopes all have this channel and this sequence number, so the ledger takes one of
+    them at most. A channel has one open submission (partial unique index): it is free again
+    when the number is used up, or is shown to be unused after every time bound.
+    """
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        CheckConstraint(one_of("state", SUBMISSION_STATES), name="state"),
+        Index(
+            "uq_submissions_open",
+            "channel_id",
+            unique=True,
+            postgresql_where=text(one_of("state", SUBMISSION_OPEN)),
+        ),
+        Index(
+            "uq_submissions_used",
+            "channel_id",
+            "sequence",
+            unique=True,
+            postgresql_where=text("is_used_up"),
+        ),
+        Index(
+            "ix_submissions_open",
+            "source",
+            "id",
+            postgresql_where=text(one_of("state", SUBMISSION_OPEN)),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id"))
+    source: Mapped[str] = mapped_column(Text)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(Text)
+    is_used_up: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    codes: Mapped[str | None] = mapped_column(Text)
+    fee_charged: Mapped[int | None] = mapped_column(Stroops)
+    ledger: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    settled_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Envelope(Base):
+    """A signed envelope of a submission, stored before anybody outside saw it (promise 6).
+
+    `max_time` is in seconds since 1970. `fee` is what it bids in all. `hash` is the one the
+    network knows it by, `inner_hash` that of the transaction inside a fee bump.
+    """
+
+    __tablename__ = "envelopes"
+    __table_args__ = (
+        UniqueConstraint("hash"),
+        Index("ix_envelopes_submission_id", "submission_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"))
+    hash: Mapped[str] = mapped_column(Text)
+    inner_hash: Mapped[str | None] = mapped_column(Text)
+    envelope_xdr: Mapped[str] = mapped_column(Text)
+    max_time: Mapped[int] = mapped_column(BigInteger)
+    fee: Mapped[int] = mapped_column(Stroops)
+    submitted_at: Mapped[datetime | None] = mapped_column(Instant)
+    answer: Mapped[str | None] = mapped_column(Text)
+    stored_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

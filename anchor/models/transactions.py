@@ -31,7 +31,8 @@ class Transaction(Base):
     `status` and `version` are written by `services.transactions` alone.
     `amount_received` is the sum of credited receipts: *funds in* is that it is above 0.
     `funded_at` is when that was enough, and `is_resting` keeps it from being paid out until a
-    person or the customer acts.
+    person or the customer acts. `destination` is where a deposit is paid to; `reference` is
+    what its payer writes on the transfer, and is never given out again.
     """
 
     __tablename__ = "transactions"
@@ -46,12 +47,31 @@ class Transaction(Base):
         CheckConstraint("amount_expected > 0", name="amount_expected"),
         CheckConstraint("amount_in = amount_out + amount_fee", name="in_is_out_and_fee"),
         CheckConstraint("amount_out > 0 AND amount_fee >= 0", name="amount_out"),
+        CheckConstraint(
+            one_of("destination_memo_type", (*MEMO_TYPES, "return")), name="destination_memo_type"
+        ),
+        UniqueConstraint("reference"),
         Index("ix_transactions_owner", "owner_account", "started_at", "id"),
         Index(
             "ix_transactions_ready",
             "status",
             "id",
             postgresql_where=text("status IN ('pending_anchor', 'pending_receiver')"),
+        ),
+        Index(
+            "ix_transactions_awaited",
+            "rail",
+            "id",
+            postgresql_where=text(
+                "kind IN ('deposit', 'deposit-exchange') AND"
+                " status IN ('pending_user_transfer_start', 'pending_external', 'expired')"
+                " OR settlement = 'rail' AND status = 'pending_sender'"
+            ),
+        ),
+        Index(
+            "ix_transactions_pending_trust",
+            "id",
+            postgresql_where=text("status = 'pending_trust'"),
         ),
     )
 
@@ -83,6 +103,14 @@ class Transaction(Base):
     lang: Mapped[str | None] = mapped_column(Text)
     message: Mapped[str | None] = mapped_column(Text)
     from_account: Mapped[str | None] = mapped_column(Text)
+    destination: Mapped[str | None] = mapped_column(Text)
+    destination_memo_type: Mapped[str | None] = mapped_column(Text)
+    destination_memo: Mapped[str | None] = mapped_column(Text)
+    reference: Mapped[str | None] = mapped_column(Text)
+    takes_claimable_balance: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=text("false")
+    )
+    claimable_balance_id: Mapped[str | None] = mapped_column(Text)
     stellar_transaction_id: Mapped[str | None] = mapped_column(Text)
     external_transaction_id: Mapped[str | None] = mapped_column(Text)
     deadline_at: Mapped[datetime | None] = mapped_column(Instant)
