@@ -19,7 +19,7 @@ def post(cause: str, entries: Iterable[Entry], transaction_id: str | None = None
     The same cause twice changes nothing. Entries that do not sum to zero in each asset fail
     the commit.
     """
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "cause": cause,
             "account": account,
