@@ -1,14 +1,23 @@
 """Finding plug-ins by entry point, and refusing to start with a broken one."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
+from anchor.config import Secret
 from anchor.errors import Misconfigured
+from anchor.integrations.custody import Custodian, KeyHolder, Signer
 from anchor.integrations.protocols import RailsIntegration
 
 RAILS = "anchor.rails"
+CUSTODY = "anchor.custody"
+#: How a reader calls one plug-in of a group, and what it has to be.
+_KINDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
+    RAILS: ("rail", (RailsIntegration,), "a RailsIntegration"),
+    CUSTODY: ("custody", (Signer, Custodian), "a Signer or a Custodian"),
+}
+Plugin = TypeVar("Plugin")
 
 
 def load_rails(
@@ -19,43 +28,71 @@ def load_rails(
     Raises `Misconfigured` with one sentence for each that is unknown, registered twice,
     not importable, not a rail, or that refuses its options.
     """
+    return _load(RAILS, names, lambda kind, name: kind(name, dict(options.get(name, {}))))
+
+
+def load_custody(
+    names: Iterable[str],
+    options: Mapping[str, Mapping[str, Any]],
+    keys: Mapping[str, Secret],
+) -> dict[str, Signer | Custodian]:
+    """Make the custodies of these names, each with its table of the configuration.
+
+    `keys` are the secret keys of the settings by account; only a `KeyHolder` is made with
+    them. Raises `Misconfigured` as `load_rails` does.
+    """
+
+    def make(kind: Any, name: str) -> Signer | Custodian:
+        own = {"keys": dict(keys)} if issubclass(kind, KeyHolder) else {}
+        made: Signer | Custodian = kind(name, dict(options.get(name, {})), **own)
+        return made
+
+    return _load(CUSTODY, names, make)
+
+
+def available(group: str = RAILS) -> list[tuple[str, str, str]]:
+    """Return (name, distribution with version, object) of each plug-in that is installed."""
+    return sorted(
+        (point.name, f"{point.dist.name} {point.dist.version}" if point.dist else "?", point.value)
+        for point in entry_points(group=group)
+    )
+
+
+def _load(
+    group: str, names: Iterable[str], make: Callable[[Any, str], Plugin]
+) -> dict[str, Plugin]:
     found: dict[str, list[EntryPoint]] = defaultdict(list)
-    for point in entry_points(group=RAILS):
+    for point in entry_points(group=group):
         if point not in found[point.name]:
             found[point.name].append(point)
-    rails: dict[str, RailsIntegration] = {}
+    made: dict[str, Plugin] = {}
     problems: list[str] = []
     for name in sorted(set(names)):
         try:
-            rails[name] = _make(name, found.get(name, []), options.get(name, {}))
+            made[name] = _make(group, name, found.get(name, []), make)
         except Misconfigured as problem:
             problems.extend(problem.problems)
     if problems:
         raise Misconfigured(*problems)
-    return rails
+    return made
 
 
-def available() -> list[tuple[str, str, str]]:
-    """Return (name, distribution with version, object) of each rail that is installed."""
-    return sorted(
-        (point.name, f"{point.dist.name} {point.dist.version}" if point.dist else "?", point.value)
-        for point in entry_points(group=RAILS)
-    )
-
-
-def _make(name: str, points: list[EntryPoint], options: Mapping[str, Any]) -> RailsIntegration:
+def _make(
+    group: str, name: str, points: list[EntryPoint], make: Callable[[Any, str], Plugin]
+) -> Plugin:
+    word, bases, needed = _KINDS[group]
     if not points:
-        raise Misconfigured(f"The rail {name} is not installed (entry point group {RAILS}).")
+        raise Misconfigured(f"The {word} {name} is not installed (entry point group {group}).")
     if len({point.value for point in points}) > 1:
         values = " and ".join(sorted(point.value for point in points))
-        raise Misconfigured(f"The rail {name} is registered twice: {values}.")
+        raise Misconfigured(f"The {word} {name} is registered twice: {values}.")
     try:
         kind = points[0].load()
     except Exception as error:
-        raise Misconfigured(f"The rail {name} cannot be imported: {error}.") from error
-    if not (isinstance(kind, type) and issubclass(kind, RailsIntegration)):
-        raise Misconfigured(f"The rail {name} ({points[0].value}) is not a RailsIntegration.")
+        raise Misconfigured(f"The {word} {name} cannot be imported: {error}.") from error
+    if not (isinstance(kind, type) and issubclass(kind, bases)):
+        raise Misconfigured(f"The {word} {name} ({points[0].value}) is not {needed}.")
     try:
-        return kind(name, dict(options))
+        return make(kind, name)
     except Exception as error:
-        raise Misconfigured(f"The rail {name} refuses its options: {error}.") from error
+        raise Misconfigured(f"The {word} {name} refuses its options: {error}.") from error

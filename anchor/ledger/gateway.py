@@ -33,12 +33,32 @@ class NetworkState:
 
 @dataclass(frozen=True)
 class Balance:
-    """One balance of an account; `limit` is None for lumens."""
+    """One balance of an account, in stroops; `limit` is None for lumens.
+
+    A line that is not authorized may still be authorized to maintain its liabilities: it
+    keeps its offers, and takes and gives no payment. A share of a pool is the asset
+    ``liquidity_pool:ID``. Horizon: the balances of an account.
+    """
 
     asset: str
     amount: int
     limit: int | None
     is_authorized: bool = True
+    maintains_liabilities: bool = True
+    is_clawback_enabled: bool = False
+    buying_liabilities: int = 0
+    selling_liabilities: int = 0
+    last_modified_ledger: int | None = None
+
+
+@dataclass(frozen=True)
+class AccountFlags:
+    """What an issuer reserves for itself, as the flags of its account."""
+
+    auth_required: bool = False
+    auth_revocable: bool = False
+    auth_immutable: bool = False
+    auth_clawback_enabled: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,10 @@ class Signer:
 
 @dataclass(frozen=True)
 class LedgerAccount:
-    """An account as the latest ledger has it."""
+    """An account as one ledger has it: number `ledger`, where the source tells it.
+
+    `ledger_closed_at` is when that ledger closed; None unless it was asked for and known.
+    """
 
     account_id: str
     sequence: int
@@ -65,6 +88,24 @@ class LedgerAccount:
     num_sponsoring: int = 0
     num_sponsored: int = 0
     data: Mapping[str, bytes] = field(default_factory=dict)
+    flags: AccountFlags = AccountFlags()
+    last_modified_ledger: int | None = None
+    ledger: int | None = None
+    ledger_closed_at: datetime | None = None
+
+    def balance(self, asset: str) -> Balance | None:
+        """Return the balance of `asset`, or None where the account has no line for it."""
+        return next((line for line in self.balances if line.asset == asset), None)
+
+    def has_let_pass(self, sequence: int, max_time: int) -> bool:
+        """Tell whether no ledger can still take an envelope of this account (money rule 13).
+
+        True only where this one answer shows `sequence` unused in a ledger that closed
+        after `max_time` (unix seconds); never where the closing time is not known.
+        """
+        if self.sequence >= sequence or self.ledger_closed_at is None or max_time <= 0:
+            return False
+        return self.ledger_closed_at.timestamp() > max_time
 
 
 @dataclass(frozen=True)
@@ -111,27 +152,163 @@ class PaymentPage:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What the network made of a transaction, in Horizon's words (``tx_failed``, ``op_no_trust``).
+
+    `transaction_code` is that of the transaction as it was submitted; around a fee bump
+    `inner_code` is that of the transaction inside. `operation_codes` stand in the order
+    of the operations, and are there only for ``tx_success`` and ``tx_failed``.
+    `fee_charged` is in stroops; with ``tx_insufficient_fee`` it is what would have been
+    enough. Horizon: result codes.
+    """
+
+    transaction_code: str
+    operation_codes: tuple[str, ...] = ()
+    inner_code: str | None = None
+    fee_charged: int | None = None
+
+    @property
+    def code(self) -> str:
+        """The code that decides: the inner one where the fee bump itself was in order."""
+        return self.inner_code or self.transaction_code
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether the operations took effect."""
+        return self.code == "tx_success"
+
+    @property
+    def failed_operations(self) -> Mapping[int, str]:
+        """The codes of the operations that failed, by their place from 0."""
+        return {
+            place: code for place, code in enumerate(self.operation_codes) if code != "op_success"
+        }
+
+
+@dataclass(frozen=True)
 class LedgerTransaction:
-    """A transaction that is in a ledger, successful or not."""
+    """A transaction that is in a ledger, successful or not.
+
+    `hash` is the one under which the ledger has it, also where it was asked for by the
+    hash of the transaction inside a fee bump, which is `inner_hash`. `fee_charged` is in
+    stroops; `verdict` is read from `result_xdr`.
+    """
 
     hash: str
+    inner_hash: str | None
     successful: bool
     ledger: int
     closed_at: datetime
     fee_charged: int
     envelope_xdr: str
     result_xdr: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature (64 bytes) of a transaction's hash by the key `key` (``G…``)."""
+
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class SubmitAnswer:
+    """What became of an envelope when it was handed in; `status` is one of
+
+    - ``pending``: taken; a ledger may hold it soon. Look the hash up.
+    - ``duplicate``: the very same one was taken before. Look the hash up.
+    - ``try_again_later``: not taken, for now: another one of its source account waits.
+    - ``applied``: it is in a ledger and successful: `transaction`.
+    - ``refused``: the network said no: `verdict` and, where there is one, `result_xdr`.
+
+    A refusal does not tell whether the sequence number is used up, and one that is in a
+    ledger already is refused as ``tx_bad_seq``: look the hash up before drawing conclusions.
+    """
+
+    status: str
+    verdict: Verdict | None = None
+    result_xdr: str | None = None
+    transaction: LedgerTransaction | None = None
+
+
+@dataclass(frozen=True)
+class FeeSpread:
+    """What the operations of the last ledgers had for fees, in stroops for one operation."""
+
+    min: int
+    mode: int
+    p10: int
+    p20: int
+    p30: int
+    p40: int
+    p50: int
+    p60: int
+    p70: int
+    p80: int
+    p90: int
+    p95: int
+    p99: int
+    max: int
+
+
+@dataclass(frozen=True)
+class FeeStats:
+    """Fees in the last ledgers: `charged` and offered at most (`offered`), in stroops.
+
+    `capacity_percent` is how full those ledgers were: near 100, the base fee is not enough.
+    """
+
+    ledger: int
+    base_fee: int
+    capacity_percent: int
+    charged: FeeSpread
+    offered: FeeSpread
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who may claim a balance, and when: `predicate` as Horizon writes it."""
+
+    account: str
+    predicate: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ClaimableBalance:
+    """A balance (stroops) that waits for one of its claimants; `id` is 72 hex digits."""
+
+    id: str
+    asset: str
+    amount: int
+    sponsor: str | None
+    claimants: tuple[Claimant, ...]
+    is_clawback_enabled: bool
+    last_modified_ledger: int
+
+
+@dataclass(frozen=True)
+class BalanceEnd:
+    """How a claimable balance ended: `how` is ``claimed`` or ``clawed_back``, by `account`."""
+
+    how: str
+    account: str
+    operation_id: int
+    transaction_hash: str
+    closed_at: datetime
 
 
 class SubmissionFailed(Rejected):
-    """The network said no, with its result codes; `result_xdr` where there is one."""
+    """The network said no: its `verdict`, and `result_xdr` where there is one.
 
-    def __init__(
-        self, transaction_code: str, operation_codes: tuple[str, ...], result_xdr: str | None
-    ) -> None:
-        super().__init__(" ".join((transaction_code, *operation_codes)))
-        self.transaction_code = transaction_code
-        self.operation_codes = operation_codes
+    Whether it used the sequence number up it does not tell: look the hash up.
+    """
+
+    def __init__(self, verdict: Verdict, result_xdr: str | None = None) -> None:
+        codes = (verdict.transaction_code, verdict.inner_code, *verdict.operation_codes)
+        super().__init__(" ".join(code for code in codes if code))
+        self.verdict = verdict
         self.result_xdr = result_xdr
 
 
@@ -144,8 +321,21 @@ class Gateway(Protocol):
     def ledger(self, sequence: int) -> LedgerMark | None:
         """Return that ledger, or None where the source does not hold it."""
 
-    def account(self, account_id: str) -> LedgerAccount | None:
-        """Return the account as it stands, or None where there is none."""
+    def account(self, account_id: str, *, dated: bool = False) -> LedgerAccount | None:
+        """Return the account as it stands, or None where there is none.
+
+        The account and the number of its ledger come from one answer. `dated` also asks
+        when that ledger closed, which any node tells alike.
+        """
+
+    def claimable_balance(self, balance_id: str) -> ClaimableBalance | None:
+        """Return a claimable balance, or None where it has ended or never was."""
+
+    def balance_end(self, balance_id: str) -> BalanceEnd | None:
+        """Tell how a claimable balance ended; None where it waits or the source does not know."""
+
+    def fee_stats(self) -> FeeStats:
+        """Tell what the last ledgers charged."""
 
     def newest_cursor(self, account_id: str) -> str:
         """Return the paging token of the account's newest payment, ``"0"`` if it has none."""
@@ -162,11 +352,22 @@ class Gateway(Protocol):
         """
 
     def transaction(self, transaction_hash: str) -> LedgerTransaction | None:
-        """Look a transaction up by its (outer or inner) hash; None where none is known."""
+        """Look a transaction up by its hash, or by the one inside a fee bump.
+
+        Failed ones are found too. None where the source knows none: it may be behind.
+        """
 
     def submit(self, envelope_xdr: str) -> LedgerTransaction:
-        """Submit a signed envelope and return it as the ledger took it.
+        """Submit a signed envelope, wait for its ledger, and return it as the ledger took it.
 
-        Raises `SubmissionFailed` (a `Rejected`) with the result codes where the network
-        said no, and `Unavailable` where the outcome is unknown: look the hash up.
+        Raises `SubmissionFailed` (a `Rejected`) with the verdict where the network said
+        no, and `Unavailable` where the outcome is unknown: look the hash up.
+        """
+
+    def submit_async(self, envelope_xdr: str) -> SubmitAnswer:
+        """Submit a signed envelope without waiting for its ledger.
+
+        A source that has no such door (it answers 404 or 403, and takes nothing then) is
+        handed the envelope by `submit`. Nothing is ever handed in twice by itself. Raises
+        `Unavailable` where the outcome is unknown: look the hash up.
         """

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from http.client import HTTPException
 from time import monotonic
@@ -12,21 +13,32 @@ from urllib.parse import quote, urlencode
 
 import requests
 
-from anchor.errors import Rejected, Unavailable
+from anchor.errors import Unavailable
 from anchor.ledger import outside, sse
 from anchor.ledger.gateway import (
-    Balance,
+    BalanceEnd,
+    ClaimableBalance,
+    FeeStats,
     LedgerAccount,
     LedgerMark,
     LedgerPayment,
     LedgerTransaction,
     NetworkState,
     PaymentPage,
-    Signer,
     SubmissionFailed,
+    SubmitAnswer,
+)
+from anchor.ledger.reading import (
+    read_account,
+    read_balance,
+    read_balance_end,
+    read_fee_stats,
+    read_refusal,
+    read_submit_answer,
+    read_transaction,
+    strictly,
 )
 from anchor.ledger.records import Unreadable, read_payment
-from anchor.money import parse_amount
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +47,8 @@ MAX_BYTES = 16_000_000
 _CONNECT_S = 5
 #: Horizon hangs up by itself after 55 seconds.
 _SILENCE_S = 90
+#: How a Horizon answers where it has no such door, or keeps it shut: nothing was taken.
+_NO_SUCH_DOOR = (403, 404)
 
 
 class HorizonGateway:
@@ -73,10 +87,45 @@ class HorizonGateway:
             int(found["sequence"]), found["hash"], datetime.fromisoformat(found["closed_at"])
         )
 
-    def account(self, account_id: str) -> LedgerAccount | None:
+    def account(self, account_id: str, *, dated: bool = False) -> LedgerAccount | None:
         """See `Gateway.account`."""
-        found = self._get(f"/accounts/{quote(account_id)}", absent=(404,))
-        return None if found is None else _account(found)
+        path = f"/accounts/{quote(account_id)}"
+        answer = self._fetch(path, None, (404,))
+        if answer is None:
+            return None
+        body, headers = answer
+        with strictly(path):
+            account = read_account(_object(body, path), headers.get("Latest-Ledger"))
+            if account.account_id != account_id:
+                raise ValueError("another account than was asked for")
+        if not dated or account.ledger is None:
+            return account
+        mark = self.ledger(account.ledger)
+        return replace(account, ledger_closed_at=mark.closed_at if mark else None)
+
+    def claimable_balance(self, balance_id: str) -> ClaimableBalance | None:
+        """See `Gateway.claimable_balance`."""
+        path = f"/claimable_balances/{quote(balance_id)}"
+        found = self._get(path, absent=(404,))
+        if found is None:
+            return None
+        with strictly(path):
+            return read_balance(found)
+
+    def balance_end(self, balance_id: str) -> BalanceEnd | None:
+        """See `Gateway.balance_end`."""
+        path = f"/claimable_balances/{quote(balance_id)}/operations"
+        found = self._get(path, {"order": "desc", "limit": "200"}, absent=(404, 410))
+        if found is None:
+            return None
+        with strictly(path):
+            return read_balance_end(found["_embedded"]["records"])
+
+    def fee_stats(self) -> FeeStats:
+        """See `Gateway.fee_stats`."""
+        found = self._must("/fee_stats")
+        with strictly("/fee_stats"):
+            return read_fee_stats(found)
 
     def newest_cursor(self, account_id: str) -> str:
         """See `Gateway.newest_cursor`."""
@@ -116,28 +165,61 @@ class HorizonGateway:
 
     def transaction(self, transaction_hash: str) -> LedgerTransaction | None:
         """See `Gateway.transaction`."""
-        found = self._get(f"/transactions/{quote(transaction_hash)}", absent=(404,))
-        return None if found is None else _transaction(found)
+        path = f"/transactions/{quote(transaction_hash)}"
+        found = self._get(path, absent=(404,))
+        if found is None:
+            return None
+        with strictly(path):
+            transaction = read_transaction(found)
+            if transaction_hash not in {transaction.hash, transaction.inner_hash}:
+                raise ValueError("another transaction than was asked for")
+            return transaction
 
     def submit(self, envelope_xdr: str) -> LedgerTransaction:
         """See `Gateway.submit`."""
+        status, body = self._post("/transactions", envelope_xdr, (200, 400))
+        with strictly("/transactions"):
+            if status == 200:
+                return read_transaction(body)
+            verdict, result_xdr = read_refusal(body)
+        raise SubmissionFailed(verdict, result_xdr)
+
+    def submit_async(self, envelope_xdr: str) -> SubmitAnswer:
+        """See `Gateway.submit_async`."""
+        path = "/transactions_async"
+        status, body = self._post(path, envelope_xdr, (201, 400, 403, 404, 409, 503))
+        if status in _NO_SUCH_DOOR:
+            return self._submit_waiting(envelope_xdr)
+        with strictly(path):
+            return read_submit_answer(status, body)
+
+    def _submit_waiting(self, envelope_xdr: str) -> SubmitAnswer:
+        try:
+            return SubmitAnswer("applied", transaction=self.submit(envelope_xdr))
+        except SubmissionFailed as failed:
+            return SubmitAnswer("refused", failed.verdict, failed.result_xdr)
+
+    def _post(
+        self, path: str, envelope_xdr: str, known: Sequence[int]
+    ) -> tuple[int, dict[str, Any]]:
+        """Hand an envelope in, once; `Unavailable` for a status that is not `known`."""
         outside.check()
         try:
-            response = self._session().post(
-                f"{self._url}/transactions",
+            with self._session().post(
+                self._url + path,
                 data={"tx": envelope_xdr},
                 timeout=self._submit_timeout,
                 allow_redirects=False,
-            )
-            known = response.status_code in {200, 400}
-            body = _object(_body(response, "/transactions"), "/transactions") if known else {}
+                stream=True,
+            ) as response:
+                status = response.status_code
+                if status not in known:
+                    raise Unavailable(f"submitting was answered {status}; look the hash up")
+                if status in _NO_SUCH_DOOR:
+                    return status, {}
+                return status, _object(_body(response, path), path)
         except requests.RequestException as error:
             raise Unavailable("submitting got no answer; look the hash up") from error
-        if response.status_code == 200:
-            return _transaction(body)
-        if response.status_code == 400:
-            raise _failure(body)
-        raise Unavailable(f"submitting was answered {response.status_code}; look the hash up")
 
     def _pages_of(
         self, records: Sequence[Mapping[str, Any]], account_id: str, cursor: str
@@ -179,12 +261,12 @@ class HorizonGateway:
     def _get(
         self, path: str, query: Mapping[str, str] | None = None, absent: Sequence[int] = ()
     ) -> dict[str, Any] | None:
-        body = self._fetch(path, query, absent)
-        return None if body is None else _object(body, path)
+        answer = self._fetch(path, query, absent)
+        return None if answer is None else _object(answer[0], path)
 
     def _fetch(
         self, path: str, query: Mapping[str, str] | None, absent: Sequence[int]
-    ) -> bytes | None:
+    ) -> tuple[bytes, Mapping[str, str]] | None:
         outside.check()
         try:
             response = self._session().get(
@@ -195,11 +277,11 @@ class HorizonGateway:
                 stream=True,
             )
             with response:
-                if response.status_code in absent:
+                if response.status_code in absent and _is_horizons(response):
                     return None
                 if response.status_code != 200:
                     raise Unavailable(f"{path} was answered {response.status_code}")
-                return _body(response, path)
+                return _body(response, path), response.headers
         except requests.RequestException as error:
             raise Unavailable(f"{path} did not answer: {type(error).__name__}") from error
 
@@ -209,6 +291,11 @@ class HorizonGateway:
             known = self._local.session = requests.Session()
             known.trust_env = False
         return known
+
+
+def _is_horizons(response: requests.Response) -> bool:
+    """Tell whether Horizon itself says that there is no such thing, and not a proxy before it."""
+    return "problem+json" in response.headers.get("Content-Type", "")
 
 
 def _body(response: requests.Response, path: str) -> bytes:
@@ -283,48 +370,3 @@ def _records_of(events: Sequence[sse.Event], cursor: int) -> tuple[list[dict[str
         if isinstance(record, dict) and int(record.get("paging_token", 0)) > cursor:
             records.append(record)
     return records, False
-
-
-def _account(found: Mapping[str, Any]) -> LedgerAccount:
-    thresholds = found["thresholds"]
-    return LedgerAccount(
-        account_id=found["account_id"],
-        sequence=int(found["sequence"]),
-        balances=tuple(_balance(line) for line in found["balances"]),
-        signers=tuple(Signer(s["key"], s["type"], int(s["weight"])) for s in found["signers"]),
-        low_threshold=int(thresholds["low_threshold"]),
-        med_threshold=int(thresholds["med_threshold"]),
-        high_threshold=int(thresholds["high_threshold"]),
-        subentry_count=int(found["subentry_count"]),
-        num_sponsoring=int(found.get("num_sponsoring", 0)),
-        num_sponsored=int(found.get("num_sponsored", 0)),
-    )
-
-
-def _balance(line: Mapping[str, Any]) -> Balance:
-    amount = parse_amount(line["balance"], zero=True)
-    if line["asset_type"] == "native":
-        return Balance("native", amount, None)
-    asset = f"{line.get('asset_code')}:{line.get('asset_issuer')}"
-    limit = parse_amount(line["limit"], zero=True)
-    return Balance(asset, amount, limit, bool(line.get("is_authorized", True)))
-
-
-def _transaction(found: Mapping[str, Any]) -> LedgerTransaction:
-    return LedgerTransaction(
-        hash=found["hash"],
-        successful=bool(found["successful"]),
-        ledger=int(found["ledger"]),
-        closed_at=datetime.fromisoformat(found["created_at"]),
-        fee_charged=int(found["fee_charged"]),
-        envelope_xdr=found["envelope_xdr"],
-        result_xdr=found["result_xdr"],
-    )
-
-
-def _failure(body: Mapping[str, Any]) -> Rejected:
-    extras = body.get("extras") or {}
-    codes = extras.get("result_codes") or {}
-    transaction = codes.get("transaction") or str(body.get("title") or "refused")
-    operations = tuple(codes.get("operations") or ())
-    return SubmissionFailed(transaction, operations, extras.get("result_xdr"))

@@ -1,0 +1,414 @@
+"""Envelopes of what the anchor does on the ledger: built, bumped, signed, and recognised.
+
+Pure functions: nothing here asks a network, and no value of an SDK leaves. Amounts and
+fees are stroops, times are unix seconds, envelopes are base-64 XDR, hashes are lower-case
+hex. Whatever cannot be built or read is `Rejected`. Stellar: transactions, fee bumps
+(CAP-15), claimable balances (CAP-23), muxed accounts (SEP-23).
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from stellar_sdk import (
+    Asset,
+    Claimant,
+    ClaimClaimableBalance,
+    ClaimPredicate,
+    CreateAccount,
+    CreateClaimableBalance,
+    DecoratedSignature,
+    FeeBumpTransaction,
+    FeeBumpTransactionEnvelope,
+    HashMemo,
+    IdMemo,
+    Keypair,
+    MuxedAccount,
+    NoneMemo,
+    Payment,
+    Preconditions,
+    ReturnHashMemo,
+    StrKey,
+    TextMemo,
+    TimeBounds,
+    Transaction,
+    TransactionEnvelope,
+)
+from stellar_sdk.memo import Memo
+from stellar_sdk.operation import Operation
+
+from anchor.errors import Rejected
+from anchor.ledger.gateway import LedgerAccount, Signature
+from anchor.ledger.keys import is_signed
+from anchor.money import MAX_STROOPS, format_amount_7
+
+MAX_ORDERS = 100
+MAX_SIGNATURES = 20
+_FEE_MAX = 2**32 - 1
+_HASH = re.compile(r"[0-9a-f]{64}")
+_BALANCE = re.compile(r"0{8}[0-9a-f]{64}")
+_TEXT_MAX = 28
+
+Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
+
+
+@dataclass(frozen=True)
+class LedgerOrder:
+    """One thing to do on the ledger, paid by the source account; `form` is one of
+
+    - ``payment``: `amount` of `asset` to `destination` (``G…`` or ``M…``).
+    - ``create_account``: the account `destination` (``G…``) comes to be with `amount`
+      lumens: how a deposit of ``native`` reaches an account that is not there.
+    - ``establish``: the account comes to be with `starting_balance` lumens and nothing
+      else; of an ``M…`` address the account behind it.
+    - ``claimable_balance``: `amount` of `asset` waits. `destination` (``G…``) may claim it
+      in ledgers that close before `reclaim_at`, and the source in those that close at or
+      after it: never both.
+    - ``claim``: the source claims the balance `balance_id` (72 hex digits).
+
+    Amounts are stroops; `asset` is ``native`` or ``CODE:ISSUER``.
+    """
+
+    form: str
+    destination: str = ""
+    asset: str = "native"
+    amount: int = 0
+    starting_balance: int = 0
+    reclaim_at: int | None = None
+    balance_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Unsigned:
+    """An envelope, the hash to sign and to look up, the most it may cost, and who has to sign."""
+
+    envelope_xdr: str
+    hash: str
+    fee: int
+    sources: tuple[str, ...]
+
+
+def build(
+    channel: str,
+    sequence: int,
+    source: str,
+    orders: Sequence[LedgerOrder],
+    *,
+    memo_type: str = "none",
+    memo: str | None = None,
+    fee_per_operation: int,
+    max_time: int,
+    passphrase: str,
+) -> Unsigned:
+    """Build a transaction of `channel` whose operations are those of `source`.
+
+    `sequence` is the transaction's own number: one more than the channel has used. It is
+    valid in ledgers that close until `max_time`. A memo goes with a single order only:
+    `memo_type` is ``none``, ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return``
+    (64 hex digits). Raises `Rejected` with what is wrong.
+    """
+    if not 1 <= len(orders) <= MAX_ORDERS:
+        raise Rejected(f"a transaction takes 1 to {MAX_ORDERS} orders")
+    if memo_type != "none" and len(orders) > 1:
+        raise Rejected("a memo is for one order only")
+    if not 0 < sequence <= MAX_STROOPS or not 0 < max_time <= MAX_STROOPS:
+        raise Rejected("a sequence number or a time that no ledger can hold")
+    fee = fee_per_operation * len(orders)
+    if not 0 < fee <= _FEE_MAX:
+        raise Rejected("a fee that no transaction can offer")
+    operation_source = None if source == channel else _account(source)
+    with _sentences("the transaction cannot be built"):
+        transaction = Transaction(
+            source=_account(channel),
+            sequence=sequence,
+            fee=fee,
+            operations=[_operation(order, _account(source), operation_source) for order in orders],
+            memo=_memo(memo_type, memo),
+            preconditions=Preconditions(time_bounds=TimeBounds(0, max_time)),
+        )
+        envelope = TransactionEnvelope(transaction, passphrase)
+        sources = tuple(dict.fromkeys((channel, source)))
+        return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, sources)
+
+
+def fee_bump(envelope_xdr: str, fee_source: str, fee: int, passphrase: str) -> Unsigned:
+    """Wrap a signed transaction so that `fee_source` offers up to `fee` stroops for all of it.
+
+    Of a fee bump the transaction inside is wrapped anew: its hash stays, and only one of
+    the two can ever be in a ledger. Raises `Rejected` where the transaction is not signed
+    or the fee is below `least_bump_fee`.
+    """
+    inner = _inner(_read(envelope_xdr, passphrase))
+    if not inner.signatures:
+        raise Rejected("a fee bump is for a signed transaction")
+    if not least_bump_fee(envelope_xdr, 0, passphrase) <= fee <= MAX_STROOPS:
+        raise Rejected("the fee of a bump has to be above that of the transaction inside")
+    with _sentences("the fee bump cannot be built"):
+        bump = FeeBumpTransaction(_account(fee_source), fee, inner)
+        envelope = FeeBumpTransactionEnvelope(bump, passphrase)
+        return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, (fee_source,))
+
+
+def least_bump_fee(envelope_xdr: str, fee_per_operation: int, passphrase: str) -> int:
+    """Return the lowest fee in stroops for which a bump is taken (CAP-15).
+
+    It pays `fee_per_operation` for each operation and one more, and for each of them no
+    less than the transaction inside offered.
+    """
+    transaction = _inner(_read(envelope_xdr, passphrase)).transaction
+    count = len(transaction.operations)
+    inherited = -(-transaction.fee * (count + 1) // count)
+    return max(inherited, fee_per_operation * (count + 1))
+
+
+def hash_of(envelope_xdr: str, passphrase: str) -> str:
+    """Return the hash under which a ledger would have the envelope; the outer one of a bump."""
+    return _read(envelope_xdr, passphrase).hash_hex()
+
+
+def inner_hash_of(envelope_xdr: str, passphrase: str) -> str:
+    """Return the hash of the transaction inside a fee bump, and without one its own."""
+    return _inner(_read(envelope_xdr, passphrase)).hash_hex()
+
+
+def claimable_balance_id(envelope_xdr: str, index: int, passphrase: str) -> str:
+    """Return the id (72 hex digits) of the balance that operation `index` (from 0) creates.
+
+    It is known before the transaction is submitted, and a fee bump does not change it.
+    """
+    transaction = _inner(_read(envelope_xdr, passphrase)).transaction
+    with _sentences("no claimable balance is made there"):
+        return transaction.get_claimable_balance_id(index)
+
+
+def signatures_in(envelope_xdr: str, keys: Iterable[str], passphrase: str) -> tuple[Signature, ...]:
+    """Return those signatures of the envelope (of a bump: the outer ones) that are by `keys`."""
+    envelope = _read(envelope_xdr, passphrase)
+    found = [_owner(signature, keys, envelope.hash()) for signature in envelope.signatures]
+    return tuple(signature for signature in found if signature is not None)
+
+
+def add_signatures(envelope_xdr: str, signatures: Iterable[Signature], passphrase: str) -> str:
+    """Return the envelope with `signatures` added; those that it has already are left out.
+
+    Raises `Rejected` for one that does not sign this envelope (of a bump: the outer one),
+    and for more than the ledger takes.
+    """
+    envelope = _read(envelope_xdr, passphrase)
+    for signature in signatures:
+        if not is_signed(signature, envelope.hash()):
+            raise Rejected(f"the signature by {signature.key} is not one of this envelope")
+        hint = Keypair.from_public_key(signature.key).signature_hint()
+        decorated = DecoratedSignature(hint, signature.value)
+        if decorated not in envelope.signatures:
+            envelope.signatures.append(decorated)
+    if len(envelope.signatures) > MAX_SIGNATURES:
+        raise Rejected(f"an envelope takes {MAX_SIGNATURES} signatures at most")
+    return envelope.to_xdr()
+
+
+def is_signed_enough(
+    envelope_xdr: str, accounts: Mapping[str, LedgerAccount], passphrase: str
+) -> bool:
+    """Tell whether the signatures reach the threshold of each account that has to sign.
+
+    That is the low threshold for the transaction's own source (and for that of a fee
+    bump), the medium one for an operation's source, the low one for claiming; at least
+    one signature for each. Only ed25519 keys count. An account that is not among
+    `accounts` has not signed enough.
+    """
+    return all(used is not None for used in _weighed(envelope_xdr, accounts, passphrase))
+
+
+def without_surplus(
+    envelope_xdr: str, accounts: Mapping[str, LedgerAccount], passphrase: str
+) -> str:
+    """Return the envelope without the signatures that its accounts do not need.
+
+    The ledger refuses an envelope with a signature too many (``tx_bad_auth_extra``). Of a
+    bump only the outer signatures are looked at.
+    """
+    used = set().union(*(each or set() for each in _weighed(envelope_xdr, accounts, passphrase)))
+    envelope = _read(envelope_xdr, passphrase)
+    kept = enumerate(envelope.signatures)
+    envelope.signatures = [signature for place, signature in kept if place in used]
+    return envelope.to_xdr()
+
+
+# -- weights --------------------------------------------------------------------------------
+
+
+def _weighed(
+    envelope_xdr: str, accounts: Mapping[str, LedgerAccount], passphrase: str
+) -> Iterator[set[int] | None]:
+    """Yield for each account and threshold the signatures that reach it, or None."""
+    envelope = _read(envelope_xdr, passphrase)
+    for account_id, level in dict.fromkeys(_demands(envelope)):
+        account = accounts.get(account_id)
+        yield None if account is None else _reached(envelope, account, level)
+
+
+def _demands(envelope: Envelope) -> Iterator[tuple[str, str]]:
+    """Yield the accounts that have to sign, each with the threshold it is about."""
+    if isinstance(envelope, FeeBumpTransactionEnvelope):
+        yield envelope.transaction.fee_source.account_id, "low"
+        return
+    transaction = envelope.transaction
+    yield transaction.source.account_id, "low"
+    for operation in transaction.operations:
+        level = "low" if isinstance(operation, ClaimClaimableBalance) else "med"
+        yield (operation.source or transaction.source).account_id, level
+
+
+def _reached(envelope: Envelope, account: LedgerAccount, level: str) -> set[int] | None:
+    """Weigh as the ledger does: signature after signature, until the threshold is reached."""
+    needed = max(account.low_threshold if level == "low" else account.med_threshold, 1)
+    weights = {
+        s.key: s.weight for s in account.signers if s.type == "ed25519_public_key" and s.weight
+    }
+    total, used = 0, set()
+    for place, decorated in enumerate(envelope.signatures):
+        owner = _owner(decorated, weights, envelope.hash())
+        if owner is None:
+            continue
+        total += weights.pop(owner.key)
+        used.add(place)
+        if total >= needed:
+            return used
+    return None
+
+
+def _owner(decorated: DecoratedSignature, keys: Iterable[str], payload: bytes) -> Signature | None:
+    for key in keys:
+        signature = Signature(key, decorated.signature)
+        hint = Keypair.from_public_key(key).signature_hint()
+        if hint == decorated.signature_hint and is_signed(signature, payload):
+            return signature
+    return None
+
+
+# -- parts ----------------------------------------------------------------------------------
+
+
+def _operation(order: LedgerOrder, source: str, operation_source: str | None) -> Operation:
+    try:
+        make = _FORMS[order.form]
+    except KeyError:
+        raise Rejected(f"{order.form} is not a form of order") from None
+    return make(order, source, operation_source)
+
+
+def _payment(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
+    try:
+        destination = MuxedAccount.from_account(order.destination)
+    except ValueError:
+        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
+    return Payment(destination, _asset(order.asset), _amount(order.amount), operation_source)
+
+
+def _create_account(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
+    if order.asset != "native" or order.starting_balance:
+        raise Rejected("an account comes to be with lumens; order the rest on its own")
+    return CreateAccount(_account(order.destination), _amount(order.amount), operation_source)
+
+
+def _establish(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
+    if order.amount:
+        raise Rejected("an account is established with its starting balance and nothing else")
+    try:
+        account = MuxedAccount.from_account(order.destination).account_id
+    except ValueError:
+        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
+    return CreateAccount(account, _amount(order.starting_balance), operation_source)
+
+
+def _claimable_balance(order: LedgerOrder, source: str, operation_source: str | None) -> Operation:
+    if order.reclaim_at is None or not 0 < order.reclaim_at <= MAX_STROOPS:
+        raise Rejected("a claimable balance needs the time from which it is taken back")
+    if order.destination == source:
+        raise Rejected("a claimable balance for the account that pays it")
+    before = ClaimPredicate.predicate_before_absolute_time(order.reclaim_at)
+    claimants = [
+        Claimant(_account(order.destination), before),
+        Claimant(source, ClaimPredicate.predicate_not(before)),
+    ]
+    return CreateClaimableBalance(
+        _asset(order.asset), _amount(order.amount), claimants, operation_source
+    )
+
+
+def _claim(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
+    if not _BALANCE.fullmatch(order.balance_id or ""):
+        raise Rejected("the id of a claimable balance has 72 hex digits")
+    return ClaimClaimableBalance(order.balance_id or "", operation_source)
+
+
+_FORMS: Mapping[str, Callable[[LedgerOrder, str, str | None], Operation]] = {
+    "payment": _payment,
+    "create_account": _create_account,
+    "establish": _establish,
+    "claimable_balance": _claimable_balance,
+    "claim": _claim,
+}
+
+
+def _account(text: str) -> str:
+    if not StrKey.is_valid_ed25519_public_key(text):
+        raise Rejected("an account is written as G…")
+    return text
+
+
+def _asset(text: str) -> Asset:
+    if text == "native":
+        return Asset.native()
+    code, _, issuer = text.partition(":")
+    try:
+        return Asset(code, _account(issuer))
+    except ValueError:
+        raise Rejected("an asset is written as native or CODE:ISSUER") from None
+
+
+def _amount(stroops: int) -> str:
+    if not 0 < stroops <= MAX_STROOPS:
+        raise Rejected("an amount that no ledger can move")
+    return format_amount_7(stroops)
+
+
+def _memo(kind: str, memo: str | None) -> Memo:
+    if kind == "none" and memo is None:
+        return NoneMemo()
+    if memo is None:
+        raise Rejected(f"a memo of type {kind} without its text")
+    if kind == "id" and memo.isascii() and memo.isdigit() and int(memo) < 2**64:
+        return IdMemo(int(memo))
+    if kind == "text" and 0 < len(memo.encode()) <= _TEXT_MAX:
+        return TextMemo(memo)
+    if kind in {"hash", "return"} and _HASH.fullmatch(memo):
+        return HashMemo(memo) if kind == "hash" else ReturnHashMemo(memo)
+    raise Rejected(f"a memo of type {kind} that no transaction can carry")
+
+
+@contextmanager
+def _sentences(sentence: str) -> Iterator[None]:
+    try:
+        yield
+    except Rejected:
+        raise
+    except Exception as error:  # the SDK raises whatever its parts do
+        raise Rejected(f"{sentence}: {type(error).__name__}") from error
+
+
+def _read(envelope_xdr: str, passphrase: str) -> Envelope:
+    with _sentences("the envelope cannot be read"):
+        b64decode(envelope_xdr, validate=True)
+        if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope_xdr):
+            return FeeBumpTransactionEnvelope.from_xdr(envelope_xdr, passphrase)
+        return TransactionEnvelope.from_xdr(envelope_xdr, passphrase)
+
+
+def _inner(envelope: Envelope) -> TransactionEnvelope:
+    if isinstance(envelope, FeeBumpTransactionEnvelope):
+        return envelope.transaction.inner_transaction_envelope
+    return envelope
