@@ -94,13 +94,13 @@ def test_up_restarts_a_child_and_leaves_nothing_when_it_is_killed(stage: Stage) 
 
 
 def test_six_processes_at_once_share_one_keeper(stage: Stage) -> None:
-    shots = [stage.start(*FLASK, "status") for _ in range(6)]
+    shots = [stage.start(*FLASK, "migrate") for _ in range(6)]
     assert [shot.wait(90) for shot in shots] == [0] * 6
     until(lambda: not alive(stage), 15)
 
 
 def test_a_keeper_that_was_killed_does_not_break_the_next_start(stage: Stage) -> None:
-    holder = stage.start(*FLASK, "status")
+    holder = stage.start(*FLASK, "migrate")
     assert holder.wait(90) == 0
     user = stage.start(*FLASK, "watch-transactions")
     until((stage.data / "servers" / "ready.json").exists, 60)
@@ -110,7 +110,7 @@ def test_a_keeper_that_was_killed_does_not_break_the_next_start(stage: Stage) ->
             os.kill(pid, signal.SIGKILL)
     sleep(1)
     stage.kill(user)
-    assert stage.command("status").returncode == 0
+    assert stage.command("migrate").returncode == 0
     until(lambda: not alive(stage), 15)
 
 
