@@ -11,7 +11,8 @@ from anchor import blueprints, config, development, schema
 from anchor.config import Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, migrate, refuse_inside_transaction
-from anchor.integrations.registry import load_rails
+from anchor.integrations.custody import Custodian, Signer
+from anchor.integrations.registry import load_custody, load_rails
 from anchor.ledger import outside
 from anchor.ledger.horizon import HorizonGateway
 
@@ -30,6 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             {rail for policy in settings.assets.values() for rail in policy.rails},
             settings.rails,
         )
+        custody = _custody(settings)
         if not (settings.development or settings.testing or _is_mending()):
             schema.demand_head(settings.database_url)
     except AnchorError as error:
@@ -54,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(schema.folder()))
     gateway = HorizonGateway(settings.horizon_url, settings.network_passphrase)
-    app.extensions["anchor"] = House(settings, gateway, rails)
+    app.extensions["anchor"] = House(settings, gateway, rails, custody)
     outside.before_call = refuse_inside_transaction
     _logging(settings)
     blueprints.register(app, settings)
@@ -67,6 +69,14 @@ def read_settings() -> Settings:
     if config.is_development(environ):
         return development.settings(environ)
     return config.load(environ)
+
+
+def _custody(settings: Settings) -> Signer | Custodian | None:
+    """Load what signs for the distribution accounts, where any asset pays on the ledger."""
+    if not any(policy.deposit.enabled for policy in settings.assets.values()):
+        return None
+    found = load_custody([settings.custody], settings.custody_options, settings.keys)
+    return found[settings.custody]
 
 
 def _is_mending() -> bool:

@@ -31,6 +31,7 @@ NAMES = (
     "ANCHOR_RPC_URL",
     "ANCHOR_SIGNING_SECRET",
     "ANCHOR_JWT_SECRET",
+    "ANCHOR_CHANNEL_SECRET",
     "ANCHOR_DATA_DIR",
 )
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
@@ -121,6 +122,9 @@ class Settings:
     rails: Mapping[str, Mapping[str, Any]]
     schedule: Mapping[str, str]
     client_domains: Mapping[str, Any]
+    custody: str = "local"
+    custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
     base_fee_max: int = 10_000
     time_bound_s: int = 60
@@ -132,6 +136,15 @@ class Settings:
     def distribution_accounts(self) -> list[str]:
         """The accounts that customers pay to, each once."""
         return sorted({policy.distribution for policy in self.assets.values()})
+
+    @property
+    def keys(self) -> dict[str, Secret]:
+        """The secret keys of distribution accounts, by account."""
+        return {
+            policy.distribution: self.distribution_secrets[code]
+            for code, policy in self.assets.items()
+            if code in self.distribution_secrets
+        }
 
     def asset(self, code: str, issuer: str | None = None) -> AssetPolicy | None:
         """Return the policy of an asset that is served, or None."""
@@ -262,6 +275,9 @@ class _Builder:
             rails=data["rails"],
             schedule=data["schedule"],
             client_domains=data["client_domains"],
+            custody=self._custody(),
+            custody_options=data["custody"],
+            channel_secret=self._channel_secret(),
             transfer_days=data["anchor"]["transfer_days"],
             base_fee_max=data["network"]["base_fee_max"],
             time_bound_s=data["network"]["time_bound_s"],
@@ -305,6 +321,22 @@ class _Builder:
             self.problems.append("ANCHOR_JWT_SECRET is not set.")
         elif len(value.encode()) < _JWT_SECRET_MIN:
             self.problems.append(f"ANCHOR_JWT_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
+        return Secret(value)
+
+    def _custody(self) -> str:
+        custody: str = self.data["anchor"]["custody"]
+        for code, table in self.data["assets"].items():
+            pays = (table.get("deposit") or {}).get("enabled", False)
+            if custody == "local" and pays and f"{DISTRIBUTION_PREFIX}{code}" not in self.values:
+                self.problems.append(
+                    f"{DISTRIBUTION_PREFIX}{code} is not set, and deposits of {code} need it."
+                )
+        return custody
+
+    def _channel_secret(self) -> Secret:
+        value = self.values.get("ANCHOR_CHANNEL_SECRET", "")
+        if value and len(value.encode()) < _JWT_SECRET_MIN:
+            self.problems.append(f"ANCHOR_CHANNEL_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
         return Secret(value)
 
     def _distribution_secrets(self) -> dict[str, Secret]:

@@ -61,6 +61,7 @@ class _Anchor(_Strict):
         fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24])),
         load_default=lambda: [1, 10, 24],
     )
+    custody = fields.String(load_default="local", validate=validate.Length(min=1))
     transfer_days = fields.Integer(
         strict=True, load_default=7, validate=validate.Range(min=1, max=365)
     )
@@ -141,6 +142,9 @@ class FileSchema(_Strict):
         validate=validate.Length(min=1),
     )
     rails = fields.Dict(
+        keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
+    )
+    custody = fields.Dict(
         keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
     )
     schedule = fields.Dict(

@@ -45,6 +45,13 @@ max_amount = "10000"
 fee_fixed = "1"
 fee_percent = "0.5"
 
+[assets.{code}.deposit]
+min_amount = "1"
+max_amount = "10000"
+fee_fixed = "1"
+create_accounts = true
+claimable_balances = true
+
 [rails.bank]
 url = "{bank}"
 """
@@ -122,7 +129,7 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
     servers = embedded.use(root / "servers")
     ready = keeping.use(root / "sandbox", "anchor.sandbox.keeper", TESTNET_PASSPHRASE)
     url = str(ready["url"])
-    keys, jwt_secret = _secrets(root)
+    keys, others = _secrets(root)
     establish(url, TESTNET_PASSPHRASE, keys)
     port = _port(root, environ)
     file = root / "anchor.toml"
@@ -142,7 +149,8 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
         "ANCHOR_BROKER_URL": servers.broker_url,
         "ANCHOR_HORIZON_URL": url,
         "ANCHOR_SIGNING_SECRET": keys.signing,
-        "ANCHOR_JWT_SECRET": jwt_secret,
+        "ANCHOR_JWT_SECRET": others["jwt"],
+        "ANCHOR_CHANNEL_SECRET": others["channel"],
         f"{config.DISTRIBUTION_PREFIX}{CODE}": keys.distribution,
     }
     named = {name: value for name, value in environ.items() if name.startswith("ANCHOR_")}
@@ -151,13 +159,15 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
     return found
 
 
-def _secrets(root: Path) -> tuple[Keys, str]:
+def _secrets(root: Path) -> tuple[Keys, dict[str, str]]:
+    """Return the keys of the sandbox's accounts, and the other secrets; made when missing."""
     file = root / "secrets.json"
-    if not file.exists():
-        made = asdict(new_keys()) | {"jwt": secrets.token_urlsafe(32)}
-        keeping.write_private(file, json.dumps(made))
-    known = json.loads(file.read_text(encoding="utf-8"))
-    return Keys(known["signing"], known["issuer"], known["distribution"]), known["jwt"]
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else asdict(new_keys())
+    missing = {"jwt", "channel"} - known.keys()
+    if missing:
+        known |= {name: secrets.token_urlsafe(32) for name in missing}
+        keeping.write_private(file, json.dumps(known))
+    return Keys(known["signing"], known["issuer"], known["distribution"]), known
 
 
 def _port(root: Path, environ: Mapping[str, str]) -> int:

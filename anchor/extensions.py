@@ -18,6 +18,7 @@ from anchor.errors import Unavailable
 
 if TYPE_CHECKING:
     from anchor.config import Settings
+    from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.protocols import RailsIntegration
     from anchor.ledger.gateway import Gateway
 
@@ -52,6 +53,7 @@ class House:
     settings: "Settings"
     gateway: "Gateway"
     rails: "dict[str, RailsIntegration]"
+    custody: "Signer | Custodian | None" = None
 
 
 def house() -> House:

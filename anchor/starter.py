@@ -49,6 +49,7 @@ url = "https://bank.example/api"
 [schedule]                                 # cron specs in UTC, or "off"
 execute_outgoing_transactions = "* * * * *"
 poll_outgoing_transactions = "* * * * *"
+check_trustlines = "* * * * *"
 work = "* * * * *"
 
 [client_domains]                           # wallets that say who they are (SEP-10)

@@ -54,7 +54,8 @@ def children(settings: Settings, web_fd: int) -> list[Child]:
             "stream": [*flask, "watch-transactions"],
             "payouts": [*flask, "execute-outgoing-transactions", "--loop", "--interval", "1"],
             "polls": [*flask, "poll-outgoing-transactions", "--loop", "--interval", "5"],
-            "work": [*flask, "work", "--loop", "--interval", "5"],
+            "trust": [*flask, "check-trustlines", "--loop", "--interval", "10"],
+            "work": [*flask, "work", "--loop", "--interval", "1"],
         }
     fds = {"web": (web_fd,)}
     return [Child(name, argv, env, fds=fds.get(name, ())) for name, argv in argvs.items()]

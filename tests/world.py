@@ -21,7 +21,14 @@ from stellar_sdk import (
 )
 from stellar_sdk.client.requests_client import RequestsClient
 
-from anchor.config import TESTNET_PASSPHRASE, AssetPolicy, FlowPolicy, Secret, Settings
+from anchor.config import (
+    TESTNET_PASSPHRASE,
+    AssetPolicy,
+    DeliveryPolicy,
+    FlowPolicy,
+    Secret,
+    Settings,
+)
 from anchor.extensions import db, gateway, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
@@ -58,8 +65,14 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         matching="exact",
         tolerance=0,
         withdrawal=withdrawal,
-        deposit=FlowPolicy(),
+        deposit=FlowPolicy(
+            True,
+            parse_amount("1"),
+            parse_amount("10000"),
+            FeeSchedule(parse_amount("1"), Decimal(0)),
+        ),
         send=FlowPolicy(True),
+        delivery=DeliveryPolicy(True, parse_amount("2"), parse_amount("0.5"), True),
     )
     return Settings(
         public_url="http://localhost",
@@ -72,6 +85,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         broker_url=broker_url,
         signing_secret=Secret(keys.signing),
         jwt_secret=Secret("a secret of more than thirty-two bytes"),
+        channel_secret=Secret("another secret of more than thirty-two bytes"),
         distribution_secrets={CODE: Secret(keys.distribution)},
         assets={CODE: policy},
         organization={},
@@ -141,12 +155,10 @@ class World:
                 flow="send" if kind is Kind.SEND else "programmatic",
                 status=status,
                 owner_account=self.payer.public_key,
-                asset=self.policy.id,
-                asset_code=CODE,
+                **{"asset": self.policy.id, "asset_code": CODE} | more,
                 rail="bank",
                 amount_expected=parse_amount(amount) if amount else None,
                 details={"bank_account_number": ACCOUNT},
-                **more,
             )
             db.session.add(row)
             db.session.flush()

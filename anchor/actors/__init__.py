@@ -6,11 +6,15 @@ output. The application is made once for each process, when it is first needed.
 
 from anchor.actors.doorbell import ring
 from anchor.actors.jobs import (
+    check_trustline,
+    drive_submissions,
     execute_outgoing_transaction,
     judge_payments,
+    pay_on_ledger,
     poll_outgoing_transactions_of,
 )
 from anchor.actors.periodic import (
+    check_trustlines,
     execute_outgoing_transactions,
     poll_outgoing_transactions,
     work,
@@ -22,9 +26,13 @@ _jobs.ring = ring
 
 __all__ = [
     "broker",
+    "check_trustline",
+    "check_trustlines",
+    "drive_submissions",
     "execute_outgoing_transaction",
     "execute_outgoing_transactions",
     "judge_payments",
+    "pay_on_ledger",
     "poll_outgoing_transactions",
     "poll_outgoing_transactions_of",
     "ring",

@@ -1,8 +1,8 @@
 """The actors that do one job: the message names it, the claim decides."""
 
 from anchor.actors.setup import AppActor, actor
-from anchor.services import jobs, payments, payouts
-from anchor.services.transactions import PAY_OUT
+from anchor.services import deposit_payments, jobs, payments, payouts
+from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
 
 
 @actor()
@@ -23,9 +23,30 @@ def judge_payments(watch_id: str) -> None:
     jobs.run(jobs.Address(payments.REPAIR, watch_id))
 
 
+@actor()
+def pay_on_ledger(transaction_id: str) -> None:
+    """Bring a deposit that has its funds on its way to the ledger."""
+    jobs.run(jobs.Address(PAY_ON_LEDGER, transaction_id))
+
+
+@actor()
+def check_trustline(transaction_id: str) -> None:
+    """See whether the account of one deposit can take it now."""
+    jobs.run(jobs.Address(CHECK_TRUST, transaction_id))
+
+
+@actor()
+def drive_submissions(source: str) -> None:
+    """Work off what is queued for one source account."""
+    jobs.run(jobs.Address(deposit_payments.DRIVE, source))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
+    PAY_ON_LEDGER: pay_on_ledger,
+    CHECK_TRUST: check_trustline,
+    deposit_payments.DRIVE: drive_submissions,
 }

@@ -59,6 +59,12 @@ def poll_outgoing_transactions() -> None:
     _pass("poll_outgoing_transactions")
 
 
+@actor(queue_name=_QUEUE, periodic=Scheduled("check_trustlines"))
+def check_trustlines() -> None:
+    """Ring for a look at each account that a deposit waits for."""
+    _pass("check_trustlines")
+
+
 @actor(queue_name=_QUEUE, periodic=Scheduled("work"))
 def work() -> None:
     """Ring for whatever else is due."""

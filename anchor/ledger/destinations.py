@@ -60,6 +60,15 @@ def spendable(account: LedgerAccount, asset: str, base_reserve: int) -> int:
     return max(line.amount - line.selling_liabilities - reserve, 0)
 
 
+def base_account(address: str) -> str:
+    """Return the account (``G…``) behind an address that may be muxed (``M…``, SEP-23)."""
+    if not address.startswith("M"):
+        return address
+    from stellar_sdk import MuxedAccount  # a quarter of a process' memory, for few addresses
+
+    return MuxedAccount.from_account(address).account_id
+
+
 def memo_required(account: LedgerAccount) -> bool:
     """Tell whether the account asks for a memo with each payment (SEP-29)."""
     return account.data.get(_MEMO_REQUIRED) == b"1"

@@ -119,6 +119,14 @@ class Park(Exception):
     """Do this job no more until a person says so; the case that says why is open already."""
 
 
+class Later(Exception):
+    """This is not the time: do the job again in `seconds`. Nothing failed."""
+
+    def __init__(self, seconds: int, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
 class Superseded(Exception):
     """The lease ran out and somebody else holds the job: nothing may be written."""
 
@@ -277,6 +285,9 @@ def _run(claimed: Claim) -> Ran:
         log.warning("%s of %s postponed: %s", claimed.kind, claimed.subject_id, error)
         _postpone(claimed, str(error))
         return Ran.POSTPONED
+    except Later as later:
+        _later(claimed, later)
+        return Ran.DONE
     except Park as error:
         log.warning("%s of %s parked: %s", claimed.kind, claimed.subject_id, error)
         _park(claimed, str(error))
@@ -376,6 +387,12 @@ def _postpone(claimed: Claim, error: str) -> None:
     later = func.now() + timedelta(seconds=delay_s)
     due_at = case((Job.again, func.now()), else_=later)
     _let_go(claimed, due_at=due_at, last_error=error[:500])
+
+
+@atomic
+def _later(claimed: Claim, later: Later) -> None:
+    due_at = case((Job.again, func.now()), else_=func.now() + timedelta(seconds=later.seconds))
+    _let_go(claimed, due_at=due_at, last_error=str(later)[:500])
 
 
 @atomic

@@ -123,6 +123,15 @@ def current() -> Network | None:
     return db.session.scalar(select(Network).where(Network.is_current))
 
 
+@atomic
+def current_id() -> int:
+    """Return the id of the network in use; `Unavailable` where none was stamped yet."""
+    found = db.session.scalar(select(Network.id).where(Network.is_current))
+    if found is None:
+        raise Unavailable("no stream runner has stamped the network yet")
+    return found
+
+
 def adopt(gateway: Gateway, passphrase: str) -> int:
     """Begin anew on a network that was reset: old rows stay with the old network's id."""
     return _adopt(passphrase, _mark(gateway, gateway.network().latest_ledger))

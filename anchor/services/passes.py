@@ -14,8 +14,16 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
-from anchor.services import jobs, networks, payments, payouts
-from anchor.services.transactions import PAY_OUT
+from anchor.services import (
+    deposit_payments,
+    jobs,
+    networks,
+    payments,
+    payouts,
+    submissions,
+    trustlines,
+)
+from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
 
 
 @dataclass(frozen=True)
@@ -27,12 +35,24 @@ class Service:
     owe: Callable[[], None]
 
 
+#: What brings a deposit to the ledger, once it is ready.
+_PAYMENTS = (PAY_ON_LEDGER, deposit_payments.DRIVE)
+
+
+def _owe_the_rest() -> None:
+    """Owe what no other service does."""
+    payments.owe_repairs()
+    deposit_payments.owe_payments()
+    submissions.owe_drives()
+
+
 SERVICES = {
     service.name: service
     for service in (
         Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
-        Service("work", (payments.REPAIR,), payments.owe_repairs),
+        Service("check_trustlines", (CHECK_TRUST, *_PAYMENTS), trustlines.owe_checks),
+        Service("work", (payments.REPAIR, *_PAYMENTS), _owe_the_rest),
     )
 }
 

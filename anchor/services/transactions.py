@@ -26,12 +26,20 @@ from anchor.models import History, Transaction
 from anchor.services import cases, jobs
 
 PAY_OUT = "execute_outgoing_transaction"
+PAY_ON_LEDGER = "pay_on_ledger"
+CHECK_TRUST = "check_trustline"
+#: The lane of jobs that ask the ledger; those that ask a rail are in that rail's.
+LEDGER_LANE = "ledger"
 
 #: The job that a transaction calls for as soon as it stands in a status with funds in.
 _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
     (Kind.WITHDRAWAL, Status.PENDING_ANCHOR): PAY_OUT,
     (Kind.WITHDRAWAL_EXCHANGE, Status.PENDING_ANCHOR): PAY_OUT,
     (Kind.SEND, Status.PENDING_RECEIVER): PAY_OUT,
+    (Kind.DEPOSIT, Status.PENDING_ANCHOR): PAY_ON_LEDGER,
+    (Kind.DEPOSIT_EXCHANGE, Status.PENDING_ANCHOR): PAY_ON_LEDGER,
+    (Kind.DEPOSIT, Status.PENDING_TRUST): CHECK_TRUST,
+    (Kind.DEPOSIT_EXCHANGE, Status.PENDING_TRUST): CHECK_TRUST,
 }
 #: Events after which a transaction is not paid out until a person or a customer acts, …
 _RESTS_AFTER = frozenset(
@@ -170,7 +178,8 @@ class _Change:
         kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
         if kind is None or not self.is_funded or self.is_resting:
             return None
-        return jobs.Address(kind, self.row.id), self.row.rail
+        lane = self.row.rail if kind == PAY_OUT else LEDGER_LANE
+        return jobs.Address(kind, self.row.id), lane
 
 
 def next_job_kind(row: Transaction) -> str | None:

@@ -1,0 +1,101 @@
+"""Channel accounts: whose sequence numbers carry our submissions, made and looked after."""
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.errors import Misconfigured
+from anchor.extensions import atomic, db, settings
+from anchor.ledger import keys
+from anchor.ledger.gateway import Gateway
+from anchor.ledger.keys import Keys
+from anchor.models import SUBMISSION_OPEN, Channel, Submission
+from anchor.services import networks
+
+
+def keys_of(number: int) -> Keys:
+    """Return the keys of a channel; `Misconfigured` without the secret they come from."""
+    secret = settings().channel_secret
+    if not secret:
+        raise Misconfigured("ANCHOR_CHANNEL_SECRET is not set, and channel accounts need it.")
+    return keys.channel_keys(secret, number)
+
+
+def prepare(gateway: Gateway, source: str) -> None:
+    """Make sure that a source account can submit: each free channel's number is known.
+
+    Without a pool of channels the account is its own channel, one submission at a time.
+    """
+    _offer(source)
+    for account_id in _unknown(source):
+        account = gateway.account(account_id)
+        if account is not None:
+            correct(account_id, account.sequence)
+
+
+@atomic
+def _offer(source: str) -> None:
+    db.session.execute(
+        insert(Channel)
+        .values(network_id=networks.current_id(), account_id=source)
+        .on_conflict_do_nothing()
+    )
+
+
+@atomic
+def _unknown(source: str) -> list[str]:
+    own = (Channel.account_id == source) | Channel.number.is_not(None)
+    query = select(Channel.account_id).where(
+        Channel.network_id == networks.current_id(),
+        Channel.sequence.is_(None),
+        Channel.retired_at.is_(None),
+        own,
+    )
+    return list(db.session.scalars(query))
+
+
+@atomic
+def correct(account_id: str, sequence: int) -> None:
+    """Take a channel's sequence number from the ledger, unless a submission of it is open."""
+    open_ones = select(Submission.id).where(
+        Submission.channel_id == Channel.id, Submission.state.in_(SUBMISSION_OPEN)
+    )
+    db.session.execute(
+        update(Channel)
+        .where(
+            Channel.account_id == account_id,
+            Channel.network_id == networks.current_id(),
+            ~open_ones.exists(),
+        )
+        .values(sequence=sequence)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@atomic
+def pool() -> list[Channel]:
+    """Return the channels of the present network, retired ones left out."""
+    query = select(Channel).where(
+        Channel.network_id == networks.current_id(),
+        Channel.number.is_not(None),
+        Channel.retired_at.is_(None),
+    )
+    return list(db.session.scalars(query.order_by(Channel.number)))
+
+
+@atomic
+def next_number() -> int:
+    """Return the number of the next channel to make."""
+    query = select(func.coalesce(func.max(Channel.number), -1) + 1).where(
+        Channel.network_id == networks.current_id()
+    )
+    return int(db.session.execute(query).scalar_one() or 0)
+
+
+@atomic
+def add(number: int, account_id: str) -> None:
+    """Add a channel account that is on the ledger to the pool."""
+    db.session.execute(
+        insert(Channel)
+        .values(network_id=networks.current_id(), account_id=account_id, number=number)
+        .on_conflict_do_nothing()
+    )

@@ -1,0 +1,249 @@
+"""What the end of a submission means for the deposits that it carried."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from sqlalchemy import func, select, update
+
+from anchor.assets import NATIVE
+from anchor.extensions import atomic, db
+from anchor.ledger.gateway import LedgerTransaction
+from anchor.lifecycle import Event
+from anchor.models import Channel, Outflow, Submission, Transaction
+from anchor.services import books, cases, jobs
+from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
+
+#: The account cannot take the payment yet: it waits for its owner or its issuer.
+_TRUST_CODES = frozenset({"op_no_trust", "op_not_authorized", "op_line_full"})
+#: The account came or went since it was looked at: it is looked at again.
+_LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
+#: Our own account lacks what it takes: its queue waits, oldest first.
+_LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
+_LIQUIDITY_PAUSE_S = 30
+
+
+@atomic
+def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping[int, str]) -> None:
+    """Record that a submission is in a ledger and successful; the same twice changes nothing.
+
+    `balance_ids` are those of claimable balances, by the place of their operation.
+    """
+    submission = _locked(submission_id)
+    if submission.state == "confirmed":
+        return
+    _used_up(submission, found, "confirmed")
+    rows = _carried(submission_id)
+    for outflow in rows:
+        outflow.state = "done"
+        outflow.settled_at = func.now()
+        outflow.reference = found.hash
+        _book_done(outflow)
+    paid = [outflow for outflow in rows if outflow.form != "establish"]
+    for outflow in paid:
+        db.session.execute(
+            update(Transaction)
+            .where(Transaction.id == outflow.transaction_id)
+            .values(amount_paid=Transaction.amount_paid + outflow.amount + outflow.amount_fee)
+        )
+    db.session.flush()
+    happened(
+        *(_paid(outflow, found, balance_ids) for outflow in paid),
+        *(
+            Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key)
+            for outflow in rows
+            if outflow.form == "establish"
+        ),
+    )
+
+
+def _paid(outflow: Outflow, found: LedgerTransaction, balance_ids: Mapping[int, str]) -> Happening:
+    columns: dict[str, object] = {"stellar_transaction_id": found.hash}
+    place = outflow.operation_index
+    if place is not None and place in balance_ids:
+        columns["claimable_balance_id"] = balance_ids[place]
+    return Happening(
+        outflow.transaction_id, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns
+    )
+
+
+@atomic
+def failed(submission_id: int, found: LedgerTransaction) -> None:
+    """Record that a submission is in a ledger and failed: nothing moved but the fee.
+
+    Each operation that failed has its consequence by its code; the others go back to the
+    queue, to be carried one by one.
+    """
+    submission = _locked(submission_id)
+    if submission.state in {"confirmed", "dead"}:
+        return
+    _used_up(submission, found, "dead")
+    codes = found.verdict.failed_operations
+    if not codes:
+        cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
+    for outflow in _carried(submission_id):
+        assert outflow.operation_index is not None
+        _end_one(outflow, codes.get(outflow.operation_index))
+
+
+@atomic
+def unusable(
+    submission_id: int,
+    why: str,
+    *,
+    is_used_up: bool,
+    codes: Mapping[int, str] = MappingProxyType({}),
+) -> None:
+    """Give up a submission of which no envelope can enter a ledger any more.
+
+    Called only with the proof in hand: one answer of the ledger, closed after the last time
+    bound, that shows the sequence number unused; or used up by none of our envelopes.
+    `codes` are those of operations for which the network never took it.
+    """
+    submission = _locked(submission_id)
+    if submission.state in {"confirmed", "dead"}:
+        return
+    submission.state = "dead"
+    submission.codes = why[:500]
+    submission.settled_at = func.now()
+    submission.is_used_up = is_used_up
+    for outflow in _carried(submission_id):
+        assert outflow.operation_index is not None
+        _end_one(outflow, codes.get(outflow.operation_index))
+    if is_used_up:
+        cases.open_case(
+            "sequence_used_by_others",
+            f"submission {submission_id}",
+            note="a transaction that we never stored used the channel: restored, or stolen key?",
+        )
+
+
+@atomic
+def declined(submission_id: int, reason: str) -> None:
+    """Hold what a submission carries: custody will not sign it. No envelope was stored."""
+    submission = _locked(submission_id)
+    submission.state = "dead"
+    submission.codes = reason[:500]
+    submission.settled_at = func.now()
+    for outflow in _carried(submission_id):
+        _refuse(outflow, f"custody declined: {reason}")
+        _hand_to_a_person(outflow, "custody_declined", reason)
+
+
+def _locked(submission_id: int) -> Submission:
+    found = db.session.scalar(
+        select(Submission)
+        .where(Submission.id == submission_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    assert found is not None
+    return found
+
+
+def _carried(submission_id: int) -> Sequence[Outflow]:
+    return db.session.scalars(
+        select(Outflow)
+        .where(Outflow.submission_id == submission_id, Outflow.state == "sent")
+        .order_by(Outflow.operation_index)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> None:
+    """Note the end in a ledger, the channel's new sequence number, and what it cost."""
+    submission.state = state
+    submission.is_used_up = True
+    submission.ledger = found.ledger
+    submission.fee_charged = found.fee_charged
+    verdict = found.verdict
+    submission.codes = " ".join((verdict.code, *verdict.operation_codes))[:500]
+    submission.settled_at = func.now()
+    db.session.execute(
+        update(Channel)
+        .where(Channel.id == submission.channel_id)
+        .values(sequence=func.greatest(Channel.sequence, submission.sequence))
+    )
+    cost = found.fee_charged
+    books.post(
+        f"submission {submission.id} fee",
+        [("network_fees", NATIVE, cost), ("treasury", NATIVE, -cost)],
+    )
+
+
+def _book_done(outflow: Outflow) -> None:
+    account = "starting_balances" if outflow.form == "establish" else "in_transit"
+    books.post(
+        f"outflow {outflow.id} done",
+        [(account, outflow.asset, outflow.amount), ("treasury", outflow.asset, -outflow.amount)],
+        outflow.transaction_id,
+    )
+
+
+def _end_one(outflow: Outflow, code: str | None) -> None:
+    if code is None:
+        _requeue(outflow)
+    elif code in _LIQUIDITY_CODES:
+        _requeue(outflow)
+        outflow.not_before = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, _LIQUIDITY_PAUSE_S)
+        cases.open_case(
+            "waits_for_liquidity",
+            f"{outflow.source}/{outflow.asset}/{code}",
+            note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
+            asset=outflow.asset,
+        )
+    elif code in _TRUST_CODES:
+        _refuse(outflow, code)
+        happened(Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key))
+    elif code in _LOOK_AGAIN_CODES:
+        _refuse(outflow, code)
+        _look_again(outflow)
+    else:
+        _refuse(outflow, code)
+        _hand_to_a_person(outflow, "ledger_refused", code)
+
+
+def _look_again(outflow: Outflow) -> None:
+    """Let the deposit be looked at anew; one that only lacked its account never moved."""
+    if outflow.form == "establish":
+        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.transaction_id), LEDGER_LANE)])
+    else:
+        happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+
+
+def _requeue(outflow: Outflow) -> None:
+    outflow.state = "prepared"
+    outflow.is_alone = True
+    outflow.submission_id = None
+    outflow.operation_index = None
+
+
+def _refuse(outflow: Outflow, reason: str) -> None:
+    outflow.state = "refused"
+    outflow.settled_at = func.now()
+    outflow.note = reason[:500]
+    if outflow.form != "establish":
+        books.post(
+            f"outflow {outflow.id} refused",
+            [
+                ("customer", outflow.asset, -(outflow.amount + outflow.amount_fee)),
+                ("fees", outflow.asset, outflow.amount_fee),
+                ("in_transit", outflow.asset, outflow.amount),
+            ],
+            outflow.transaction_id,
+        )
+    db.session.flush()
+
+
+def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
+    cases.open_case(
+        reason,
+        outflow.key,
+        note=note,
+        transaction_id=outflow.transaction_id,
+        asset=outflow.asset,
+        amount_owed=outflow.amount + outflow.amount_fee,
+    )
+    if outflow.form != "establish":
+        happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+    happened(Happening(outflow.transaction_id, Event.HELD, outflow.key))
