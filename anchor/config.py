@@ -32,6 +32,8 @@ NAMES = (
     "ANCHOR_JWT_SECRET",
     "ANCHOR_DATA_DIR",
 )
+#: What `flask anchor up` tells its own processes in development mode, and no setting.
+PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 _SEED = re.compile(r"S[A-Z2-7]{55}")
 _ACCOUNT = re.compile(r"G[A-Z2-7]{55}")
