@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of itself when imported
 
 
-def create_app(settings: "Settings | None" = None) -> "Flask":
-    """Put the house together.
+def create_app(settings: "Settings | None" = None, *, doors: bool = True) -> "Flask":
+    """Put the house together; `doors` are the HTTP endpoints, which `flask anchor …` never has.
 
     Without `settings` they are read from the environment and the configuration file, or
     made in development mode. A broken configuration ends the process with one sentence
@@ -22,4 +22,4 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """
     from anchor.composition import create_app as build
 
-    return build(settings)
+    return build(settings, doors=doors)

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from anchor import blueprints, config, development, schema
+from anchor import development
 from anchor.config import Settings
 from anchor.errors import AnchorError
-from anchor.extensions import House, db, migrate, refuse_inside_transaction
+from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
 from anchor.integrations.registry import load_custody, load_rails
 from anchor.ledger import outside
@@ -19,20 +19,25 @@ from anchor.ledger.horizon import HorizonGateway
 MAX_BODY_BYTES = 1_000_000
 #: A host that froze in the middle of a transaction keeps no row from the others for long.
 _SESSION = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
-#: Commands that look at the schema or mend it: our own, and Flask-Migrate's group.
-_MENDING = frozenset({"doctor", "migrate", "db"})
+#: Commands that look at the schema or mend it.
+_MENDING = frozenset({"doctor", "migrate"})
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask:
     """Return the application; see `anchor.create_app`."""
+    words = _command()
+    # Flask asks the application for a command that it does not know: `flask db …`.
+    is_asked = len(words) == 1
     try:
-        settings = settings or read_settings()
+        settings = settings or development.read_settings()
         rails = load_rails(
             {rail for policy in settings.assets.values() for rail in policy.rails},
             settings.rails,
         )
         custody = _custody(settings)
-        if not (settings.development or settings.testing or _is_mending()):
+        if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
+            from anchor import schema  # and so Alembic, which few processes need
+
             schema.demand_head(settings.database_url)
     except AnchorError as error:
         sys.exit(str(error))
@@ -54,21 +59,19 @@ def create_app(settings: Settings | None = None) -> Flask:
         },
     )
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(schema.folder()))
+    if is_asked:
+        from anchor import schema
+
+        schema.serve_flask_migrate(app)
     gateway = HorizonGateway(settings.horizon_url, settings.network_passphrase)
     app.extensions["anchor"] = House(settings, gateway, rails, custody)
     outside.before_call = refuse_inside_transaction
     _logging(settings)
-    blueprints.register(app, settings)
+    if doors and "anchor" not in words:
+        from anchor import blueprints  # a third of a process' memory
+
+        blueprints.register(app, settings)
     return app
-
-
-def read_settings() -> Settings:
-    """Read the settings, or prepare development mode; raise `Misconfigured`."""
-    environ = config.environment()
-    if config.is_development(environ):
-        return development.settings(environ)
-    return config.load(environ)
 
 
 def _custody(settings: Settings) -> Signer | Custodian | None:
@@ -79,14 +82,14 @@ def _custody(settings: Settings) -> Signer | Custodian | None:
     return found[settings.custody]
 
 
-def _is_mending() -> bool:
-    """Tell whether this process runs a command that may find the database off head."""
+def _command() -> list[str | None]:
+    """Return the words of the command under way, as far as Flask knows them, the last first."""
     context = click.get_current_context(silent=True)
+    words = []
     while context is not None:
-        if context.info_name in _MENDING:
-            return True
+        words.append(context.info_name)
         context = context.parent
-    return False
+    return words
 
 
 def _logging(settings: Settings) -> None:

@@ -34,6 +34,8 @@ NAMES = (
     "ANCHOR_CHANNEL_SECRET",
     "ANCHOR_DATA_DIR",
 )
+#: What `flask anchor up` tells its own processes in development mode, and no setting.
+PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 _JWT_SECRET_MIN = 32
 #: The lumens, in stroops, without which no account is: two base reserves.

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import click
 
-from anchor import config, embedded, keeping, schema
+from anchor import config, embedded, keeping
 from anchor.config import TESTNET_PASSPHRASE, Settings
 from anchor.errors import Misconfigured
-from anchor.sandbox.ground import CODE, Keys, establish, new_keys
+from anchor.sandbox import CODE
 
 WEB_PORT = 8000
 
@@ -57,6 +57,12 @@ url = "{bank}"
 """
 
 
+def read_settings() -> Settings:
+    """Read the settings, or prepare development mode; raise `Misconfigured`."""
+    environ = config.environment()
+    return settings(environ) if config.is_development(environ) else config.load(environ)
+
+
 def folder(environ: Mapping[str, str]) -> Path:
     """Return the folder of development mode."""
     return Path(environ.get("ANCHOR_DATA_DIR") or ".anchor").resolve()
@@ -66,6 +72,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
     """Prepare the folder, start or find its servers, migrate, and return the settings.
 
     Safe to call from several processes at once; everything lives as long as one of them.
+    A process of `flask anchor up`, which prepared it all, only joins in.
     """
     root = folder(environ)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,52 +129,67 @@ def leave(environ: Mapping[str, str], timeout_s: int) -> None:
 
 def issuer_secret(environ: Mapping[str, str]) -> str:
     """Return the secret key of the sandbox's issuer, which a demo wallet is given money with."""
-    return _secrets(folder(environ))[0].issuer
+    return _secrets(folder(environ))["issuer"]
 
 
 def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
     servers = embedded.use(root / "servers")
     ready = keeping.use(root / "sandbox", "anchor.sandbox.keeper", TESTNET_PASSPHRASE)
     url = str(ready["url"])
-    keys, others = _secrets(root)
-    establish(url, TESTNET_PASSPHRASE, keys)
-    port = _port(root, environ)
-    file = root / "anchor.toml"
-    text = _FILE.format(
-        passphrase=TESTNET_PASSPHRASE,
-        code=CODE,
-        issuer=keys.issuer_id,
-        distribution=keys.distribution_id,
-        bank=f"{url}/bank",
-    )
-    if not file.exists():
-        keeping.write_private(file, text)
+    is_prepared = config.PREPARED in environ
+    if not is_prepared:
+        _lay_ground(root, url)
+    known = _secrets(root)
     made = {
-        "ANCHOR_CONFIG": str(file),
-        "ANCHOR_PUBLIC_URL": f"http://localhost:{port}",
+        "ANCHOR_CONFIG": str(root / "anchor.toml"),
+        "ANCHOR_PUBLIC_URL": f"http://localhost:{_port(root, environ)}",
         "ANCHOR_DATABASE_URL": servers.database_url,
         "ANCHOR_BROKER_URL": servers.broker_url,
         "ANCHOR_HORIZON_URL": url,
-        "ANCHOR_SIGNING_SECRET": keys.signing,
-        "ANCHOR_JWT_SECRET": others["jwt"],
-        "ANCHOR_CHANNEL_SECRET": others["channel"],
-        f"{config.DISTRIBUTION_PREFIX}{CODE}": keys.distribution,
+        "ANCHOR_SIGNING_SECRET": known["signing"],
+        "ANCHOR_JWT_SECRET": known["jwt"],
+        "ANCHOR_CHANNEL_SECRET": known["channel"],
+        f"{config.DISTRIBUTION_PREFIX}{CODE}": known["distribution"],
     }
-    named = {name: value for name, value in environ.items() if name.startswith("ANCHOR_")}
+    named = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("ANCHOR_") and name != config.PREPARED
+    }
     found = config.load(made | named, development=True)
-    schema.upgrade(found.database_url)
+    if not is_prepared:
+        from anchor import schema
+
+        schema.upgrade(found.database_url)
     return found
 
 
-def _secrets(root: Path) -> tuple[Keys, dict[str, str]]:
-    """Return the keys of the sandbox's accounts, and the other secrets; made when missing."""
+def _lay_ground(root: Path, url: str) -> None:
+    """Make the keys, their accounts and the configuration, where they are missing."""
+    from anchor.sandbox import ground  # it brings stellar_sdk, a third of a process' memory
+
     file = root / "secrets.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else asdict(new_keys())
+    known = _secrets(root) if file.exists() else asdict(ground.new_keys())
     missing = {"jwt", "channel"} - known.keys()
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         keeping.write_private(file, json.dumps(known))
-    return Keys(known["signing"], known["issuer"], known["distribution"]), known
+    keys = ground.Keys(known["signing"], known["issuer"], known["distribution"])
+    ground.establish(url, TESTNET_PASSPHRASE, keys)
+    if not (root / "anchor.toml").exists():
+        text = _FILE.format(
+            passphrase=TESTNET_PASSPHRASE,
+            code=CODE,
+            issuer=keys.issuer_id,
+            distribution=keys.distribution_id,
+            bank=f"{url}/bank",
+        )
+        keeping.write_private(root / "anchor.toml", text)
+
+
+def _secrets(root: Path) -> dict[str, str]:
+    known: dict[str, str] = json.loads((root / "secrets.json").read_text(encoding="utf-8"))
+    return known
 
 
 def _port(root: Path, environ: Mapping[str, str]) -> int:

@@ -43,6 +43,12 @@ def use(folder: Path, module: str, *arguments: str, timeout_s: int = 60) -> dict
         os.close(starting)
 
 
+def pass_on() -> None:
+    """Let the program that this process becomes by exec hold its locks."""
+    for descriptor in _held.values():
+        os.set_inheritable(descriptor, True)
+
+
 def let_go(folder: Path) -> None:
     """Stop using what is kept in `folder`, before this process ends."""
     descriptor = _held.pop(folder.resolve(), None)

@@ -6,10 +6,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask import Flask
+from flask_migrate import Migrate
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from anchor.errors import Misconfigured, Unavailable
+from anchor.extensions import db
 
 
 def folder() -> Path:
@@ -52,6 +55,11 @@ def demand_head(database_url: str) -> None:
             f"The database is at revision {at}, and this version needs {head}: "
             "run `flask anchor migrate` first."
         )
+
+
+def serve_flask_migrate(app: Flask) -> None:
+    """Let the commands `flask db …` find the migrations of an application."""
+    Migrate(app, db, directory=str(folder()))
 
 
 def _config(database_url: str) -> Config:

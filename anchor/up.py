@@ -2,63 +2,24 @@
 
 import os
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
-from typing import TextIO
+from typing import NoReturn
 from urllib.parse import urlsplit
 
+import click
 from rich.console import Console
 
-from anchor import config, development
-from anchor.composition import read_settings
+from anchor import config, development, keeping, processes
 from anchor.config import Settings
 from anchor.errors import Misconfigured
 from anchor.sandbox.demo import Demo
-from anchor.supervisor import Child, Supervisor
+from anchor.supervisor import Supervisor
 
 #: How long a demo waits for its servers' end; others may use them for longer.
 _LEAVE_S = 15
-
-
-def children(settings: Settings, web_fd: int) -> list[Child]:
-    """Return the four kinds of process; without a broker, the services in loops.
-
-    The web answers on the listening socket `web_fd`, so that its port is ours all the time.
-    """
-    scripts = Path(sys.executable).parent
-    flask = [str(scripts / "flask"), "--app", "anchor:create_app()", "anchor"]
-    env = config.environment() | {
-        "TZ": "UTC",
-        "PYTHONUNBUFFERED": "1",
-        "ANCHOR_PUBLIC_URL": settings.public_url,
-    }
-    web = [
-        *(str(scripts / "gunicorn"), "anchor:create_app()", "--bind", f"fd://{web_fd}"),
-        *("--workers", "1", "--threads", "8", "--log-level", "warning", "--no-control-socket"),
-    ]
-    argvs: dict[str, list[str]] = {"web": web}
-    if settings.broker_url:
-        argvs |= {
-            "workers": [
-                *(str(scripts / "dramatiq"), "anchor.actors", "--processes", "1"),
-                *("--threads", "8", "--worker-shutdown-timeout", "5000"),
-            ],
-            "scheduler": [str(scripts / "periodiq"), "anchor.actors"],
-            "stream": [*flask, "watch-transactions", "-x", "--use-dramatiq"],
-        }
-    else:
-        argvs |= {
-            "stream": [*flask, "watch-transactions"],
-            "payouts": [*flask, "execute-outgoing-transactions", "--loop", "--interval", "1"],
-            "polls": [*flask, "poll-outgoing-transactions", "--loop", "--interval", "5"],
-            "trust": [*flask, "check-trustlines", "--loop", "--interval", "10"],
-            "work": [*flask, "work", "--loop", "--interval", "1"],
-        }
-    fds = {"web": (web_fd,)}
-    return [Child(name, argv, env, fds=fds.get(name, ())) for name, argv in argvs.items()]
 
 
 def _prepared() -> tuple[Settings, socket.socket]:
@@ -66,8 +27,8 @@ def _prepared() -> tuple[Settings, socket.socket]:
     environ = config.environment()
     if config.is_development(environ):
         listening = development.web_socket(environ)
-        return read_settings(), listening
-    settings = read_settings()
+        return development.settings(environ), listening
+    settings = config.load(environ)
     port = urlsplit(settings.public_url).port or development.WEB_PORT
     found = development.listen(port)
     if found is None:
@@ -75,12 +36,22 @@ def _prepared() -> tuple[Settings, socket.socket]:
     return settings, found
 
 
-def up(output: TextIO = sys.stdout) -> None:
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return what the processes find in their environment."""
+    made = {"TZ": "UTC", "PYTHONUNBUFFERED": "1", "ANCHOR_PUBLIC_URL": settings.public_url}
+    if settings.development:
+        made[config.PREPARED] = "yes"
+    return config.environment() | made
+
+
+def up() -> NoReturn:
     """Run everything until SIGINT or SIGTERM; `Misconfigured` before anything is started."""
     settings, listening = _prepared()
-    supervisor = Supervisor(children(settings, listening.fileno()), output=output)
-    supervisor.say("anchor", f"{settings.public_url} on {settings.horizon_url}; Ctrl-C ends it")
-    supervisor.run()
+    click.echo(f"{settings.public_url} on {settings.horizon_url}; Ctrl-C ends it")
+    keeping.pass_on()
+    processes.become(
+        listening.fileno(), has_broker=bool(settings.broker_url), env=_environment(settings)
+    )
 
 
 def demo(*, once: bool, log: Path) -> bool:
@@ -100,7 +71,9 @@ def demo(*, once: bool, log: Path) -> bool:
     log.parent.mkdir(parents=True, exist_ok=True)
     result: list[bool] = []
     with log.open("w", encoding="utf-8") as output:
-        supervisor = Supervisor(children(settings, listening.fileno()), output=output)
+        has_broker, env = bool(settings.broker_url), _environment(settings)
+        kinds = processes.children(listening.fileno(), has_broker=has_broker, env=env)
+        supervisor = Supervisor(kinds, output=output)
 
         def withdraw() -> None:
             run = Demo(settings, issuer, console, began)

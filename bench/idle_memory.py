@@ -32,7 +32,7 @@ KINDS = (
     ("gunicorn", "web"),
     ("dramatiq", "workers"),
     ("periodiq", "scheduler"),
-    ("anchor up", "up, the supervisor"),
+    ("anchor.processes", "up, the supervisor"),
     ("multiprocessing", "workers"),
     ("import os, signal", "guard of the process groups"),
 )

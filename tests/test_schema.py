@@ -1,5 +1,9 @@
 """Models and migrations are one schema, and each migration goes up and down."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -8,6 +12,7 @@ from sqlalchemy import create_engine
 
 from anchor import schema
 from anchor.extensions import db
+from tests.test_config import GOOD, environ
 from tests.world import World
 
 _SHAPE = """
@@ -53,6 +58,28 @@ def test_each_migration_goes_up_and_down(database_url: str) -> None:
         schema.upgrade(database_url, revision)
     assert _shape(database_url) == whole
     assert schema.standing(database_url) == (revisions[-1], revisions[-1])
+
+
+def test_flask_migrate_mends_a_database_that_no_other_command_works_on(
+    database_url: str, tmp_path: Path
+) -> None:
+    text = GOOD + '[rails.bank]\nurl = "http://bank.example"\n'
+    env = environ(tmp_path, text, ANCHOR_DATABASE_URL=database_url) | {"PATH": os.defpath}
+
+    def flask(*words: str) -> "subprocess.CompletedProcess[str]":
+        program = str(Path(sys.executable).parent / "flask")
+        argv = [program, "--app", "anchor:create_app()", *words]
+        return subprocess.run(
+            argv, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    schema.downgrade(database_url, "base")
+    refused = flask("anchor", "status")
+    assert refused.returncode == 1
+    assert "run `flask anchor migrate` first" in refused.stderr
+    upgraded = flask("db", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert flask("anchor", "status").returncode == 0
 
 
 def test_a_memo_holds_a_full_uint64_and_nothing_more(world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from dramatiq.middleware import CurrentMessage
 from periodiq import CronSpec
 
-from anchor.actors.setup import actor, app
+from anchor.actors.setup import actor, settings
 from anchor.schedule import OFF, SERVICES
 from anchor.services import passes
 
@@ -21,8 +21,7 @@ class Scheduled:
         self._service = service
 
     def _spec(self) -> CronSpec | None:
-        schedule = app().extensions["anchor"].settings.schedule
-        spec = schedule.get(self._service, SERVICES[self._service])
+        spec = settings().schedule.get(self._service, SERVICES[self._service])
         return None if spec == OFF else CronSpec.parse(spec)
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The broker, which connects when it is first used, and the application behind the actors."""
 
 import functools
+import sys
 from threading import Lock
 from typing import Any
 
@@ -13,7 +14,9 @@ from flask import Flask, has_app_context
 from periodiq import PeriodiqMiddleware
 from redis.connection import ConnectionPool
 
-from anchor import config, create_app
+from anchor import config, create_app, development
+from anchor.config import Settings
+from anchor.errors import AnchorError
 
 #: redis-py's own five seconds strand messages in a live worker when the server pauses.
 _WORKER_OPTIONS = {"socket_timeout": 60, "health_check_interval": 30}
@@ -25,15 +28,27 @@ _lock = Lock()
 _app: Flask | None = None
 
 
-def app() -> Flask:
-    """Return the application of this process, made at first use.
+@functools.cache
+def settings() -> Settings:
+    """Return the settings of this process, read at first use: all that a scheduler needs.
 
     Ends the process with its sentences where the configuration is broken.
     """
+    if _app is not None:
+        found: Settings = _app.extensions["anchor"].settings
+        return found
+    try:
+        return development.read_settings()
+    except AnchorError as error:
+        sys.exit(str(error))
+
+
+def app() -> Flask:
+    """Return the application of this process, made at first use; it may end as in `settings`."""
     global _app  # noqa: PLW0603
     with _lock:
         if _app is None:
-            _app = create_app()
+            _app = create_app(settings(), doors=False)
         return _app
 
 
@@ -61,7 +76,7 @@ class LatePool(ConnectionPool):
 
 
 def _broker_url() -> str:
-    url = app().extensions["anchor"].settings.broker_url
+    url = settings().broker_url
     if url is None:
         raise SystemExit("ANCHOR_BROKER_URL is not set, and workers need a broker.")
     return str(url)

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,9 +15,6 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import psycopg
-import redis
-
 from anchor.embedded import binaries
 from anchor.embedded.binaries import Binaries
 from anchor.errors import Unavailable
@@ -25,6 +23,7 @@ from anchor.keeping import Post, last_line, write_private
 NOBODY = 65534
 _START_S = 50
 _STATE = "state.json"
+_STATE_LINE = 8
 _PR_SET_PDEATHSIG = 1
 _LOOK_S = 0.3
 
@@ -81,15 +80,15 @@ class Keeper:
         found = binaries.find()
         if os.geteuid() == 0:
             found = binaries.copy_to(found, self.base)
-        self._start_valkey(found)
-        self._start_postgres(found)
-        self._wait_for("valkey", self._ping_valkey)
-        self._wait_for("postgres", self._make_database)
+        valkey = self._start_valkey(found)
+        postgres = self._start_postgres(found)
+        self._wait_for("valkey", valkey, self._valkey_answers)
+        self._wait_for("postgres", postgres, lambda: self._postgres_is_ready(postgres.pid))
         self.post.publish(
             {"database_url": self._database_url("anchor"), "broker_url": self._broker_url()}
         )
 
-    def _start_valkey(self, found: Binaries) -> None:
+    def _start_valkey(self, found: Binaries) -> subprocess.Popen[bytes]:
         data = self._own(self.base / "valkey")
         config = data / "valkey.conf"
         lines = [
@@ -104,12 +103,12 @@ class Keeper:
         ]
         write_private(config, "\n".join(lines) + "\n")
         self._give(config)
-        self._spawn("valkey", [str(found.valkey), str(config)], signal.SIGTERM)
+        return self._spawn("valkey", [str(found.valkey), str(config)], signal.SIGTERM)
 
-    def _start_postgres(self, found: Binaries) -> None:
+    def _start_postgres(self, found: Binaries) -> subprocess.Popen[bytes]:
         data = self.base / "postgres"
         if not (data / "PG_VERSION").exists():
-            self._initdb(found, data)
+            self._make_cluster(found, data)
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.state["postgres_port"],
@@ -124,74 +123,96 @@ class Keeper:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         argv = [str(found.postgres / "postgres"), "-D", str(data), *options]
-        self._spawn("postgres", argv, signal.SIGINT)
+        return self._spawn("postgres", argv, signal.SIGINT)
 
-    def _initdb(self, found: Binaries, data: Path) -> None:
-        self._own(data)
+    def _make_cluster(self, found: Binaries, data: Path) -> None:
+        """Make PostgreSQL's folder with the database in it, whole or not at all."""
+        part = data.with_name("postgres.part")
+        shutil.rmtree(part, ignore_errors=True)
+        self._own(part)
         password = self.base / "password"
         write_private(password, self.state["password"])
         self._give(password)
         try:
-            made = subprocess.run(  # noqa: S603
-                [
-                    str(found.postgres / "initdb"),
-                    f"--pgdata={data}",
-                    "--username=anchor",
-                    "--auth=scram-sha-256",
-                    f"--pwfile={password}",
-                    "--encoding=UTF8",
-                    "--locale=C",
-                    "--no-sync",
-                ],
-                check=False,
-                capture_output=True,
-                cwd="/",
-                env={"PATH": os.defpath, "TZ": "UTC"},
-                timeout=_START_S,
-                **self._identity(),
+            self._once(
+                str(found.postgres / "initdb"),
+                f"--pgdata={part}",
+                "--username=anchor",
+                "--auth=scram-sha-256",
+                f"--pwfile={password}",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
             )
         finally:
             password.unlink()
-        if made.returncode:
-            raise Unavailable(f"PostgreSQL's initdb failed: {last_line(made.stderr)}")
+        self._once(
+            *(str(found.postgres / "postgres"), "--single", "-D", str(part)),
+            *("-c", "exit_on_error=on", "-c", "log_min_messages=fatal", "postgres"),
+            stdin=b"CREATE DATABASE anchor\n",
+        )
+        part.rename(data)
 
-    def _spawn(self, name: str, argv: list[str], on_death: signal.Signals) -> None:
+    def _once(self, *argv: str, stdin: bytes = b"") -> None:
+        """Run one of PostgreSQL's programs to its end."""
+        done = subprocess.run(  # noqa: S603
+            argv,
+            check=False,
+            capture_output=True,
+            input=stdin,
+            cwd="/",
+            env={"PATH": os.defpath, "TZ": "UTC"},
+            timeout=_START_S,
+            **self._identity(),
+        )
+        if done.returncode:
+            name = Path(argv[0]).name
+            raise Unavailable(f"PostgreSQL's {name} failed: {last_line(done.stderr)}")
+
+    def _spawn(
+        self, name: str, argv: list[str], on_death: signal.Signals
+    ) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes.append(
-                subprocess.Popen(  # noqa: S603
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd="/",
-                    env={"PATH": os.defpath, "TZ": "UTC"},
-                    preexec_fn=_dies_with_parent(on_death),  # noqa: PLW1509 - no threads here
-                    **self._identity(),
-                )
+            process = subprocess.Popen(  # noqa: S603
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={"PATH": os.defpath, "TZ": "UTC"},
+                preexec_fn=_dies_with_parent(on_death),  # noqa: PLW1509 - no threads here
+                **self._identity(),
             )
+        self.processes.append(process)
+        return process
 
-    def _wait_for(self, name: str, ready: Callable[[], None]) -> None:
+    def _wait_for(
+        self, name: str, process: subprocess.Popen[bytes], is_ready: Callable[[], bool]
+    ) -> None:
         deadline = monotonic() + _START_S
-        while True:
-            try:
-                return ready()
-            except (psycopg.OperationalError, redis.ConnectionError) as error:
-                dead = any(process.poll() is not None for process in self.processes)
-                if dead or monotonic() > deadline:
-                    log = (self.folder / f"{name}.log").read_bytes()
-                    raise Unavailable(f"{name} did not start: {last_line(log)}") from error
-                sleep(0.03)
+        while not is_ready():
+            if process.poll() is not None or monotonic() > deadline:
+                log = (self.folder / f"{name}.log").read_bytes()
+                raise Unavailable(f"{name} did not start: {last_line(log)}")
+            sleep(0.03)
 
-    def _ping_valkey(self) -> None:
-        with redis.Redis.from_url(self._broker_url(), socket_timeout=5) as client:
-            client.ping()
+    def _valkey_answers(self) -> bool:
+        """Ask over a bare socket: a client library would stay in memory for this alone."""
+        address = ("127.0.0.1", self.state["valkey_port"])
+        try:
+            with socket.create_connection(address, timeout=5) as connection:
+                connection.sendall(f"AUTH {self.state['password']}\r\nPING\r\nQUIT\r\n".encode())
+                return b"+PONG" in connection.makefile("rb").read()
+        except OSError:
+            return False
 
-    def _make_database(self) -> None:
-        url = self._database_url("postgres").replace("+psycopg", "")
-        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'anchor'")
-            if known.fetchone() is None:
-                connection.execute("CREATE DATABASE anchor")
+    def _postgres_is_ready(self, pid: int) -> bool:
+        """Look where `pg_ctl` looks: PostgreSQL writes its state behind its process id."""
+        try:
+            lines = (self.base / "postgres" / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) == _STATE_LINE and lines[0] == str(pid) and lines[-1].strip() == "ready"
 
     def _database_url(self, name: str) -> str:
         password, port = self.state["password"], self.state["postgres_port"]

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from anchor.config import Settings
-from anchor.sandbox.ground import CODE
+from anchor.sandbox import CODE
 from anchor.sandbox.wallet import Wallet, WalletError
 
 AMOUNT = "100"

@@ -7,7 +7,8 @@ from stellar_sdk import Asset, Keypair, Server, TransactionBuilder
 from stellar_sdk.client.requests_client import RequestsClient
 from stellar_sdk.exceptions import NotFoundError
 
-CODE = "USDC"
+from anchor.sandbox import CODE
+
 _FLOAT = "1000000"
 
 

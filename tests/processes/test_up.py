@@ -73,19 +73,25 @@ def test_up_ends_all_on_a_signal(stage: Stage, number: signal.Signals) -> None:
     until(lambda: not alive(stage), 15, "for everything to end")
 
 
-def test_up_restarts_a_child_and_leaves_nothing_when_it_is_killed(stage: Stage) -> None:
+def keepers(stage: Stage) -> dict[int, str]:
+    """The keepers of the stage's folder."""
+    lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in alive(stage)}
+    return {pid: line for pid, line in lines.items() if ".keeper\0" in line}
+
+
+def test_up_restarts_its_children_and_leaves_nothing_when_it_is_killed(stage: Stage) -> None:
     process = started(stage)
-    before = children(process)
-    os.kill(before["watch-transactions"], signal.SIGKILL)
-    os.kill(before["gunicorn"], signal.SIGKILL)
+    before, kept = children(process), keepers(stage)
+    assert len(kept) == 2
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
     until(
-        lambda: all(
-            children(process).get(kind) not in {None, before[kind]}
-            for kind in ("watch-transactions", "gunicorn")
-        ),
+        lambda: all(children(process).get(kind) not in {None, before[kind]} for kind in before),
         30,
         "for restarts",
     )
+    until(stage._answers, 30, "for the web")
+    assert keepers(stage) == kept, "the servers stayed, though up alone used them for a while"
     process.kill()
     process.wait()
     began = monotonic()
