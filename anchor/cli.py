@@ -15,7 +15,7 @@ from flask.cli import AppGroup, ScriptInfo, with_appcontext
 
 from anchor.errors import AnchorError, NotFound
 from anchor.extensions import gateway, settings
-from anchor.services import jobs, networks, passes, standing
+from anchor.services import jobs, networks, passes, standing, sweeps
 from anchor.services.transactions import PAY_OUT
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class _Lanes:
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._surprised = False
-        self.tally = jobs.Tally()
+        self.tally = sweeps.Tally()
 
     @property
     def failed(self) -> bool:
@@ -166,7 +166,7 @@ class _Lanes:
             self._surprised = True
 
 
-def _summary(name: str, tally: jobs.Tally, failed: bool, *, as_json: bool) -> None:
+def _summary(name: str, tally: sweeps.Tally, failed: bool, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"service": name, **vars(tally), "failed": failed}))
     else:

@@ -10,7 +10,7 @@ from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 from anchor.config import AssetPolicy
 from anchor.extensions import db, transaction
 from anchor.lifecycle import Event, Kind, Status
-from anchor.services import jobs, passes  # noqa: F401 - the kinds of job are declared
+from anchor.services import passes, sweeps  # noqa: F401 - the kinds of job are declared
 from anchor.services.deposit_payments import DRIVE, PAY_ON_LEDGER
 from anchor.services.transactions import CHECK_TRUST, Happening, happened
 from tests.waiting import until
@@ -83,7 +83,7 @@ class Bench:
 
     def work(self) -> None:
         """Do whatever is due of deposits, once."""
-        jobs.work_off([PAY_ON_LEDGER, CHECK_TRUST, DRIVE])
+        sweeps.work_off([PAY_ON_LEDGER, CHECK_TRUST, DRIVE])
 
     def wait(self, row_id: str, status: str = "completed") -> None:
         """Work until a deposit has a status."""

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from anchor.errors import Unavailable
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Outcome, OutgoingTransaction, Sent
-from anchor.services import jobs, outflows, passes, payouts
+from anchor.services import jobs, outflows, passes, payouts, sweeps
 from anchor.services.payouts import POLL
 from tests.puppets import Puppet, due_now, puppet
 from tests.world import World
@@ -35,7 +35,7 @@ def answer(rail: Puppet, how: Any) -> None:
     rail.poll_outgoing_transactions = poll  # type: ignore[method-assign]
 
 
-def poll(world: World) -> jobs.Tally:
+def poll(world: World) -> sweeps.Tally:
     passes.owe(POLLS)
     return passes.work_off(POLLS, "bank")
 

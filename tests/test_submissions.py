@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from stellar_sdk import Keypair, MuxedAccount
 
-from anchor.services import jobs
+from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench
 from tests.world import World
@@ -162,7 +162,7 @@ def test_promise_12_one_that_cannot_be_paid_does_not_keep_the_others(bench: Benc
     good = [bench.account() for _ in range(3)]
     bad = bench.account()
     rows = [bench.deposit(each.public_key) for each in (*good, bad)]
-    jobs.work_off([PAY_ON_LEDGER])
+    sweeps.work_off([PAY_ON_LEDGER])
     builder = bench.builder(bad).append_change_trust_op(bench.world.asset, "0")
     bench.world.submit(builder, bad)
     for row_id in rows[:3]:

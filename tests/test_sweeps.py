@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from anchor.extensions import db, transaction
-from anchor.services import jobs, passes, payments
+from anchor.services import jobs, passes, payments, sweeps
 from anchor.services.transactions import PAY_OUT
 from tests.puppets import due_now, puppet
 from tests.world import World
@@ -54,7 +54,7 @@ def test_a_lane_is_rung_for_as_many_jobs_as_may_run_at_once(
     with transaction():
         db.session.execute(text("UPDATE jobs SET rung_at = NULL"))
     rung.clear()
-    assert jobs.ring_due([PAY_OUT]) == ceiling
+    assert sweeps.ring_due([PAY_OUT]) == ceiling
     assert len(rung) == ceiling
     first = rung[0]
     rung.clear()

@@ -36,7 +36,7 @@ from anchor.money import FeeSchedule, parse_amount
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
-from anchor.services import jobs, memos, networks, withdrawals
+from anchor.services import jobs, memos, networks, sweeps, withdrawals
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT, Owner
 from anchor.streams.follower import _Reading
@@ -242,7 +242,7 @@ class World:
 
     def work(self) -> int:
         """Do what is due of the payouts and polls; return how many jobs ran."""
-        return jobs.work_off([PAY_OUT, POLL]).total
+        return sweeps.work_off([PAY_OUT, POLL]).total
 
     # -- what is known --------------------------------------------------------------------
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -38,8 +37,6 @@ log = logging.getLogger(__name__)
 BACKOFF_MAX_S = 15 * 60
 #: So many new jobs are rung at most as they are owed; a sweep rings the others.
 RING_MAX = 500
-#: A job that was rung and not claimed for so long is rung again.
-RING_AGAIN_S = 55
 
 
 @dataclass(frozen=True)
@@ -85,36 +82,6 @@ class Ran(IntEnum):
     PARKED = 3
 
 
-@dataclass
-class Tally:
-    """How many jobs ended how."""
-
-    done: int = 0
-    postponed: int = 0
-    parked: int = 0
-
-    def add(self, ran: Ran) -> None:
-        """Count one."""
-        self.done += ran is Ran.DONE
-        self.postponed += ran is Ran.POSTPONED
-        self.parked += ran is Ran.PARKED
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.done + other.done,
-            self.postponed + other.postponed,
-            self.parked + other.parked,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.done} done, {self.postponed} postponed, {self.parked} parked"
-
-    @property
-    def total(self) -> int:
-        """All that ran, however they ended."""
-        return self.done + self.postponed + self.parked
-
-
 class Park(Exception):
     """Do this job no more until a person says so; the case that says why is open already."""
 
@@ -144,6 +111,11 @@ _kinds: dict[str, Work] = {}
 def declare(kind: str, work: Work) -> None:
     """Say how jobs of `kind` are done. A kind has one way."""
     _kinds[kind] = work
+
+
+def ceiling(kind: str, lane: str) -> int:
+    """Return how many jobs of a kind may be in hands at once in a lane."""
+    return _kinds[kind].ceiling(lane)
 
 
 def kinds() -> tuple[str, ...]:
@@ -227,7 +199,7 @@ def claim(address: Address) -> Claim | None:
     )
     row = db.session.execute(
         update(Job)
-        .where(*_at(address), *_free(), in_flight < work.ceiling(lane))
+        .where(*_at(address), *is_free(), in_flight < work.ceiling(lane))
         .values(
             leased_until=func.now() + timedelta(seconds=work.lease_s(lane)),
             token=Job.token + 1,
@@ -300,79 +272,6 @@ def _run(claimed: Claim) -> Ran:
     return Ran.DONE
 
 
-def work_off(
-    kinds: Sequence[str],
-    lane: str | None = None,
-    limit: int = 10_000,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Tally:
-    """Do all jobs of these kinds that are due, here and now, until `should_stop` says so."""
-    tally = Tally()
-    seen: set[Address] = set()
-    while tally.total < limit:
-        found = [address for address in _due(kinds, lane, 100) if address not in seen]
-        if not found:
-            break
-        for address in found:
-            if should_stop():
-                return tally
-            seen.add(address)
-            tally.add(run(address))
-    return tally
-
-
-@atomic
-def lanes_due(kinds: Sequence[str]) -> list[str]:
-    """Return the lanes in which a job of these kinds is due."""
-    found = db.session.scalars(select(Job.lane).where(Job.kind.in_(kinds), *_free()).distinct())
-    return sorted(found)
-
-
-def ring_due(kinds: Sequence[str] | None = None) -> int:
-    """Ring what is due and was not rung of late; return how many.
-
-    In each lane as many as its ceiling lets run at once: whoever ends one rings the next,
-    and a rail that hangs does not fill the queue with work that nobody may take.
-    """
-    wanted = tuple(kinds or _kinds)
-    total = 0
-    for lane in lanes_due(wanted):
-        rung = _take_to_ring(wanted, lane)
-        if rung:
-            ring(rung)
-        total += len(rung)
-    return total
-
-
-@atomic
-def _take_to_ring(kinds: Sequence[str], lane: str) -> list[Address]:
-    ceiling = max(_kinds[kind].ceiling(lane) for kind in kinds)
-    found = db.session.execute(
-        update(Job)
-        .where(
-            tuple_(Job.kind, Job.subject_id).in_(
-                select(Job.kind, Job.subject_id)
-                .where(Job.kind.in_(kinds), Job.lane == lane, *_free(), _unrung())
-                .order_by(Job.due_at)
-                .limit(ceiling)
-                .with_for_update(skip_locked=True)
-            )
-        )
-        .values(rung_at=func.now())
-        .returning(Job.kind, Job.subject_id)
-        .execution_options(synchronize_session=False)
-    )
-    return [Address(*row) for row in found]
-
-
-@atomic
-def _due(kinds: Sequence[str], lane: str | None, limit: int) -> list[Address]:
-    query = select(Job.kind, Job.subject_id).where(Job.kind.in_(kinds), *_free())
-    if lane is not None:
-        query = query.where(Job.lane == lane)
-    return [Address(*row) for row in db.session.execute(query.order_by(Job.due_at).limit(limit))]
-
-
 @atomic
 def _done(claimed: Claim) -> None:
     ours = (*_at(claimed), Job.token == claimed.token)
@@ -432,7 +331,7 @@ def _ring_next_of(lane: str) -> None:
     with transaction():
         row = db.session.execute(
             select(Job.kind, Job.subject_id)
-            .where(Job.lane == lane, *_free())
+            .where(Job.lane == lane, *is_free())
             .order_by(Job.due_at)
             .limit(1)
         ).one_or_none()
@@ -449,13 +348,10 @@ def _at(address: Address | Claim) -> tuple[ColumnElement[bool], ...]:
     return Job.kind == address.kind, Job.subject_id == address.subject_id
 
 
-def _free() -> tuple[ColumnElement[bool], ...]:
+def is_free() -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a job may be claimed now."""
     return (
         Job.due_at <= func.now(),
         Job.parked_at.is_(None),
         or_(Job.leased_until.is_(None), Job.leased_until < func.now()),
     )
-
-
-def _unrung() -> ColumnElement[bool]:
-    return or_(Job.rung_at.is_(None), Job.rung_at < func.now() - timedelta(seconds=RING_AGAIN_S))

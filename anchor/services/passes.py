@@ -21,6 +21,7 @@ from anchor.services import (
     payments,
     payouts,
     submissions,
+    sweeps,
     trustlines,
 )
 from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
@@ -61,19 +62,19 @@ def ring(name: str) -> int:
     """Run one pass for workers: owe what is called for, ring what is due; return how many."""
     service = SERVICES[name]
     service.owe()
-    return jobs.ring_due(service.kinds)
+    return sweeps.ring_due(service.kinds)
 
 
 def owe(name: str) -> list[str]:
     """Owe what the statuses call for; return the lanes in which something is due."""
     service = SERVICES[name]
     service.owe()
-    return jobs.lanes_due(service.kinds)
+    return sweeps.lanes_due(service.kinds)
 
 
-def work_off(name: str, lane: str, should_stop: Callable[[], bool] = lambda: False) -> jobs.Tally:
+def work_off(name: str, lane: str, should_stop: Callable[[], bool] = lambda: False) -> sweeps.Tally:
     """Do what is due of a service in one lane, here and now, until `should_stop` says so."""
-    return jobs.work_off(SERVICES[name].kinds, lane, should_stop=should_stop)
+    return sweeps.work_off(SERVICES[name].kinds, lane, should_stop=should_stop)
 
 
 @atomic
