@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from anchor.errors import Rejected
+from anchor.assets import is_secret_key
 from anchor.integrations.custody import (
     Declined,
     KeyHolder,
@@ -10,8 +10,6 @@ from anchor.integrations.custody import (
     SigningAnswer,
     SigningRequest,
 )
-from anchor.ledger.envelopes import hash_of
-from anchor.ledger.keys import account_of, sign
 
 
 @dataclass(repr=False)
@@ -28,10 +26,8 @@ class LocalKeys(KeyHolder):
         if self.options:
             raise ValueError(f"{', '.join(sorted(self.options))} is no option of local keys")
         for account, secret in self.keys.items():
-            try:
-                account_of(secret)
-            except Rejected:
-                raise ValueError(f"the secret for {account} is no secret key (S…)") from None
+            if not is_secret_key(secret):
+                raise ValueError(f"the secret for {account} is no secret key (S…)")
 
     def __repr__(self) -> str:
         return f"LocalKeys({self.name!r}, {len(self.keys)} accounts)"
@@ -41,6 +37,9 @@ class LocalKeys(KeyHolder):
 
         What is signed is the envelope itself: a hash that is another's is declined.
         """
+        from anchor.ledger.envelopes import hash_of  # only who signs needs stellar_sdk
+        from anchor.ledger.keys import sign
+
         known = [self.keys[account] for account in request.accounts if account in self.keys]
         if not known:
             return Declined("no key of these accounts is among the settings")
@@ -51,6 +50,8 @@ class LocalKeys(KeyHolder):
 
     def check(self) -> str:
         """Tell for how many accounts there are keys, and which sign by another than their own."""
+        from anchor.ledger.keys import account_of
+
         others = [account for account, secret in self.keys.items() if account_of(secret) != account]
         sentence = f"signs for {len(self.keys)} accounts"
         return f"{sentence}, by another key for {', '.join(others)}" if others else sentence

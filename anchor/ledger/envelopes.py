@@ -10,7 +10,6 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from stellar_sdk import (
     Asset,
@@ -42,6 +41,7 @@ from stellar_sdk.operation import Operation
 from anchor.errors import Rejected
 from anchor.ledger.gateway import LedgerAccount, Signature
 from anchor.ledger.keys import is_signed
+from anchor.ledger.orders import LedgerOrder, Unsigned
 from anchor.money import MAX_STROOPS, format_amount_7
 
 MAX_ORDERS = 100
@@ -52,42 +52,6 @@ _BALANCE = re.compile(r"0{8}[0-9a-f]{64}")
 _TEXT_MAX = 28
 
 Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
-
-
-@dataclass(frozen=True)
-class LedgerOrder:
-    """One thing to do on the ledger, paid by the source account; `form` is one of
-
-    - ``payment``: `amount` of `asset` to `destination` (``G…`` or ``M…``).
-    - ``create_account``: the account `destination` (``G…``) comes to be with `amount`
-      lumens: how a deposit of ``native`` reaches an account that is not there.
-    - ``establish``: the account comes to be with `starting_balance` lumens and nothing
-      else; of an ``M…`` address the account behind it.
-    - ``claimable_balance``: `amount` of `asset` waits. `destination` (``G…``) may claim it
-      in ledgers that close before `reclaim_at`, and the source in those that close at or
-      after it: never both.
-    - ``claim``: the source claims the balance `balance_id` (72 hex digits).
-
-    Amounts are stroops; `asset` is ``native`` or ``CODE:ISSUER``.
-    """
-
-    form: str
-    destination: str = ""
-    asset: str = "native"
-    amount: int = 0
-    starting_balance: int = 0
-    reclaim_at: int | None = None
-    balance_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Unsigned:
-    """An envelope, the hash to sign and to look up, the most it may cost, and who has to sign."""
-
-    envelope_xdr: str
-    hash: str
-    fee: int
-    sources: tuple[str, ...]
 
 
 def build(

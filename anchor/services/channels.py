@@ -1,23 +1,28 @@
 """Channel accounts: whose sequence numbers carry our submissions, made and looked after."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import Misconfigured
 from anchor.extensions import atomic, db, settings
-from anchor.ledger import keys
 from anchor.ledger.gateway import Gateway
-from anchor.ledger.keys import Keys
 from anchor.models import SUBMISSION_OPEN, Channel, Submission
 from anchor.services import networks
 
+if TYPE_CHECKING:
+    from anchor.ledger.keys import Keys
 
-def keys_of(number: int) -> Keys:
+
+def keys_of(number: int) -> "Keys":
     """Return the keys of a channel; `Misconfigured` without the secret they come from."""
     secret = settings().channel_secret
     if not secret:
         raise Misconfigured("ANCHOR_CHANNEL_SECRET is not set, and channel accounts need it.")
-    return keys.channel_keys(secret, number)
+    from anchor.ledger.keys import channel_keys  # it brings stellar_sdk
+
+    return channel_keys(secret, number)
 
 
 def prepare(gateway: Gateway, source: str) -> None:

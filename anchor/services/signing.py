@@ -7,8 +7,8 @@ from anchor.errors import Unavailable
 from anchor.extensions import atomic, house, settings
 from anchor.integrations.custody import Declined, Later, Signature, Signer, SigningRequest
 from anchor.ledger import envelopes, keys
-from anchor.ledger.envelopes import Unsigned
 from anchor.ledger.gateway import Gateway
+from anchor.ledger.orders import Unsigned
 from anchor.services import cases, channels, settling, slots
 from anchor.services.slots import Slot
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select, update
 
 from anchor.extensions import atomic, db, settings
-from anchor.ledger.envelopes import LedgerOrder
+from anchor.ledger.orders import LedgerOrder
 from anchor.lifecycle import Event
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission
 from anchor.services import networks

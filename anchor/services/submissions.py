@@ -23,9 +23,8 @@ from typing import TypeVar
 
 from anchor.errors import AnchorError
 from anchor.extensions import gateway, transaction
-from anchor.ledger import envelopes
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import channels, jobs, settling, signing, slots
+from anchor.services import channels, jobs, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.slots import Slot
 
@@ -76,6 +75,8 @@ class _Driver:
 
     def round(self) -> None:
         """Fill free channels, hand in what is new, and look up what was handed in."""
+        from anchor.services import signing  # it brings stellar_sdk, a third of the memory
+
         slots.fill(self.source)
         opened = slots.opened(self.source)
         self._each(signing.complete, [slot for slot in opened if not slot.is_ready])
@@ -117,6 +118,8 @@ class _Driver:
         return self.gateway.submit_async(slot.newest.envelope_xdr)
 
     def _conclude(self, chosen: Sequence[Slot]) -> None:
+        from anchor.services import signing
+
         found = {slot.id: holder for slot, holder in self._asked(self._look_up, chosen)}
 
         def settle(_gateway: Gateway, slot: Slot) -> None:
@@ -139,6 +142,8 @@ def _settle(slot: Slot, found: LedgerTransaction) -> None:
     if not found.successful:
         settling.failed(slot.id, found)
         return
+    from anchor.ledger import envelopes
+
     holder = next(each for each in slot.envelopes if found.hash in {each.hash, each.inner_hash})
     balance_ids = {
         place: envelopes.claimable_balance_id(holder.envelope_xdr, place, slot.passphrase)

@@ -11,9 +11,9 @@ from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.ledger import envelopes
-from anchor.ledger.envelopes import LedgerOrder, Unsigned
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.keys import sign
+from anchor.ledger.orders import LedgerOrder, Unsigned
 from anchor.money import STROOPS_PER_UNIT
 from anchor.sandbox.network import Sandbox
 

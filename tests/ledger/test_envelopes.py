@@ -26,9 +26,10 @@ from stellar_sdk.memo import HashMemo, IdMemo, NoneMemo, ReturnHashMemo, TextMem
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.errors import Rejected
 from anchor.ledger import envelopes
-from anchor.ledger.envelopes import LedgerOrder, build
+from anchor.ledger.envelopes import build
 from anchor.ledger.gateway import LedgerAccount, Signature, Signer, SubmissionFailed, Verdict
 from anchor.ledger.keys import account_of, channel_keys, is_signed, sign
+from anchor.ledger.orders import LedgerOrder
 from anchor.money import MAX_STROOPS, to_stroops
 from tests.ledger.chain import XLM, Chain
 
