@@ -229,6 +229,26 @@ def status(*, as_json: bool) -> None:
     sys.exit(EXIT_FAILED if found["problems"] else 0)
 
 
+@group.command("channels")
+@click.option("--count", type=click.IntRange(1, 1000), help="Make the pool so large.")
+@click.option("--lumens", default="5", show_default=True, help="What each channel is to hold.")
+@click.option("--source", help="The distribution account that pays; the first by default.")
+@with_appcontext
+def channels(count: int | None, lumens: str, source: str | None) -> None:
+    """Show the channel accounts; with --count make them, and top up those that hold too little."""
+    from anchor.money import format_amount, parse_amount
+    from anchor.services import channel_pool
+
+    if count is not None:
+        payer, each = source or settings().distribution_accounts[0], parse_amount(lumens)
+        made = channel_pool.grow(gateway(), payer, count, each)
+        filled = channel_pool.top_up(gateway(), payer, each)
+        click.echo(f"{made} channel(s) made, {filled} topped up.")
+    for found in channel_pool.look(gateway()):
+        held = "is not on the ledger" if found.lumens is None else format_amount(found.lumens)
+        click.echo(f"{found.number:4}  {found.account_id}  {held}")
+
+
 @group.command("retry")
 @click.argument("kind")
 @click.argument("subject")

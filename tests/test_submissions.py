@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 from stellar_sdk import Keypair, MuxedAccount
 
+from anchor.cli import group
+from anchor.config import Secret
 from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench
@@ -184,3 +186,32 @@ def test_promise_09_the_books_balance_after_every_end(bench: Bench) -> None:
         "SELECT coalesce(sum(amount), 0) FROM postings WHERE account = 'in_transit'"
     )
     assert in_transit == 0
+
+
+def test_channels_let_many_envelopes_go_out_in_one_ledger(bench: Bench) -> None:
+    run = bench.world.app.test_cli_runner().invoke
+    made = run(group, ["channels", "--count", "4"])
+    assert made.exit_code == 0, made.output
+    assert "4 channel(s) made" in made.output
+    again = run(group, ["channels", "--count", "4"])
+    assert "0 channel(s) made, 0 topped up" in again.output
+    rows = [
+        bench.deposit(
+            bench.account().public_key, destination_memo_type="id", destination_memo=str(number)
+        )
+        for number in range(8)
+    ]
+    for row_id in rows:
+        bench.wait(row_id)
+    channels = bench.sql("SELECT count(DISTINCT channel_id), count(*) FROM submissions")
+    assert channels == [(4, 8)]
+
+
+def test_channels_without_their_secret_are_refused_in_one_sentence(bench: Bench) -> None:
+    found = bench.world.app.extensions["anchor"]
+    bench.world.app.extensions["anchor"] = replace(
+        found, settings=replace(found.settings, channel_secret=Secret(""))
+    )
+    done = bench.world.app.test_cli_runner().invoke(group, ["channels", "--count", "1"])
+    assert done.exit_code == 1
+    assert "ANCHOR_CHANNEL_SECRET is not set" in done.output

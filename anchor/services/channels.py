@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import Misconfigured
@@ -73,34 +73,4 @@ def correct(account_id: str, sequence: int) -> None:
         )
         .values(sequence=sequence)
         .execution_options(synchronize_session=False)
-    )
-
-
-@atomic
-def pool() -> list[Channel]:
-    """Return the channels of the present network, retired ones left out."""
-    query = select(Channel).where(
-        Channel.network_id == networks.current_id(),
-        Channel.number.is_not(None),
-        Channel.retired_at.is_(None),
-    )
-    return list(db.session.scalars(query.order_by(Channel.number)))
-
-
-@atomic
-def next_number() -> int:
-    """Return the number of the next channel to make."""
-    query = select(func.coalesce(func.max(Channel.number), -1) + 1).where(
-        Channel.network_id == networks.current_id()
-    )
-    return int(db.session.execute(query).scalar_one() or 0)
-
-
-@atomic
-def add(number: int, account_id: str) -> None:
-    """Add a channel account that is on the ledger to the pool."""
-    db.session.execute(
-        insert(Channel)
-        .values(network_id=networks.current_id(), account_id=account_id, number=number)
-        .on_conflict_do_nothing()
     )
