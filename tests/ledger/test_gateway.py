@@ -459,6 +459,31 @@ def test_promise_07_a_horizon_that_fails_has_said_nothing(chain: Chain, answer: 
         ask()
 
 
+@pytest.mark.parametrize(
+    "twist",
+    [without("network_passphrase"), having("soon", "history_latest_ledger")],
+)
+def test_half_a_root_is_no_answer(twisted: Any, twist: Callable[[Any], Any]) -> None:
+    door, asked = twisted
+    assert asked.network().latest_ledger > 0
+    door.twist = twist
+    with pytest.raises(Unavailable):
+        asked.network()
+
+
+def test_half_a_page_or_another_ledger_is_no_answer(chain: Chain, twisted: Any) -> None:
+    door, asked = twisted
+    assert asked.ledger(1).sequence == 1
+    assert asked.newest_cursor(chain.treasury) != "0"
+    door.twist = having(2, "sequence")
+    with pytest.raises(Unavailable, match="another ledger"):
+        asked.ledger(1)
+    door.twist = without("_embedded", "records")
+    for ask in (asked.newest_cursor, lambda account: asked.payments_page(account, "0")):
+        with pytest.raises(Unavailable):
+            ask(chain.treasury)
+
+
 def test_every_word_of_room_but_ready_has_its_code() -> None:
     words = {destinations.NO_ACCOUNT, destinations.NO_LINE, destinations.NOT_AUTHORIZED}
     assert set(CODES) == words | {destinations.FULL}
