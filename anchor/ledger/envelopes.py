@@ -150,7 +150,8 @@ def claimable_balance_id(envelope_xdr: str, index: int, passphrase: str) -> str:
 def signatures_in(envelope_xdr: str, keys: Iterable[str], passphrase: str) -> tuple[Signature, ...]:
     """Return those signatures of the envelope (of a bump: the outer ones) that are by `keys`."""
     envelope = _read(envelope_xdr, passphrase)
-    found = [_owner(signature, keys, envelope.hash()) for signature in envelope.signatures]
+    payload, known = envelope.hash(), tuple(keys)
+    found = [_owner(signature, known, payload) for signature in envelope.signatures]
     return tuple(signature for signature in found if signature is not None)
 
 
@@ -161,8 +162,9 @@ def add_signatures(envelope_xdr: str, signatures: Iterable[Signature], passphras
     and for more than the ledger takes.
     """
     envelope = _read(envelope_xdr, passphrase)
+    payload = envelope.hash()
     for signature in signatures:
-        if not is_signed(signature, envelope.hash()):
+        if not is_signed(signature, payload):
             raise Rejected(f"the signature by {signature.key} is not one of this envelope")
         hint = Keypair.from_public_key(signature.key).signature_hint()
         decorated = DecoratedSignature(hint, signature.value)
@@ -192,9 +194,14 @@ def without_surplus(
     """Return the envelope without the signatures that its accounts do not need.
 
     The ledger refuses an envelope with a signature too many (``tx_bad_auth_extra``). Of a
-    bump only the outer signatures are looked at.
+    bump only the outer signatures are looked at. Raises `Rejected` for one that is not
+    signed enough: which signatures it needs is not known yet.
     """
-    used = set().union(*(each or set() for each in _weighed(envelope_xdr, accounts, passphrase)))
+    used: set[int] = set()
+    for each in _weighed(envelope_xdr, accounts, passphrase):
+        if each is None:
+            raise Rejected("the envelope is not signed enough yet")
+        used |= each
     envelope = _read(envelope_xdr, passphrase)
     kept = enumerate(envelope.signatures)
     envelope.signatures = [signature for place, signature in kept if place in used]
@@ -209,9 +216,10 @@ def _weighed(
 ) -> Iterator[set[int] | None]:
     """Yield for each account and threshold the signatures that reach it, or None."""
     envelope = _read(envelope_xdr, passphrase)
+    payload = envelope.hash()
     for account_id, level in dict.fromkeys(_demands(envelope)):
         account = accounts.get(account_id)
-        yield None if account is None else _reached(envelope, account, level)
+        yield None if account is None else _reached(envelope.signatures, payload, account, level)
 
 
 def _demands(envelope: Envelope) -> Iterator[tuple[str, str]]:
@@ -226,15 +234,17 @@ def _demands(envelope: Envelope) -> Iterator[tuple[str, str]]:
         yield (operation.source or transaction.source).account_id, level
 
 
-def _reached(envelope: Envelope, account: LedgerAccount, level: str) -> set[int] | None:
+def _reached(
+    signatures: Sequence[DecoratedSignature], payload: bytes, account: LedgerAccount, level: str
+) -> set[int] | None:
     """Weigh as the ledger does: signature after signature, until the threshold is reached."""
     needed = max(account.low_threshold if level == "low" else account.med_threshold, 1)
     weights = {
         s.key: s.weight for s in account.signers if s.type == "ed25519_public_key" and s.weight
     }
     total, used = 0, set()
-    for place, decorated in enumerate(envelope.signatures):
-        owner = _owner(decorated, weights, envelope.hash())
+    for place, decorated in enumerate(signatures):
+        owner = _owner(decorated, weights, payload)
         if owner is None:
             continue
         total += weights.pop(owner.key)

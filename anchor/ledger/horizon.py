@@ -71,21 +71,25 @@ class HorizonGateway:
     def network(self) -> NetworkState:
         """See `Gateway.network`."""
         root = self._must("/")
-        return NetworkState(
-            passphrase=root["network_passphrase"],
-            oldest_ledger=int(root["history_elder_ledger"]),
-            latest_ledger=int(root["history_latest_ledger"]),
-            latest_closed_at=datetime.fromisoformat(root["history_latest_ledger_closed_at"]),
-        )
+        with strictly("/"):
+            return NetworkState(
+                passphrase=root["network_passphrase"],
+                oldest_ledger=int(root["history_elder_ledger"]),
+                latest_ledger=int(root["history_latest_ledger"]),
+                latest_closed_at=datetime.fromisoformat(root["history_latest_ledger_closed_at"]),
+            )
 
     def ledger(self, sequence: int) -> LedgerMark | None:
         """See `Gateway.ledger`."""
-        found = self._get(f"/ledgers/{sequence}", absent=(404, 410))
+        path = f"/ledgers/{sequence}"
+        found = self._get(path, absent=(404, 410))
         if found is None:
             return None
-        return LedgerMark(
-            int(found["sequence"]), found["hash"], datetime.fromisoformat(found["closed_at"])
-        )
+        with strictly(path):
+            if int(found["sequence"]) != sequence:
+                raise ValueError("another ledger than was asked for")
+            closed_at = datetime.fromisoformat(found["closed_at"])
+            return LedgerMark(sequence, found["hash"], closed_at)
 
     def account(self, account_id: str, *, dated: bool = False) -> LedgerAccount | None:
         """See `Gateway.account`."""
@@ -115,11 +119,9 @@ class HorizonGateway:
     def balance_end(self, balance_id: str) -> BalanceEnd | None:
         """See `Gateway.balance_end`."""
         path = f"/claimable_balances/{quote(balance_id)}/operations"
-        found = self._get(path, {"order": "desc", "limit": "200"}, absent=(404, 410))
-        if found is None:
-            return None
+        records = self._records(path, {"order": "desc", "limit": "200"}, absent=(404, 410))
         with strictly(path):
-            return read_balance_end(found["_embedded"]["records"])
+            return read_balance_end(records)
 
     def fee_stats(self) -> FeeStats:
         """See `Gateway.fee_stats`."""
@@ -130,16 +132,15 @@ class HorizonGateway:
     def newest_cursor(self, account_id: str) -> str:
         """See `Gateway.newest_cursor`."""
         path = f"/accounts/{quote(account_id)}/payments"
-        found = self._get(path, {"order": "desc", "limit": "1"}, absent=(404, 410))
-        records = found["_embedded"]["records"] if found else []
-        return str(records[0]["paging_token"]) if records else "0"
+        records = self._records(path, {"order": "desc", "limit": "1"}, absent=(404, 410))
+        with strictly(path):
+            return str(records[0]["paging_token"]) if records else "0"
 
     def payments_page(self, account_id: str, cursor: str, limit: int = 200) -> PaymentPage:
         """See `Gateway.payments_page`. An account that history never saw has an empty page."""
         path = f"/accounts/{quote(account_id)}/payments"
         query = {"join": "transactions", "order": "asc", "limit": str(limit), "cursor": cursor}
-        found = self._get(path, query, absent=(404,))
-        records = found["_embedded"]["records"] if found else []
+        records = self._records(path, query, absent=(404,))
         if len(records) < limit:
             return _page(records, account_id, cursor, up_to_date=True)
         return _page(_uncut(records), account_id, cursor, up_to_date=False)
@@ -257,6 +258,13 @@ class HorizonGateway:
         found = self._get(path)
         assert found is not None
         return found
+
+    def _records(
+        self, path: str, query: Mapping[str, str], absent: Sequence[int]
+    ) -> list[Mapping[str, Any]]:
+        found = self._get(path, query, absent)
+        with strictly(path):
+            return list(found["_embedded"]["records"]) if found else []
 
     def _get(
         self, path: str, query: Mapping[str, str] | None = None, absent: Sequence[int] = ()

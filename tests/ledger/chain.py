@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from stellar_sdk import Asset, Keypair, Server, TransactionBuilder, TrustLineFlags
+from stellar_sdk import (
+    Asset,
+    AuthorizationFlag,
+    Keypair,
+    Server,
+    TransactionBuilder,
+    TrustLineFlags,
+)
 from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor.config import TESTNET_PASSPHRASE
@@ -54,13 +61,20 @@ class Chain:
     def give(self, account: str, amount: str) -> None:
         self.do(self.issuer, lambda builder: builder.append_payment_op(account, self.usd, amount))
 
-    def authorize(self, account: str, *, clear: TrustLineFlags) -> None:
-        self.do(
-            self.issuer,
-            lambda builder: builder.append_set_trust_line_flags_op(
-                account, self.usd, clear_flags=clear
-            ),
-        )
+    def unauthorize(self, account: str, *, may_keep_offers: bool = False) -> None:
+        """Take an account's authorization to hold USD."""
+
+        def change(builder: TransactionBuilder) -> None:
+            builder.append_set_options_op(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)
+            keep = TrustLineFlags.AUTHORIZED_TO_MAINTAIN_LIABILITIES_FLAG
+            builder.append_set_trust_line_flags_op(
+                account,
+                self.usd,
+                clear_flags=TrustLineFlags.AUTHORIZED_FLAG,
+                set_flags=keep if may_keep_offers else None,
+            )
+
+        self.do(self.issuer, change)
 
     @property
     def usd(self) -> Asset:
@@ -97,12 +111,13 @@ class Chain:
         """An unsigned envelope of the treasury that is in order unless `more` says otherwise."""
         source = source or self.treasury
         channel = channel or source
-        options = {
-            "sequence": self.sequence(channel) + 1,
+        options: dict[str, Any] = {
             "fee_per_operation": 100,
             "max_time": int(time.time()) + 60,
             "passphrase": TESTNET_PASSPHRASE,
         }
+        if "sequence" not in more:
+            options["sequence"] = self.sequence(channel) + 1
         return envelopes.build(channel, source=source, orders=orders, **(options | more))
 
     def sign(self, unsigned: Unsigned, *others: str) -> str:

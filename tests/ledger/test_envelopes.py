@@ -348,6 +348,25 @@ def test_an_account_of_several_signers_has_signed_enough_at_its_medium_threshold
         signed(made, ISSUER, ALICE, CHANNEL, BOB, EVE), known, TESTNET_PASSPHRASE
     )
     assert slim == signed(made, ALICE, CHANNEL, BOB)
+    with pytest.raises(Rejected, match="not signed enough"):
+        envelopes.without_surplus(signed(made, CHANNEL, ALICE), known, TESTNET_PASSPHRASE)
+
+
+def test_a_bump_and_a_claim_need_the_low_threshold_only() -> None:
+    claim = LedgerOrder("claim", balance_id="0" * 72)
+    made = built(claim)
+    known = {
+        CHANNEL.public_key: ledger_account(CHANNEL, 2, (CHANNEL, 1)),
+        ISSUER.public_key: ledger_account(ISSUER, 2, (ISSUER, 1)),
+        EVE.public_key: ledger_account(EVE, 2, (EVE, 1)),
+    }
+    both = signed(made, CHANNEL, ISSUER)
+    assert envelopes.is_signed_enough(both, known, TESTNET_PASSPHRASE)
+    paid = signed(built(payment()), CHANNEL, ISSUER)
+    assert not envelopes.is_signed_enough(paid, known, TESTNET_PASSPHRASE)
+    bump = envelopes.fee_bump(both, EVE.public_key, 1000, TESTNET_PASSPHRASE)
+    assert not envelopes.is_signed_enough(bump.envelope_xdr, known, TESTNET_PASSPHRASE)
+    assert envelopes.is_signed_enough(signed(bump, EVE), known, TESTNET_PASSPHRASE)
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "no", "\ud800", "AAAAAgAAAAB"])
