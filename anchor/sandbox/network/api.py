@@ -86,13 +86,18 @@ class Api:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         request = Request.of(environ)
-        try:
-            reply = preflight(request) if request.method == "OPTIONS" else self.answer(request)
-        except Problem as problem:
-            reply = Reply(dumps(problem.body()), problem.status, PROBLEM)
-        if STATE.fullmatch(request.path):
+        if not STATE.fullmatch(request.path):
+            return send(request, self._reply(request), start_response)
+        with self.network.lock:  # the state and its ledger are of one moment
+            reply = self._reply(request)
             reply.headers.append(("Latest-Ledger", str(self.network.history.latest.sequence)))
         return send(request, reply, start_response)
+
+    def _reply(self, request: Request) -> Reply:
+        try:
+            return preflight(request) if request.method == "OPTIONS" else self.answer(request)
+        except Problem as problem:
+            return Reply(dumps(problem.body()), problem.status, PROBLEM)
 
     def answer(self, request: Request) -> Reply:
         """Find the route; raises Problem."""
