@@ -12,9 +12,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -28,11 +27,12 @@ from anchor import create_app, schema
 from anchor.config import TESTNET_PASSPHRASE, DeliveryPolicy, Secret
 from anchor.extensions import db, gateway, transaction
 from anchor.sandbox.ground import establish, new_keys
-from anchor.services import channel_pool, networks, sweeps
+from anchor.services import channel_pool, networks, passes, sweeps
 from anchor.services.deposit_payments import DRIVE
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER
 
 DECIDERS = 4
+assert passes.SERVICES  # importing them declares the kinds of job
 STROOPS = 10_000_000
 
 
@@ -210,16 +210,17 @@ def measure(app: Flask, url: str, accounts: Sequence[str], options: argparse.Nam
 def main() -> int:
     """Measure, print, and say by the exit status whether each deposit was paid once."""
     options = arguments()
-    with ground.folder() as place, network() as url:
-        with ground.servers(Path(place) / "servers", durable=True) as servers:
-            schema.upgrade(servers.database_url)
-            app, issuer = anchor(url, servers.database_url)
-            accounts = customers(url, options.accounts, issuer)
-            with app.app_context():
-                networks.stamp(gateway(), TESTNET_PASSPHRASE)
-                is_right = measure(app, url, accounts, options)
-                db.session.remove()
-                db.engine.dispose()
+    with ExitStack() as stack:
+        place, url = stack.enter_context(ground.folder()), stack.enter_context(network())
+        servers = stack.enter_context(ground.servers(place / "servers", durable=True))
+        schema.upgrade(servers.database_url)
+        app, issuer = anchor(url, servers.database_url)
+        accounts = customers(url, options.accounts, issuer)
+        with app.app_context():
+            networks.stamp(gateway(), TESTNET_PASSPHRASE)
+            is_right = measure(app, url, accounts, options)
+            db.session.remove()
+            db.engine.dispose()
     return 0 if is_right else 1
 
 
