@@ -60,6 +60,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         withdrawal=withdrawal,
         deposit=FlowPolicy(),
         send=FlowPolicy(True),
+        currency="USD",
     )
     return Settings(
         public_url="http://localhost",
@@ -143,7 +144,7 @@ class World:
                 owner_account=self.payer.public_key,
                 asset=self.policy.id,
                 asset_code=CODE,
-                rail="bank",
+                rail=more.pop("rail", "bank"),
                 amount_expected=parse_amount(amount) if amount else None,
                 details={"bank_account_number": ACCOUNT},
                 **more,

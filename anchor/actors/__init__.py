@@ -8,11 +8,14 @@ from anchor.actors.doorbell import ring
 from anchor.actors.jobs import (
     execute_outgoing_transaction,
     judge_payments,
+    judge_receipts,
     poll_outgoing_transactions_of,
+    poll_pending_deposits_of,
 )
 from anchor.actors.periodic import (
     execute_outgoing_transactions,
     poll_outgoing_transactions,
+    poll_pending_deposits,
     work,
 )
 from anchor.actors.setup import broker
@@ -25,8 +28,11 @@ __all__ = [
     "execute_outgoing_transaction",
     "execute_outgoing_transactions",
     "judge_payments",
+    "judge_receipts",
     "poll_outgoing_transactions",
     "poll_outgoing_transactions_of",
+    "poll_pending_deposits",
+    "poll_pending_deposits_of",
     "ring",
     "work",
 ]

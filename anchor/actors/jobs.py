@@ -1,7 +1,7 @@
 """The actors that do one job: the message names it, the claim decides."""
 
 from anchor.actors.setup import AppActor, actor
-from anchor.services import jobs, payments, payouts
+from anchor.services import jobs, payments, payouts, pending_deposits, receipts
 from anchor.services.transactions import PAY_OUT
 
 
@@ -23,9 +23,23 @@ def judge_payments(watch_id: str) -> None:
     jobs.run(jobs.Address(payments.REPAIR, watch_id))
 
 
+@actor()
+def poll_pending_deposits_of(rail: str) -> None:
+    """Ask one rail whose money has come."""
+    jobs.run(jobs.Address(pending_deposits.POLL, rail))
+
+
+@actor()
+def judge_receipts(rail: str) -> None:
+    """Judge the receipts of a rail that were kept without a verdict."""
+    jobs.run(jobs.Address(receipts.REPAIR, rail))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
+    pending_deposits.POLL: poll_pending_deposits_of,
+    receipts.REPAIR: judge_receipts,
 }

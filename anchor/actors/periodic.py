@@ -59,6 +59,12 @@ def poll_outgoing_transactions() -> None:
     _pass("poll_outgoing_transactions")
 
 
+@actor(queue_name=_QUEUE, periodic=Scheduled("poll_pending_deposits"))
+def poll_pending_deposits() -> None:
+    """Ring for a poll of each rail that may have money for somebody."""
+    _pass("poll_pending_deposits")
+
+
 @actor(queue_name=_QUEUE, periodic=Scheduled("work"))
 def work() -> None:
     """Ring for whatever else is due."""

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
-from anchor.services import jobs, networks, payments, payouts
+from anchor.services import jobs, networks, payments, payouts, pending_deposits, receipts
 from anchor.services.transactions import PAY_OUT
 
 
@@ -27,12 +27,18 @@ class Service:
     owe: Callable[[], None]
 
 
+def _owe_repairs() -> None:
+    payments.owe_repairs()
+    receipts.owe_repairs()
+
+
 SERVICES = {
     service.name: service
     for service in (
         Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
-        Service("work", (payments.REPAIR,), payments.owe_repairs),
+        Service("poll_pending_deposits", (pending_deposits.POLL,), pending_deposits.owe_polls),
+        Service("work", (payments.REPAIR, receipts.REPAIR), _owe_repairs),
     )
 }
 
