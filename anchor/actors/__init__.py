@@ -8,6 +8,7 @@ from anchor.actors.doorbell import ring
 from anchor.actors.jobs import (
     execute_outgoing_transaction,
     judge_payments,
+    judge_rail_event,
     judge_receipts,
     poll_outgoing_transactions_of,
     poll_pending_deposits_of,
@@ -28,6 +29,7 @@ __all__ = [
     "execute_outgoing_transaction",
     "execute_outgoing_transactions",
     "judge_payments",
+    "judge_rail_event",
     "judge_receipts",
     "poll_outgoing_transactions",
     "poll_outgoing_transactions_of",

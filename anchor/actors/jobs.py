@@ -1,7 +1,7 @@
 """The actors that do one job: the message names it, the claim decides."""
 
 from anchor.actors.setup import AppActor, actor
-from anchor.services import jobs, payments, payouts, pending_deposits, receipts
+from anchor.services import jobs, payments, payouts, pending_deposits, rail_events, receipts
 from anchor.services.transactions import PAY_OUT
 
 
@@ -35,6 +35,12 @@ def judge_receipts(rail: str) -> None:
     jobs.run(jobs.Address(receipts.REPAIR, rail))
 
 
+@actor()
+def judge_rail_event(event_id: str) -> None:
+    """Read one event that a rail told by webhook, and act on it."""
+    jobs.run(jobs.Address(rail_events.JUDGE, event_id))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
@@ -42,4 +48,5 @@ ACTORS: dict[str, AppActor] = {
     payments.REPAIR: judge_payments,
     pending_deposits.POLL: poll_pending_deposits_of,
     receipts.REPAIR: judge_receipts,
+    rail_events.JUDGE: judge_rail_event,
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from anchor.errors import NotFound, Rejected, Unavailable
 
@@ -257,11 +257,11 @@ class RailsIntegration(ABC):
     #: What the rail promises about itself.
     traits = RailTraits()
     #: What a withdrawal needs to know of the customer.
-    withdrawal_fields: Sequence[Field] = ()
+    withdrawal_fields: ClassVar[Sequence[Field]] = ()
     #: What a deposit needs to know of the customer.
-    deposit_fields: Sequence[Field] = ()
+    deposit_fields: ClassVar[Sequence[Field]] = ()
     #: Headers of a webhook that `read_webhook` needs to see; no others are stored.
-    webhook_headers: Sequence[str] = ("content-type",)
+    webhook_headers: ClassVar[Sequence[str]] = ("content-type",)
 
     @abstractmethod
     def execute_outgoing_transaction(self, transaction: OutgoingTransaction) -> Outcome:

@@ -14,7 +14,15 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
-from anchor.services import jobs, networks, payments, payouts, pending_deposits, receipts
+from anchor.services import (
+    jobs,
+    networks,
+    payments,
+    payouts,
+    pending_deposits,
+    rail_events,
+    receipts,
+)
 from anchor.services.transactions import PAY_OUT
 
 
@@ -38,7 +46,7 @@ SERVICES = {
         Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
         Service("poll_pending_deposits", (pending_deposits.POLL,), pending_deposits.owe_polls),
-        Service("work", (payments.REPAIR, receipts.REPAIR), _owe_repairs),
+        Service("work", (payments.REPAIR, receipts.REPAIR, rail_events.JUDGE), _owe_repairs),
     )
 }
 
