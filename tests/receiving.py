@@ -17,7 +17,7 @@ from anchor.integrations.protocols import (
     ReceiptPage,
 )
 from anchor.lifecycle import Kind, Status
-from anchor.models import Case, Posting, RailReading
+from anchor.models import Case, Posting, RailEvent, RailReading
 from anchor.models import Receipt as Row
 from anchor.services import jobs, passes
 from tests.puppets import Puppet
@@ -117,3 +117,14 @@ def cases() -> list[tuple[str, int | None]]:
 def reading(name: str = "bank") -> RailReading | None:
     with transaction():
         return db.session.get(RailReading, name, populate_existing=True)
+
+
+def events() -> list[RailEvent]:
+    with transaction():
+        query = select(RailEvent).order_by(RailEvent.id).execution_options(populate_existing=True)
+        return list(db.session.scalars(query))
+
+
+def judge_events(world: World) -> jobs.Tally:
+    passes.owe("work")
+    return passes.work_off("work", "webhook bank")
