@@ -175,6 +175,7 @@ def _summary(name: str, tally: sweeps.Tally, failed: bool, *, as_json: bool) -> 
 
 _service("execute_outgoing_transactions", "Pay out every transaction that is ready.")
 _service("poll_outgoing_transactions", "Ask the rails about what they were sent.")
+_service("poll_pending_deposits", "Ask the rails whose money has come.")
 _service("check_trustlines", "See which accounts can take their deposits now.")
 _service("work", "Do whatever else is due.")
 

@@ -97,11 +97,17 @@ class AssetPolicy:
     deposit: FlowPolicy
     send: FlowPolicy
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
+    currency: str | None = None
 
     @property
     def id(self) -> str:
         """The asset as the ledger names it: ``CODE:ISSUER`` or ``native``."""
         return f"{self.code}:{self.issuer}" if self.issuer else "native"
+
+    @property
+    def booked_in(self) -> str:
+        """The currency in which rails book money for it, one unit for one of the asset."""
+        return self.currency or self.code
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class Settings:
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
+    grace_days: int = 14
     base_fee_max: int = 10_000
     time_bound_s: int = 60
     batch_max: int = 100
@@ -281,6 +288,7 @@ class _Builder:
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
             transfer_days=data["anchor"]["transfer_days"],
+            grace_days=data["anchor"]["grace_days"],
             base_fee_max=data["network"]["base_fee_max"],
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
@@ -374,6 +382,7 @@ class _Builder:
             deposit=self._flow(f"{where}.deposit", table.get("deposit")),
             send=self._flow(f"{where}.send", table.get("send")),
             delivery=self._delivery(f"{where}.deposit", table.get("deposit")),
+            currency=table.get("currency"),
         )
 
     def _delivery(self, where: str, table: dict[str, Any] | None) -> DeliveryPolicy:

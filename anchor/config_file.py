@@ -65,6 +65,9 @@ class _Anchor(_Strict):
     transfer_days = fields.Integer(
         strict=True, load_default=7, validate=validate.Range(min=1, max=365)
     )
+    grace_days = fields.Integer(
+        strict=True, load_default=14, validate=validate.Range(min=0, max=365)
+    )
 
 
 class _Network(_Strict):
@@ -105,6 +108,7 @@ class _Deposit(_Flow):
 class _Asset(_Strict):
     issuer = fields.String()
     distribution = fields.String(required=True)
+    currency = fields.String(validate=validate.Length(min=1, max=12))
     rails = fields.List(
         fields.String(), load_default=lambda: ["bank"], validate=validate.Length(min=1)
     )

@@ -38,6 +38,7 @@ ORG_NAME = "Sandbox Anchor"
 issuer = "{issuer}"
 distribution = "{distribution}"
 rails = ["bank"]
+currency = "USD"
 
 [assets.{code}.withdrawal]
 min_amount = "1"

@@ -1,8 +1,9 @@
-"""Which transaction a payment on the ledger credits, and with what verdict.
+"""Which transaction money that came credits, and with what verdict.
 
-The unit is the *arrival*: what one ledger transaction brought to one account in one
-asset under one memo, its operations summed. Credit is exact: asset, issuer, account,
-memo and memo type (or muxed id) agree, or a person decides. All amounts are stroops.
+On the ledger the unit is the *arrival*: what one ledger transaction brought to one account
+in one asset under one memo, its operations summed; at a bank it is the *booking*. Credit is
+exact: asset, issuer, account, memo and memo type (or muxed id), or rail, currency and
+reference agree, or a person decides. All amounts are stroops.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from anchor.lifecycle import FINAL, Event, Kind, Status
 
 
 class Verdict(StrEnum):
-    """What became of a payment; every payment has one for ever."""
+    """What became of a payment or a booking; each has one for ever."""
 
     CREDITED = "credited"
     UNMATCHED = "unmatched"
@@ -43,6 +44,8 @@ FOR_THE_DESK = frozenset(
 
 #: Kinds whose money comes in on the ledger.
 LEDGER_FUNDED = frozenset({Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND})
+#: Kinds whose money comes in by rail; that of a send as its settlement says.
+RAIL_FUNDED = frozenset({Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.SEND})
 
 _OVER = FINAL | {Status.EXPIRED, Status.ERROR}
 MAX_ID = 2**64 - 1
@@ -62,12 +65,24 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """A transaction that has been told to pay to `account` under a memo.
+class Booking:
+    """What a bank booked for us on `rail`."""
 
-    `amount` is what it was told to send, None where any amount within the limits will do.
-    `received` is what was credited before, and `is_funded` says that this was enough.
-    `matching` is the asset's policy.
+    rail: str
+    currency: str
+    amount: int
+    reference: str | None
+    booked_at: datetime
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A transaction whose payer was told to pay to `account` under a memo or a reference.
+
+    Of one that is paid by rail `account` is the rail and `asset` the currency. `amount` is
+    what it was told to send, None where any amount within the limits will do. `received` is
+    what was credited before, and `is_funded` says that this was enough. `matching` is the
+    asset's policy.
     """
 
     transaction_id: str
@@ -118,16 +133,47 @@ def judge(
         return Judgement(Verdict.HISTORY)
     if expected is None:
         return Judgement(Verdict.UNMATCHED, note=_why_nobody(arrival))
-    about = expected.transaction_id
     if arrival.account != expected.account or expected.kind not in LEDGER_FUNDED:
+        about = expected.transaction_id
         return Judgement(Verdict.UNMATCHED, about, note="the memo belongs to another account")
-    if arrival.asset != expected.asset:
+    other = None if expected.settled_on_ledger else "this send is settled by rail"
+    return _judge_owned(expected, arrival.asset, arrival.amount, other)
+
+
+def judge_booking(
+    booking: Booking, expected: Expectation | None, in_charge_since: datetime | None
+) -> Judgement:
+    """Say what a booking means. `expected` is the owner of its reference, if it has one.
+
+    What was booked before `in_charge_since` is history where it names nobody: whoever was
+    given a reference was given it by us.
+    """
+    if expected is None:
+        if in_charge_since is not None and booking.booked_at < in_charge_since:
+            return Judgement(Verdict.HISTORY)
+        why = "nobody was given this reference" if booking.reference else "no reference"
+        return Judgement(Verdict.UNMATCHED, note=why)
+    about = expected.transaction_id
+    if expected.kind not in RAIL_FUNDED:
+        return Judgement(Verdict.UNMATCHED, about, note=f"a {expected.kind} is paid on the ledger")
+    if booking.rail != expected.account:
+        return Judgement(Verdict.UNMATCHED, about, note="the reference belongs to another rail")
+    on_ledger = expected.kind is Kind.SEND and expected.settled_on_ledger
+    other = "this send is settled on the ledger" if on_ledger else None
+    return _judge_owned(expected, booking.currency, booking.amount, other)
+
+
+def _judge_owned(
+    expected: Expectation, asset: str, amount: int, other_source: str | None
+) -> Judgement:
+    about = expected.transaction_id
+    if asset != expected.asset:
         return Judgement(Verdict.WRONG_ASSET, about, note=f"expected {expected.asset}")
     if expected.status in _OVER:
         return Judgement(Verdict.LATE, about, note=f"the transaction is {expected.status}")
-    if not expected.settled_on_ledger:
-        return Judgement(Verdict.SECOND, about, note="this send is settled by rail")
-    return _by_amount(arrival, expected)
+    if other_source is not None:
+        return Judgement(Verdict.SECOND, about, note=other_source)
+    return _by_amount(expected, amount)
 
 
 def _why_nobody(arrival: Arrival) -> str:
@@ -138,12 +184,12 @@ def _why_nobody(arrival: Arrival) -> str:
     return "nobody was given this memo"
 
 
-def _by_amount(arrival: Arrival, expected: Expectation) -> Judgement:
+def _by_amount(expected: Expectation, amount: int) -> Judgement:
     about = expected.transaction_id
     collecting = expected.matching == "collect"
     if expected.is_funded or (expected.received and not collecting):
         return Judgement(Verdict.SECOND, about, note="the transaction is paid already")
-    total = arrival.amount + expected.received
+    total = amount + expected.received
     slack = expected.tolerance if expected.matching == "tolerance" else 0
     low, high = _bounds(expected, slack)
     if high is not None and total > high:

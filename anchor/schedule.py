@@ -7,6 +7,7 @@ from typing import Final
 SERVICES: Final = {
     "execute_outgoing_transactions": "* * * * *",
     "poll_outgoing_transactions": "* * * * *",
+    "poll_pending_deposits": "* * * * *",
     "check_trustlines": "* * * * *",
     "work": "* * * * *",
 }

@@ -19,6 +19,7 @@ home_domains = ["anchor.example"]          # where stellar.toml is served, the f
 # web_auth_domain = "anchor.example"       # both default to the public URL's host, with its port
 seps = [1, 10, 24]                         # the doors that are open
 transfer_days = 7                          # how long a customer may take to pay
+grace_days = 14                            # how long money is looked for after that
 
 [network]
 passphrase = "Test SDF Network ; September 2015"
@@ -33,6 +34,7 @@ ORG_NAME = "Example Anchor"
 issuer = "{placeholder}"
 distribution = "{placeholder}"             # customers pay to this account
 rails = ["bank"]                           # names of installed rails: `flask anchor rails`
+currency = "USD"                           # what the rails book for it, one for one
 decimals = 2                               # what the rails can pay out
 matching = "exact"                         # exact, tolerance or collect
 # tolerance = "0.10"
@@ -49,6 +51,7 @@ url = "https://bank.example/api"
 [schedule]                                 # cron specs in UTC, or "off"
 execute_outgoing_transactions = "* * * * *"
 poll_outgoing_transactions = "* * * * *"
+poll_pending_deposits = "* * * * *"
 check_trustlines = "* * * * *"
 work = "* * * * *"
 

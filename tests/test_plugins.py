@@ -48,3 +48,23 @@ def test_a_broken_rail_stops_the_start(
     with pytest.raises(Misconfigured, match=said) as caught:
         registry.load_rails(["odd"], {})
     assert "odd" in str(caught.value)
+
+
+def test_what_a_rail_asks_customers_for_is_read_from_its_class() -> None:
+    from dataclasses import dataclass
+
+    from anchor.integrations.protocols import Field, Outcome, OutgoingTransaction, RailsIntegration
+
+    @dataclass
+    class Rail(RailsIntegration):
+        withdrawal_fields = (Field("bank_account_number", "Account number"),)
+        deposit_fields = (Field("email_address", "E-mail"),)
+        webhook_headers = ("x-signature",)
+
+        def execute_outgoing_transaction(self, transaction: OutgoingTransaction) -> Outcome:
+            raise AssertionError
+
+    made = Rail("rail", {})
+    assert [field.name for field in made.withdrawal_fields] == ["bank_account_number"]
+    assert [field.name for field in made.deposit_fields] == ["email_address"]
+    assert made.webhook_headers == ("x-signature",)

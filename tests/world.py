@@ -73,6 +73,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         ),
         send=FlowPolicy(True),
         delivery=DeliveryPolicy(True, parse_amount("2"), parse_amount("0.5"), True),
+        currency="USD",
     )
     return Settings(
         public_url="http://localhost",
@@ -155,8 +156,7 @@ class World:
                 flow="send" if kind is Kind.SEND else "programmatic",
                 status=status,
                 owner_account=self.payer.public_key,
-                **{"asset": self.policy.id, "asset_code": CODE} | more,
-                rail="bank",
+                **{"asset": self.policy.id, "asset_code": CODE, "rail": "bank"} | more,
                 amount_expected=parse_amount(amount) if amount else None,
                 details={"bank_account_number": ACCOUNT},
             )

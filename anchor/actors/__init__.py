@@ -10,13 +10,17 @@ from anchor.actors.jobs import (
     drive_submissions,
     execute_outgoing_transaction,
     judge_payments,
+    judge_rail_event,
+    judge_receipts,
     pay_on_ledger,
     poll_outgoing_transactions_of,
+    poll_pending_deposits_of,
 )
 from anchor.actors.periodic import (
     check_trustlines,
     execute_outgoing_transactions,
     poll_outgoing_transactions,
+    poll_pending_deposits,
     work,
 )
 from anchor.actors.setup import broker
@@ -32,9 +36,13 @@ __all__ = [
     "execute_outgoing_transaction",
     "execute_outgoing_transactions",
     "judge_payments",
+    "judge_rail_event",
+    "judge_receipts",
     "pay_on_ledger",
     "poll_outgoing_transactions",
     "poll_outgoing_transactions_of",
+    "poll_pending_deposits",
+    "poll_pending_deposits_of",
     "ring",
     "work",
 ]

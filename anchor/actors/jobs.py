@@ -1,7 +1,15 @@
 """The actors that do one job: the message names it, the claim decides."""
 
 from anchor.actors.setup import AppActor, actor
-from anchor.services import deposit_payments, jobs, payments, payouts
+from anchor.services import (
+    deposit_payments,
+    jobs,
+    payments,
+    payouts,
+    pending_deposits,
+    rail_events,
+    receipts,
+)
 from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
 
 
@@ -41,6 +49,24 @@ def drive_submissions(source: str) -> None:
     jobs.run(jobs.Address(deposit_payments.DRIVE, source))
 
 
+@actor()
+def poll_pending_deposits_of(rail: str) -> None:
+    """Ask one rail whose money has come."""
+    jobs.run(jobs.Address(pending_deposits.POLL, rail))
+
+
+@actor()
+def judge_receipts(rail: str) -> None:
+    """Judge the receipts of a rail that were kept without a verdict."""
+    jobs.run(jobs.Address(receipts.REPAIR, rail))
+
+
+@actor()
+def judge_rail_event(event_id: str) -> None:
+    """Read one event that a rail told by webhook, and act on it."""
+    jobs.run(jobs.Address(rail_events.JUDGE, event_id))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
@@ -49,4 +75,7 @@ ACTORS: dict[str, AppActor] = {
     PAY_ON_LEDGER: pay_on_ledger,
     CHECK_TRUST: check_trustline,
     deposit_payments.DRIVE: drive_submissions,
+    pending_deposits.POLL: poll_pending_deposits_of,
+    receipts.REPAIR: judge_receipts,
+    rail_events.JUDGE: judge_rail_event,
 }

@@ -58,6 +58,12 @@ def poll_outgoing_transactions() -> None:
     _pass("poll_outgoing_transactions")
 
 
+@actor(queue_name=_QUEUE, periodic=Scheduled("poll_pending_deposits"))
+def poll_pending_deposits() -> None:
+    """Ring for a poll of each rail that may have money for somebody."""
+    _pass("poll_pending_deposits")
+
+
 @actor(queue_name=_QUEUE, periodic=Scheduled("check_trustlines"))
 def check_trustlines() -> None:
     """Ring for a look at each account that a deposit waits for."""

@@ -3,7 +3,7 @@
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from anchor.blueprints import errors, health, sep01, sep10, sep24
+from anchor.blueprints import errors, health, rails, sep01, sep10, sep24
 from anchor.config import Settings
 
 _SEPS = {1: sep01.bp, 10: sep10.bp, 24: sep24.bp}
@@ -15,6 +15,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_blueprint(health.bp)
+    app.register_blueprint(rails.bp)
     for sep, blueprint in _SEPS.items():
         if sep in settings.seps:
             app.register_blueprint(blueprint)
@@ -22,7 +23,7 @@ def register(app: Flask, settings: Settings) -> None:
         app.register_blueprint(sep24.pages)
     CORS(
         app,
-        resources={r"/(?!interactive)": {"origins": "*"}},
+        resources={r"/(?!interactive|rails)": {"origins": "*"}},
         allow_headers=_CORS_HEADERS,
         send_wildcard=True,
         max_age=86400,

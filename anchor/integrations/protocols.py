@@ -8,27 +8,36 @@ may take, that it may be called twice or at once, and what each outcome causes.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from anchor.errors import Rejected, Unavailable
+from anchor.errors import NotFound, Rejected, Unavailable
 
 __all__ = [
+    "Arrived",
+    "DepositAnswer",
+    "DepositFailed",
+    "DepositHeld",
     "Done",
     "Field",
     "Held",
+    "Instruction",
     "NeedsInfo",
     "Outcome",
     "OutgoingTransaction",
+    "PendingDeposit",
     "RailTraits",
     "RailsIntegration",
     "ReadyForPickup",
+    "Receipt",
+    "ReceiptPage",
     "Refused",
     "Rejected",
     "Sent",
     "Unavailable",
     "Unknown",
+    "Waiting",
 ]
 
 
@@ -111,19 +120,111 @@ Outcome = Done | Sent | ReadyForPickup | NeedsInfo | Held | Refused | Unknown
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """A booking of money that came to us, as the bank's books have it.
+
+    `receipt_id` is the bank's own id of the booking: the same money has the same id
+    whoever tells of it and however often. `amount` is in units of `currency`, `booked_at`
+    an instant with its time zone, and `reference` what the payer wrote, reduced to what
+    the anchor gave out where the rail can tell. `is_reversed` says that the bank took this
+    very booking back.
+    """
+
+    receipt_id: str
+    amount: Decimal
+    currency: str
+    booked_at: datetime
+    reference: str | None = None
+    payer: str | None = None
+    value_date: date | None = None
+    is_reversed: bool = False
+
+
+@dataclass(frozen=True)
+class PendingDeposit:
+    """A deposit, or a send that is settled by rail, whose money has yet to come.
+
+    `amount` is what it was told to pay, in units of `asset`; None where any amount within
+    the limits will do. `reference` is what its payer was told to write.
+    """
+
+    transaction_id: str
+    kind: str
+    asset: str
+    amount: Decimal | None
+    reference: str | None
+    details: Mapping[str, str]
+    owner: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The bank was asked, and nothing has come."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """These bookings have come for it; bookings that were told before may be among them."""
+
+    receipts: Sequence[Receipt]
+
+
+@dataclass(frozen=True)
+class DepositFailed:
+    """Nothing has come, and nothing will: finally no. `message` is for the customer."""
+
+    reason: str
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class DepositHeld:
+    """Somebody has to look at it before it can go on. `message` is for the customer."""
+
+    reason: str
+    message: str | None = None
+
+
+DepositAnswer = Waiting | Arrived | DepositFailed | DepositHeld
+
+
+@dataclass(frozen=True)
+class ReceiptPage:
+    """Bookings in the order of the bank's books, and where to read on.
+
+    `up_to_date` says that there were no more when the bank was asked.
+    """
+
+    receipts: Sequence[Receipt]
+    cursor: str
+    up_to_date: bool
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One thing that a payer has to know, and what it is in a few words."""
+
+    value: str
+    description: str
+
+
+@dataclass(frozen=True)
 class RailTraits:
     """What a rail promises about itself; the defaults promise nothing.
 
     `idempotent_for`: how long the same key moves money once at most. `can_look_up`:
     `find_outgoing_transaction` answers by key. `not_found_final_after`: how long after an
     attempt began "not found" is final. Without any of these an attempt that began and
-    whose outcome is unknown waits for a person. `timeout_s` is the longest a call may
-    take by the rail's own time-outs; `max_in_flight` how many calls run at once.
+    whose outcome is unknown waits for a person. `lists_receipts`: `receipts_since` answers.
+    `timeout_s` is the longest a call may take by the rail's own time-outs; `max_in_flight`
+    how many calls run at once.
     """
 
     idempotent_for: timedelta | None = None
     can_look_up: bool = False
     not_found_final_after: timedelta | None = None
+    lists_receipts: bool = False
     timeout_s: int = 30
     max_in_flight: int = 4
 
@@ -156,7 +257,11 @@ class RailsIntegration(ABC):
     #: What the rail promises about itself.
     traits = RailTraits()
     #: What a withdrawal needs to know of the customer.
-    withdrawal_fields: Sequence[Field] = ()
+    withdrawal_fields: ClassVar[Sequence[Field]] = ()
+    #: What a deposit needs to know of the customer.
+    deposit_fields: ClassVar[Sequence[Field]] = ()
+    #: Headers of a webhook that `read_webhook` needs to see; no others are stored.
+    webhook_headers: ClassVar[Sequence[str]] = ("content-type",)
 
     @abstractmethod
     def execute_outgoing_transaction(self, transaction: OutgoingTransaction) -> Outcome:
@@ -175,6 +280,47 @@ class RailsIntegration(ABC):
     def find_outgoing_transaction(self, transaction: OutgoingTransaction) -> Outcome | None:
         """Look an attempt up by its key; None where the bank does not know it."""
         raise NotImplementedError(f"the rail {self.name} cannot look up")
+
+    def poll_pending_deposits(
+        self, deposits: Sequence[PendingDeposit]
+    ) -> Mapping[str, DepositAnswer]:
+        """Tell about each deposit, by transaction id; leave out what you did not ask about."""
+        return {}
+
+    def receipts_since(self, cursor: str | None) -> ReceiptPage:
+        """Return the bookings after `cursor`, the oldest first; None begins with the oldest.
+
+        Every booking that is new or was reversed since comes once at least, whoever it is
+        for.
+        """
+        raise NotImplementedError(f"the rail {self.name} does not list receipts")
+
+    def deposit_instructions(self, deposit: PendingDeposit) -> Mapping[str, Instruction]:
+        """Say how to pay a deposit in, by SEP-9 names (``organization.bank_account_number``).
+
+        Called inside a web request: it waits for nobody.
+        """
+        if deposit.reference is None:
+            return {}
+        told = Instruction(deposit.reference, "Write this on the transfer, and nothing else.")
+        return {"external_transfer_memo": told}
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> str:
+        """Return the event's id once it is certain who sent it, or raise `Rejected`.
+
+        Called inside a web request with the raw body and all headers, their names in lower
+        case: it is quick and waits for nobody.
+        """
+        raise NotFound(f"the rail {self.name} takes no events")
+
+    def read_webhook(
+        self, headers: Mapping[str, str], body: bytes
+    ) -> Sequence[Receipt | tuple[str, Outcome]]:
+        """Read a verified event: receipts, and outcomes of orders by the attempt's key.
+
+        Called by a job, with those of the headers that `webhook_headers` names.
+        """
+        raise NotImplementedError(f"the rail {self.name} reads no events")
 
     def check(self) -> str:
         """Try the rail for `flask anchor doctor`; return a sentence, or raise one."""

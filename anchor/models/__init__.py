@@ -16,11 +16,13 @@ from anchor.models.outflows import (
     Submission,
 )
 from anchor.models.receipts import RailEvent, RailReading, Receipt
-from anchor.models.transactions import History, Memo, Transaction
+from anchor.models.transactions import AWAITED, EXPIRED_AWAITED, History, Memo, Transaction
 from anchor.models.work import Case, Job, Tick
 
 __all__ = [
+    "AWAITED",
     "BOOK_ACCOUNTS",
+    "EXPIRED_AWAITED",
     "OUTFLOW_OPEN",
     "SUBMISSION_OPEN",
     "Account",

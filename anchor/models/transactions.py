@@ -24,6 +24,16 @@ from anchor.extensions import Base
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models.columns import MEMO_TYPES, Instant, Stroops, new_id, one_of
 
+#: Whose money a rail is asked about, and whose it is asked about for some days more.
+AWAITED = (
+    "kind IN ('deposit', 'deposit-exchange') AND"
+    " status IN ('pending_user_transfer_start', 'pending_external')"
+    " OR settlement = 'rail' AND status = 'pending_sender'"
+)
+EXPIRED_AWAITED = (
+    "status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"
+)
+
 
 class Transaction(Base):
     """A deposit, withdrawal or send, from its first step to its end.
@@ -62,11 +72,14 @@ class Transaction(Base):
             "ix_transactions_awaited",
             "rail",
             "id",
-            postgresql_where=text(
-                "kind IN ('deposit', 'deposit-exchange') AND"
-                " status IN ('pending_user_transfer_start', 'pending_external', 'expired')"
-                " OR settlement = 'rail' AND status = 'pending_sender'"
-            ),
+            postgresql_where=text(AWAITED),
+        ),
+        Index(
+            "ix_transactions_expired",
+            "rail",
+            "updated_at",
+            "id",
+            postgresql_where=text(EXPIRED_AWAITED),
         ),
         Index(
             "ix_transactions_pending_trust",

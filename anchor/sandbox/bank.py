@@ -2,7 +2,8 @@
 
 Account numbers have a meaning: one that ends in 0001 is refused for good, in 0002 settles
 after two seconds, in 0003 stays "sent" until it is told to settle; all others settle at once.
-It shares nothing with the anchor, so that it cannot share its mistakes.
+Money comes in by ``POST /deposits``. It shares nothing with the anchor, so that it cannot share
+its mistakes.
 """
 
 import json
@@ -19,8 +20,11 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from anchor.sandbox.bookings import Booking, Bookings, Hook
+
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 _ACCOUNT = re.compile(r"[A-Z0-9]{4,34}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _DELAY_S = 2
 
 
@@ -42,14 +46,24 @@ class Bank:
     def __init__(self, file: Path | None = None) -> None:
         self.transfers: dict[str, Transfer] = {}
         self.calls: Counter[str] = Counter()
-        self.misbehaviour: dict[str, Any] = {}
+        self.misbehaviour: dict[str, dict[str, Any]] = {}
         self.settles_at: dict[str, float] = {}
         self.lock = threading.RLock()
+        self.bookings = Bookings(self.lock, self._booked)
+        self.hook = Hook()
         self._file = file
         if file is not None and file.exists():
             for line in file.read_text(encoding="utf-8").splitlines():
-                transfer = Transfer(**json.loads(line))
-                self.transfers[transfer.key] = transfer
+                self._restore(json.loads(line))
+
+    def _restore(self, kept: dict[str, Any]) -> None:
+        if "booking" in kept:
+            self.bookings.restore(Booking(**kept["booking"]))
+        elif "hook" in kept:
+            self.hook.url, self.hook.secret = kept["hook"]
+        else:
+            transfer = Transfer(**kept)
+            self.transfers[transfer.key] = transfer
 
     def order(self, key: str, account: str, cents: int) -> tuple[Transfer, bool]:
         """Take an order once for each key; tell whether it is new."""
@@ -66,7 +80,7 @@ class Bank:
             if account.endswith("0002"):
                 self.settles_at[key] = monotonic() + _DELAY_S
             self.transfers[key] = transfer
-            self._append(transfer)
+            self._moved(transfer)
             return transfer, True
 
     def find(self, key: str) -> Transfer | None:
@@ -82,23 +96,36 @@ class Bank:
         """Carry an order out, or return it."""
         with self.lock:
             self.transfers[key].status = status
-            self._append(self.transfers[key])
+            self._moved(self.transfers[key])
 
-    def misbehave(self) -> str | None:
-        """Return how to misbehave this time, and count it down."""
+    def misbehave(self, at: str = "transfers") -> tuple[str | None, int]:
+        """Return how to misbehave this time and for how many seconds, and count it down."""
         with self.lock:
-            mode = self.misbehaviour.get("mode")
-            if mode is None:
-                return None
-            self.misbehaviour["times"] -= 1
-            if self.misbehaviour["times"] <= 0:
-                self.misbehaviour = {**self.misbehaviour, "mode": None}
-            return str(mode)
+            found = self.misbehaviour.get(at)
+            if found is None:
+                return None, 0
+            found["times"] -= 1
+            if found["times"] <= 0:
+                del self.misbehaviour[at]
+            return str(found["mode"]), int(found["seconds"])
 
-    def _append(self, transfer: Transfer) -> None:
+    def tell_to(self, url: str, secret: str) -> None:
+        """Tell an address of all that moves from now on."""
+        self.hook.url, self.hook.secret = url, secret
+        self._append({"hook": [url, secret]})
+
+    def _moved(self, transfer: Transfer) -> None:
+        self._append(asdict(transfer))
+        self.hook.tell("transfer", _shown(transfer), *self.misbehave("webhook"))
+
+    def _booked(self, booking: Booking) -> None:
+        self._append({"booking": asdict(booking)})
+        self.hook.tell("booking", booking.shown(), *self.misbehave("webhook"))
+
+    def _append(self, kept: dict[str, Any]) -> None:
         if self._file is not None:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(transfer)) + "\n")
+                file.write(json.dumps(kept) + "\n")
 
 
 class Application:
@@ -110,6 +137,10 @@ class Application:
             Rule("/transfers", endpoint="all", methods=["GET"]),
             Rule("/transfers/by-key/<key>", endpoint="find", methods=["GET"]),
             Rule("/transfers/by-key/<key>/<status>", endpoint="settle", methods=["POST"]),
+            Rule("/deposits", endpoint="book", methods=["POST"]),
+            Rule("/deposits", endpoint="bookings", methods=["GET"]),
+            Rule("/deposits/<name>/reversed", endpoint="reverse", methods=["POST"]),
+            Rule("/webhook", endpoint="hook", methods=["POST"]),
             Rule("/calls", endpoint="calls", methods=["GET"]),
             Rule("/misbehave", endpoint="misbehave", methods=["POST"]),
             Rule("/health", endpoint="health", methods=["GET"]),
@@ -136,9 +167,9 @@ class Application:
             return _answer({"error": "key, account and amount are needed"}, 400)
         with self.bank.lock:
             self.bank.calls[key] += 1
-        mode = self.bank.misbehave()
+        mode, seconds = self.bank.misbehave()
         if mode == "hang":
-            sleep(int(self.bank.misbehaviour.get("seconds", 60)))
+            sleep(seconds)
         if mode == "fail-before":
             return _answer({"error": "the bank is down"}, 500)
         if account.endswith("0001"):
@@ -148,7 +179,7 @@ class Application:
         except ValueError as error:
             return _answer({"error": str(error)}, 409)
         if mode == "slow":
-            sleep(int(self.bank.misbehaviour.get("seconds", 5)))
+            sleep(seconds)
         if mode == "die-after":
             return _answer({"error": "the bank fell over"}, 500)
         return _answer(_shown(transfer), 201 if is_new else 200)
@@ -169,14 +200,61 @@ class Application:
         self.bank.settle(key, status)
         return _answer({}, 200)
 
+    def _on_book(self, request: Request) -> Response:
+        body = request.get_json(silent=True) or {}
+        amount, currency = str(body.get("amount", "")), str(body.get("currency", "USD"))
+        if not _AMOUNT.fullmatch(amount) or not _CURRENCY.fullmatch(currency):
+            return _answer({"error": "an amount above 0, and a currency of three letters"}, 400)
+        cents = int(Decimal(amount) * 100)
+        if cents == 0:
+            return _answer({"error": "the amount must be above 0"}, 400)
+        reference, payer, account = (
+            str(body.get(name) or "")[:140] for name in ("reference", "payer", "account")
+        )
+        booking = self.bank.bookings.book(cents, reference, payer, currency, account)
+        return _answer(booking.shown(), 201)
+
+    def _on_bookings(self, request: Request) -> Response:
+        mode, seconds = self.bank.misbehave("deposits")
+        if mode in {"hang", "slow"}:
+            sleep(seconds)
+        if mode in {"fail-before", "die-after"}:
+            return _answer({"error": "the bank is down"}, 500)
+        references = request.args.getlist("reference")
+        if references:
+            return _answer({"bookings": self.bank.bookings.named(references)}, 200)
+        since = request.args.get("since", 0, type=int)
+        limit = min(max(request.args.get("limit", 100, type=int), 1), 1000)
+        found, is_all = self.bank.bookings.since(since, limit)
+        cursor = found[-1]["number"] if found else since
+        return _answer({"bookings": found, "cursor": cursor, "up_to_date": is_all}, 200)
+
+    def _on_reverse(self, _request: Request, name: str) -> Response:
+        booking = self.bank.bookings.reverse(name)
+        if booking is None:
+            raise NotFound
+        return _answer(booking.shown(), 200)
+
+    def _on_hook(self, request: Request) -> Response:
+        body = request.get_json(silent=True) or {}
+        url, secret = str(body.get("url", "")), str(body.get("secret", ""))
+        if not url.startswith(("http://", "https://")) or not secret:
+            return _answer({"error": "url and secret are needed"}, 400)
+        self.bank.tell_to(url, secret)
+        return _answer({}, 200)
+
     def _on_calls(self, _request: Request) -> Response:
         with self.bank.lock:
             return _answer(dict(self.bank.calls), 200)
 
     def _on_misbehave(self, request: Request) -> Response:
         body = request.get_json(silent=True) or {}
+        at, mode = str(body.pop("at", "transfers")), body.get("mode")
         with self.bank.lock:
-            self.bank.misbehaviour = {"times": 1, **body}
+            self.bank.misbehaviour.pop(at, None)
+            if mode is not None:
+                usual = {"times": 1, "seconds": 60 if mode == "hang" else 5}
+                self.bank.misbehaviour[at] = usual | body
         return _answer({}, 200)
 
     def _on_health(self, _request: Request) -> Response:

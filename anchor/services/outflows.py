@@ -96,6 +96,17 @@ def open_attempt(row: Transaction) -> Attempt | None:
 
 
 @atomic
+def by_key(rail: str, key: str) -> Attempt | None:
+    """Return the attempt that a rail knows by its key, or None where it is not one of ours."""
+    found = db.session.execute(
+        select(Outflow, Transaction, *_ages())
+        .join(Transaction, Transaction.id == Outflow.transaction_id)
+        .where(Outflow.rail == rail, Outflow.key == key)
+    ).one_or_none()
+    return _attempt(found[0], found[1], found[2:]) if found else None
+
+
+@atomic
 def sent_by(rail: str, after: int, limit: int) -> list[Attempt]:
     """Return orders that a rail took and has yet to confirm, by ascending outflow id."""
     found = db.session.execute(

@@ -20,6 +20,9 @@ from anchor.services import (
     networks,
     payments,
     payouts,
+    pending_deposits,
+    rail_events,
+    receipts,
     submissions,
     sweeps,
     trustlines,
@@ -43,6 +46,7 @@ _PAYMENTS = (PAY_ON_LEDGER, deposit_payments.DRIVE)
 def _owe_the_rest() -> None:
     """Owe what no other service does."""
     payments.owe_repairs()
+    receipts.owe_repairs()
     deposit_payments.owe_payments()
     submissions.owe_drives()
 
@@ -52,8 +56,17 @@ SERVICES = {
     for service in (
         Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
+        Service(
+            "poll_pending_deposits",
+            (pending_deposits.POLL, rail_events.JUDGE, *_PAYMENTS),
+            pending_deposits.owe_polls,
+        ),
         Service("check_trustlines", (CHECK_TRUST, *_PAYMENTS), trustlines.owe_checks),
-        Service("work", (payments.REPAIR, *_PAYMENTS), _owe_the_rest),
+        Service(
+            "work",
+            (payments.REPAIR, receipts.REPAIR, rail_events.JUDGE, *_PAYMENTS),
+            _owe_the_rest,
+        ),
     )
 }
 

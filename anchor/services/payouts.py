@@ -12,27 +12,23 @@ The crash windows, and what the next claim of the job finds:
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import exists, select
 
 from anchor.errors import Rejected, Unavailable
-from anchor.extensions import atomic, db, house, refuse_inside_transaction
+from anchor.extensions import atomic, db, refuse_inside_transaction
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
-from anchor.services import cases, jobs, outflows
+from anchor.services import cases, jobs, outflows, rails
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import PAY_OUT, next_job_kind
 
 log = logging.getLogger(__name__)
 
 POLL = "poll_outgoing_transactions"
-#: A lease outlives a call by this much, so that two hands never hold one attempt.
-LEASE_MARGIN_S = 30
-_BATCH = 100
-#: A rail that cannot be reached for so many single orders in a row is down.
-_DEAF = 3
 
 
 def execute(claimed: jobs.Claim) -> None:
@@ -44,7 +40,7 @@ def execute(claimed: jobs.Claim) -> None:
     attempt = _begin(claimed)
     if attempt is None or attempt.state == "sent":
         return
-    rail = _rail(attempt.rail)
+    rail = rails.find(attempt.rail)
     outcome = _call(rail, attempt) if attempt.is_new else _recover(rail, attempt)
     outflows.record(attempt, outcome)
     if isinstance(outcome, Unknown):
@@ -56,12 +52,13 @@ def poll(claimed: jobs.Claim) -> None:
 
     Each order is judged by itself: one that cannot be asked about stops no other.
     """
-    rail, after, troubles = _rail(claimed.subject_id), 0, 0
-    while batch := outflows.sent_by(claimed.subject_id, after, _BATCH):
+    rail, after, troubles = rails.find(claimed.subject_id), 0, 0
+    while batch := outflows.sent_by(claimed.subject_id, after, rails.BATCH):
         jobs.extend(claimed)
         after = batch[-1].outflow_id
         random.shuffle(batch)  # a rail that runs out of time leaves others unasked each time
-        for attempt, outcome in _answers(rail, batch):
+        found, _ = rails.answers(rail, batch, partial(_ask, rail), lambda each: each.order.key)
+        for attempt, outcome in found:
             try:
                 outflows.record(attempt, outcome)
             except Exception as error:
@@ -132,13 +129,6 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
             amount_owed=row.amount_received - row.amount_paid,
         )
         return None
-
-
-def _rail(name: str) -> RailsIntegration:
-    rail = house().rails.get(name)
-    if rail is None:
-        raise Unavailable(f"the rail {name} is not installed in this process")
-    return rail
 
 
 def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
@@ -212,32 +202,7 @@ def _ask_a_person(attempt: Attempt) -> None:
     )
 
 
-def _answers(rail: RailsIntegration, batch: list[Attempt]) -> list[tuple[Attempt, Outcome]]:
-    """Ask about a batch, and singly where the batch raises.
-
-    Raises `Unavailable` where that is the rail's word for a batch and for each of the first
-    few orders of it: then nobody is there to answer for the others.
-    """
-    try:
-        return _ask(rail, batch)
-    except Exception as error:
-        _note_failure(rail, batch, error)
-    answers: list[tuple[Attempt, Outcome]] = []
-    deaf = 0
-    for attempt in batch:
-        try:
-            answers += _ask(rail, [attempt])
-            deaf = 0
-        except Exception as error:
-            _note_failure(rail, [attempt], error)
-            deaf += isinstance(error, Unavailable)
-        if deaf == _DEAF:
-            raise Unavailable(f"the rail {rail.name} does not answer")
-    return answers
-
-
-def _ask(rail: RailsIntegration, batch: list[Attempt]) -> list[tuple[Attempt, Outcome]]:
-    refuse_inside_transaction()
+def _ask(rail: RailsIntegration, batch: Sequence[Attempt]) -> list[tuple[Attempt, Outcome]]:
     found = rail.poll_outgoing_transactions([attempt.order for attempt in batch])
     answers = [(each, found[each.order.key]) for each in batch if each.order.key in found]
     if not all(isinstance(outcome, Outcome) for _, outcome in answers):
@@ -245,22 +210,5 @@ def _ask(rail: RailsIntegration, batch: list[Attempt]) -> list[tuple[Attempt, Ou
     return answers
 
 
-def _note_failure(rail: RailsIntegration, batch: list[Attempt], error: Exception) -> None:
-    keys = ", ".join(attempt.order.key for attempt in batch[:3])
-    surprise = None if isinstance(error, Unavailable) else error
-    log.warning("the rail %s failed on %s …: %s", rail.name, keys, error, exc_info=surprise)
-
-
-def _of_rail(choose: Callable[[RailsIntegration], int], otherwise: int) -> Callable[[str], int]:
-    def of(lane: str) -> int:
-        rail = house().rails.get(lane)
-        return choose(rail) if rail else otherwise
-
-    return of
-
-
-_LEASE_S = _of_rail(lambda rail: rail.traits.timeout_s + LEASE_MARGIN_S, 60)
-_CEILING = _of_rail(lambda rail: rail.traits.max_in_flight, 1)
-
-jobs.declare(PAY_OUT, jobs.Work(execute, _LEASE_S, _CEILING))
-jobs.declare(POLL, jobs.Work(poll, _LEASE_S, _CEILING, parks=False))
+jobs.declare(PAY_OUT, jobs.Work(execute, rails.lease_s, rails.ceiling))
+jobs.declare(POLL, jobs.Work(poll, rails.lease_s, rails.ceiling, parks=False))

@@ -47,6 +47,7 @@ def upgrade():
     sa.Column('rail', sa.Text(), nullable=False),
     sa.Column('cursor', sa.Text(), nullable=True),
     sa.Column('polled_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('in_charge_since', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.PrimaryKeyConstraint('rail', name=op.f('pk_rail_readings'))
     )
     op.create_table('channels',
@@ -79,12 +80,12 @@ def upgrade():
     sa.Column('id', sa.BigInteger(), autoincrement=True, nullable=False),
     sa.Column('rail', sa.Text(), nullable=False),
     sa.Column('receipt_id', sa.Text(), nullable=False),
-    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=True),
     sa.Column('currency', sa.Text(), nullable=False),
     sa.Column('payer', sa.Text(), nullable=True),
     sa.Column('reference', sa.Text(), nullable=True),
     sa.Column('value_date', sa.Date(), nullable=True),
-    sa.Column('booked_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('booked_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('reversed_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('observed_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('verdict', sa.Text(), nullable=False),
@@ -96,6 +97,7 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_receipts')),
     sa.UniqueConstraint('rail', 'receipt_id', name=op.f('uq_receipts_rail_receipt_id'))
     )
+    op.create_index('ix_receipts_unjudged', 'receipts', ['rail'], unique=False, postgresql_where=sa.text("verdict = 'unjudged'"))
     op.create_index('ix_receipts_transaction_id', 'receipts', ['transaction_id'], unique=False, postgresql_where=sa.text('transaction_id IS NOT NULL'))
     op.create_table('submissions',
     sa.Column('id', sa.BigInteger(), autoincrement=True, nullable=False),
@@ -150,7 +152,8 @@ def upgrade():
     op.add_column('transactions', sa.Column('reference', sa.Text(), nullable=True))
     op.add_column('transactions', sa.Column('takes_claimable_balance', sa.Boolean(), server_default=sa.text('false'), nullable=False))
     op.add_column('transactions', sa.Column('claimable_balance_id', sa.Text(), nullable=True))
-    op.create_index('ix_transactions_awaited', 'transactions', ['rail', 'id'], unique=False, postgresql_where=sa.text("kind IN ('deposit', 'deposit-exchange') AND status IN ('pending_user_transfer_start', 'pending_external', 'expired') OR settlement = 'rail' AND status = 'pending_sender'"))
+    op.create_index('ix_transactions_awaited', 'transactions', ['rail', 'id'], unique=False, postgresql_where=sa.text("kind IN ('deposit', 'deposit-exchange') AND status IN ('pending_user_transfer_start', 'pending_external') OR settlement = 'rail' AND status = 'pending_sender'"))
+    op.create_index('ix_transactions_expired', 'transactions', ['rail', 'updated_at', 'id'], unique=False, postgresql_where=sa.text("status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"))
     op.create_index('ix_transactions_pending_trust', 'transactions', ['id'], unique=False, postgresql_where=sa.text("status = 'pending_trust'"))
     op.create_unique_constraint(op.f('uq_transactions_reference'), 'transactions', ['reference'])
     op.create_check_constraint(op.f('ck_transactions_destination_memo_type'), 'transactions', "destination_memo_type IN ('id', 'hash', 'text', 'return')")
@@ -167,7 +170,8 @@ def downgrade():
     op.drop_constraint(op.f('ck_transactions_destination_memo_type'), 'transactions', type_='check')
     op.drop_constraint(op.f('uq_transactions_reference'), 'transactions', type_='unique')
     op.drop_index('ix_transactions_pending_trust', table_name='transactions', postgresql_where=sa.text("status = 'pending_trust'"))
-    op.drop_index('ix_transactions_awaited', table_name='transactions', postgresql_where=sa.text("kind IN ('deposit', 'deposit-exchange') AND status IN ('pending_user_transfer_start', 'pending_external', 'expired') OR settlement = 'rail' AND status = 'pending_sender'"))
+    op.drop_index('ix_transactions_expired', table_name='transactions')
+    op.drop_index('ix_transactions_awaited', table_name='transactions', postgresql_where=sa.text("kind IN ('deposit', 'deposit-exchange') AND status IN ('pending_user_transfer_start', 'pending_external') OR settlement = 'rail' AND status = 'pending_sender'"))
     op.drop_column('transactions', 'claimable_balance_id')
     op.drop_column('transactions', 'takes_claimable_balance')
     op.drop_column('transactions', 'reference')
