@@ -167,7 +167,7 @@ def staged(folder: Path, **env: str) -> Iterator[Stage]:
     stage = Stage(folder, **env)
     holder = stage.start(*FLASK, "sandbox")
     try:
-        done = stage.command("status")
+        done = stage.command("migrate")
         assert done.returncode == 0, done.stderr
         yield stage
     finally:
