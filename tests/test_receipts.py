@@ -182,6 +182,19 @@ def test_promise_14_what_was_booked_before_we_were_in_charge_is_history_unless_w
     assert balances() == {"bank": HUNDRED, "customer": -HUNDRED}
 
 
+@pytest.mark.parametrize(
+    "status",
+    [Status.INCOMPLETE, Status.PENDING_ANCHOR, Status.PENDING_CUSTOMER_INFO_UPDATE],
+)
+def test_promise_04_money_that_comes_while_nobody_is_asked_for_it_is_credited(
+    world: World, status: Status
+) -> None:
+    row_id = deposit(world, status=status)
+    observe("bank", [booked()])
+    assert verdicts() == ["credited"]
+    assert world.row(row_id).amount_received == HUNDRED
+
+
 # -- what cannot be read, or not be judged ------------------------------------------------------
 
 
