@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.orders import LedgerOrder
 from anchor.lifecycle import Event
-from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission
+from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import networks
 from anchor.services.transactions import Happening, happened
 
@@ -315,4 +315,13 @@ def _open_of(source: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _queued(source: str) -> tuple[ColumnElement[bool], ...]:
-    return Outflow.source == source, Outflow.state == "prepared", Outflow.kind != "payout"
+    """What waits to be carried; what rests for a person is not carried (a booking taken back)."""
+    rests = select(Transaction.id).where(
+        Transaction.id == Outflow.transaction_id, Transaction.is_resting
+    )
+    return (
+        Outflow.source == source,
+        Outflow.state == "prepared",
+        Outflow.kind != "payout",
+        ~rests.exists(),
+    )
