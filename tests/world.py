@@ -29,7 +29,7 @@ from anchor.money import FeeSchedule, parse_amount
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
-from anchor.services import jobs, memos, networks, withdrawals
+from anchor.services import deposits, jobs, memos, networks, withdrawals
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT, Owner
 from anchor.streams.follower import _Reading
@@ -58,7 +58,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         matching="exact",
         tolerance=0,
         withdrawal=withdrawal,
-        deposit=FlowPolicy(),
+        deposit=withdrawal,
         send=FlowPolicy(True),
     )
     return Settings(
@@ -121,6 +121,13 @@ class World:
         row_id = withdrawals.open_interactive(owner, self.policy)
         details = {"bank_account_number": account}
         withdrawals.give_details(row_id, parse_amount(amount), rail, details, "form 1")
+        return row_id
+
+    def deposit(self, amount: str = "100", rail: str = "bank", **options: Any) -> str:
+        """Open a deposit and complete it; return its id."""
+        self.fund()
+        row_id = deposits.open_interactive(Owner(self.payer.public_key), self.policy, **options)
+        deposits.give_details(row_id, parse_amount(amount), rail, {}, "form 1")
         return row_id
 
     def paid_withdrawal(self, amount: str = "100", **options: str) -> str:

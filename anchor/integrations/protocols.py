@@ -157,6 +157,7 @@ class RailsIntegration(ABC):
     traits = RailTraits()
     #: What a withdrawal needs to know of the customer.
     withdrawal_fields: Sequence[Field] = ()
+    deposit_fields: Sequence[Field] = ()
 
     @abstractmethod
     def execute_outgoing_transaction(self, transaction: OutgoingTransaction) -> Outcome:
