@@ -98,7 +98,7 @@ def to_do(view: View, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
         return [
             Fact("Reference", reference, is_code=True, is_key=True),
             Fact("Amount", amount, is_key=True),
-            *(Fact(label, value, is_code=True) for label, value in instructions),
+            *(Fact(label, value, any(map(str.isdigit, value))) for label, value in instructions),
         ]
     if view.memo is None:
         return []
@@ -119,7 +119,7 @@ def facts(view: View) -> list[Fact]:
         Fact("You pay", _money(row.amount_in or row.amount_expected, code)),
         Fact("Fee", _money(row.amount_fee, code)),
         Fact("You receive", _money(row.amount_out, code)),
-        Fact("Paid to", paid_to or "", is_code=True),
+        Fact("To your wallet" if is_deposit else "To your account", paid_to or "", is_code=True),
         Fact("Memo", memo or "", is_code=True),
         Fact("Begun", moment(row.started_at)),
         Fact("Ended", moment(row.completed_at)),
