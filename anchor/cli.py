@@ -189,9 +189,9 @@ def up() -> None:
 
 
 @group.command("demo", with_appcontext=False)
-@click.option("--once", is_flag=True, help="End after the withdrawal; status 0 if completed.")
+@click.option("--once", is_flag=True, help="End after it; status 0 if all was completed.")
 def demo(*, once: bool) -> None:
-    """Run everything in development mode, and a withdrawal on it."""
+    """Run everything in development mode, and a withdrawal and deposits on it."""
     from anchor import config, development
     from anchor.up import demo as run
 

@@ -47,8 +47,12 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     amount = _amount(way, given.get("amount", ""), _policy(view), problems)
     if problems:
         return _form(view, given, problems), 400
-    cause = f"form {token_hex(8)}"
-    _SERVICES[way].give_details(transaction_id, amount, rail, values, cause)
+    try:
+        cause = f"form {token_hex(8)}"
+        _SERVICES[way].give_details(transaction_id, amount, rail, values, cause)
+    except Rejected:
+        if views.get(transaction_id).row.status == Status.INCOMPLETE:
+            raise  # else the form was sent twice, and the other one was first
     return _next(views.get(transaction_id))
 
 

@@ -116,7 +116,7 @@ def facts(view: View) -> list[Fact]:
     paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        Fact("You pay", _money(row.amount_in or row.amount_expected, code)),
+        Fact("Amount", _money(row.amount_in or row.amount_expected, code)),
         Fact("Fee", _money(row.amount_fee, code)),
         Fact("You receive", _money(row.amount_out, code)),
         Fact("To your wallet" if is_deposit else "To your account", paid_to or "", is_code=True),

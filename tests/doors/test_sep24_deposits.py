@@ -143,6 +143,24 @@ def test_filling_in_twice_changes_nothing(world: World, client: Any) -> None:
         deposits.give_details(one["id"], 1_0000000, "bank", {}, "form 2")
 
 
+def test_a_form_that_is_sent_twice_at_once_is_taken_once(
+    world: World, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double click: the other hand was first, and the customer sees what to transfer."""
+    one = opened(world, client)
+    give_details = deposits.give_details
+
+    def twice(*given: Any) -> None:
+        give_details(*given)
+        give_details(*given)
+
+    monkeypatch.setattr(deposits, "give_details", twice)
+    done = filled(client, one)
+    assert done.status_code == 200
+    assert references.read(reference_on(done)) == world.row(one["id"]).reference
+    assert world.events(one["id"]) == ["opened", "details_given"]
+
+
 @pytest.mark.parametrize(
     ("amount", "said"),
     [
