@@ -230,19 +230,26 @@ def status(*, as_json: bool) -> None:
     sys.exit(EXIT_FAILED if found["problems"] else 0)
 
 
+class _Moment(click.DateTime):
+    """An instant in UTC; a day stands for its end."""
+
+    def convert(self, value: Any, *more: Any) -> Any:
+        """Read what was given on the command line."""
+        found = super().convert(value, *more).replace(tzinfo=UTC)
+        is_day = isinstance(value, str) and len(value) == len("2026-01-31")
+        return found + timedelta(days=1) if is_day else found
+
+
 @group.command("books")
 @click.option(
     "--at",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    type=_Moment(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="As they stood then: at the end of a day, or at an instant; both in UTC.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @with_appcontext
 def show_books(*, at: datetime | None, as_json: bool) -> None:
     """Print what stands on each account of the books; status 1 where they do not balance."""
-    if at is not None:
-        is_day = at.time() == datetime.min.time()
-        at = at.replace(tzinfo=UTC) + (timedelta(days=1) if is_day else timedelta(0))
     found = books.balances(at)
     balanced = not any(sum(accounts.values()) for accounts in found.values())
     if as_json:

@@ -223,4 +223,6 @@ def test_the_command_prints_the_books_and_how_they_stood(world: World) -> None:
     assert "There are no entries" in before.output
     moment = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
     assert "no entries" in runner.invoke(group, ["books", "--at", moment]).output
+    midnight = f"{today}T00:00:00"
+    assert "no entries" in runner.invoke(group, ["books", "--at", midnight]).output
     assert runner.invoke(group, ["books", "--at", "yesterday"]).exit_code == 2
