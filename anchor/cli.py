@@ -5,7 +5,8 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from flask.cli import AppGroup, ScriptInfo, with_appcontext
 
 from anchor.errors import AnchorError, NotFound
 from anchor.extensions import gateway, settings
-from anchor.services import jobs, networks, passes, standing, sweeps
+from anchor.money import signed, signed_7
+from anchor.services import books, jobs, networks, passes, standing, sweeps
 from anchor.services.transactions import PAY_OUT
 
 log = logging.getLogger(__name__)
@@ -189,9 +191,9 @@ def up() -> None:
 
 
 @group.command("demo", with_appcontext=False)
-@click.option("--once", is_flag=True, help="End after the withdrawal; status 0 if completed.")
+@click.option("--once", is_flag=True, help="End after it; status 0 if all was completed.")
 def demo(*, once: bool) -> None:
-    """Run everything in development mode, and a withdrawal on it."""
+    """Run everything in development mode, and a withdrawal and deposits on it."""
     from anchor import config, development
     from anchor.up import demo as run
 
@@ -248,6 +250,49 @@ def channels(count: int | None, lumens: str, source: str | None) -> None:
     for found in channel_pool.look(gateway()):
         held = "is not on the ledger" if found.lumens is None else format_amount(found.lumens)
         click.echo(f"{found.number:4}  {found.account_id}  {held}")
+
+
+class _Moment(click.DateTime):
+    """An instant in UTC; a day stands for its end."""
+
+    def convert(self, value: Any, *more: Any) -> Any:
+        """Read what was given on the command line."""
+        found = super().convert(value, *more).replace(tzinfo=UTC)
+        is_day = isinstance(value, str) and len(value) == len("2026-01-31")
+        return found + timedelta(days=1) if is_day else found
+
+
+@group.command("books")
+@click.option(
+    "--at",
+    type=_Moment(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="As they stood then: at the end of a day, or at an instant; both in UTC.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@with_appcontext
+def show_books(*, at: datetime | None, as_json: bool) -> None:
+    """Print what stands on each account of the books; status 1 where they do not balance."""
+    found = books.balances(at)
+    balanced = not any(sum(accounts.values()) for accounts in found.values())
+    if as_json:
+        assets = {
+            asset: {name: signed(amount) for name, amount in accounts.items()}
+            for asset, accounts in found.items()
+        }
+        click.echo(json.dumps({"balanced": balanced, "assets": assets}))
+    else:
+        click.echo("\n\n".join(_book(*each) for each in found.items()) or "There are no entries.")
+    sys.exit(0 if balanced else EXIT_FAILED)
+
+
+def _book(asset: str, accounts: Mapping[str, int]) -> str:
+    """Write one asset's accounts as a table, amounts below each other, the sum last."""
+    rows = [(name, signed_7(amount)) for name, amount in accounts.items()]
+    rows.append(("sum", signed_7(sum(accounts.values()))))
+    name_width = max(len(name) for name, _ in rows)
+    width = max(len(amount) for _, amount in rows)
+    lines = [f"  {name:{name_width}}  {amount:>{width}}" for name, amount in rows]
+    return "\n".join([asset, *lines[:-1], "  " + "-" * (name_width + 2 + width), lines[-1]])
 
 
 @group.command("retry")

@@ -49,7 +49,7 @@ fee_percent = "0.5"
 [assets.{code}.deposit]
 min_amount = "1"
 max_amount = "10000"
-fee_fixed = "1"
+fee_fixed = "0.5"
 create_accounts = true
 claimable_balances = true
 

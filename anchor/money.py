@@ -75,6 +75,16 @@ def format_amount_7(stroops: int) -> str:
     return f"{whole}.{fraction:0{DECIMALS}d}"
 
 
+def signed(stroops: int) -> str:
+    """Write stroops that may be below zero as the shortest plain decimal."""
+    return ("-" if stroops < 0 else "") + format_amount(abs(stroops))
+
+
+def signed_7(stroops: int) -> str:
+    """Write stroops that may be below zero with exactly seven decimals."""
+    return ("-" if stroops < 0 else "") + format_amount_7(abs(stroops))
+
+
 def round_down(stroops: int, decimals: int) -> int:
     """Round stroops down to what can be said in so many decimals (0 to 7)."""
     step = int(10 ** (DECIMALS - decimals))

@@ -35,7 +35,7 @@ issuer = "{placeholder}"
 distribution = "{placeholder}"             # customers pay to this account
 rails = ["bank"]                           # names of installed rails: `flask anchor rails`
 currency = "USD"                           # what the rails book for it, one for one
-decimals = 2                               # what the rails can pay out
+decimals = 2                               # what the rails can pay
 matching = "exact"                         # exact, tolerance or collect
 # tolerance = "0.10"
 
@@ -44,6 +44,16 @@ min_amount = "1"
 max_amount = "10000"
 fee_fixed = "1"
 fee_percent = "0.5"
+
+[assets.USDC.deposit]
+min_amount = "1"
+max_amount = "10000"
+fee_fixed = "0"
+fee_percent = "0.5"
+create_accounts = false                    # open accounts that are not on the ledger yet …
+# starting_balance = "2"                   # … with so many lumens, and for this fee in the asset
+# creation_fee = "0.50"
+claimable_balances = false                 # for wallets that take them
 
 [rails.bank]                               # handed to the rail as its options
 url = "https://bank.example/api"

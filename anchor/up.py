@@ -55,9 +55,9 @@ def up() -> NoReturn:
 
 
 def demo(*, once: bool, log: Path) -> bool:
-    """Run everything, and one withdrawal on it; stay up unless `once`.
+    """Run everything, and a withdrawal and deposits on it; stay up unless `once`.
 
-    Returns whether the withdrawal was completed. What the processes say goes to `log`.
+    Returns whether all were completed. What the processes say goes to `log`.
     """
     began = monotonic()
     console, environ = Console(), config.environment()
@@ -75,7 +75,7 @@ def demo(*, once: bool, log: Path) -> bool:
         kinds = processes.children(listening.fileno(), has_broker=has_broker, env=env)
         supervisor = Supervisor(kinds, output=output)
 
-        def withdraw() -> None:
+        def show() -> None:
             run = Demo(settings, issuer, console, began)
             try:
                 result.append(run.run())
@@ -84,7 +84,7 @@ def demo(*, once: bool, log: Path) -> bool:
                 if once:
                     supervisor.stop.set()
 
-        _later(withdraw, supervisor.stop)
+        _later(show, supervisor.stop)
         supervisor.run()
     listening.close()
     development.leave(environ, _LEAVE_S)

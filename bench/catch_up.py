@@ -33,7 +33,7 @@ from anchor.money import parse_amount
 from anchor.services import networks
 from anchor.streams.follower import _Reading
 
-TABLES = ("payments", "cases", "history", "jobs")
+TABLES = ("payments", "cases", "history", "jobs", "postings")
 
 
 def arguments() -> argparse.Namespace:
@@ -142,6 +142,9 @@ def mistakes(watch: networks.Watch, payments: int, matching: int) -> list[str]:
         "SELECT count(*) FROM cases WHERE reason = 'payment_unmatched'": payments - matching,
         "SELECT count(*) FROM history WHERE event = 'funds_received'": matching,
         "SELECT count(*) FROM jobs": matching,
+        "SELECT count(*) FROM postings WHERE account = 'treasury'": payments,
+        "SELECT count(*) FROM postings WHERE account = 'customer'": matching,
+        "SELECT count(*) FROM postings WHERE account = 'suspense'": payments - matching,
         "SELECT count(*) FROM transactions WHERE status = 'pending_anchor'"
         " AND version = 2 AND amount_received = amount_expected": matching,
         "SELECT coalesce(sum(amount_received), 0)::bigint FROM transactions": (

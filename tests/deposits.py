@@ -7,9 +7,10 @@ from sqlalchemy import text
 from stellar_sdk import AuthorizationFlag, Keypair, TransactionBuilder
 from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 
-from anchor.config import AssetPolicy
+from anchor.config import AssetPolicy, DeliveryPolicy
 from anchor.extensions import db, transaction
 from anchor.lifecycle import Event, Kind, Status
+from anchor.money import parse_amount
 from anchor.services import passes, sweeps  # noqa: F401 - the kinds of job are declared
 from anchor.services.deposit_payments import DRIVE, PAY_ON_LEDGER
 from anchor.services.transactions import CHECK_TRUST, Happening, happened
@@ -22,6 +23,10 @@ class Bench:
     """A world, with what a customer and the bank do about deposits."""
 
     world: World
+
+    def __post_init__(self) -> None:
+        offers = DeliveryPolicy(True, parse_amount("2"), parse_amount("0.5"), True)
+        self.serve(replace(self.world.policy, delivery=offers))
 
     def account(self, *, trusts: bool = True, limit: str | None = None) -> Keypair:
         """Make a customer's account with lumens and, perhaps, a trust line."""
@@ -76,8 +81,6 @@ class Bench:
         )
 
     def fund(self, row_id: str, amount: str = "100") -> None:
-        from anchor.money import parse_amount
-
         received = parse_amount(amount)
         happened(Happening(row_id, Event.FUNDS_RECEIVED, f"receipt {row_id}", received=received))
 

@@ -96,7 +96,8 @@ def test_an_account_that_is_not_there_is_created_and_waits_for_its_trust_line(
 
 
 def test_lumens_create_the_account_they_go_to(bench: Bench) -> None:
-    lumens = replace(bench.world.policy, code="native", issuer=None)
+    served = bench.world.app.extensions["anchor"].settings.assets["USDC"]
+    lumens = replace(served, code="native", issuer=None)
     bench.serve(lumens)
     account = Keypair.random()
     row_id = bench.deposit(account.public_key, "20", asset="native", asset_code="native")

@@ -24,7 +24,6 @@ from stellar_sdk.client.requests_client import RequestsClient
 from anchor.config import (
     TESTNET_PASSPHRASE,
     AssetPolicy,
-    DeliveryPolicy,
     FlowPolicy,
     Secret,
     Settings,
@@ -36,7 +35,7 @@ from anchor.money import FeeSchedule, parse_amount
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
-from anchor.services import jobs, memos, networks, sweeps, withdrawals
+from anchor.services import deposits, jobs, memos, networks, sweeps, withdrawals
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT, Owner
 from anchor.streams.follower import _Reading
@@ -65,14 +64,8 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         matching="exact",
         tolerance=0,
         withdrawal=withdrawal,
-        deposit=FlowPolicy(
-            True,
-            parse_amount("1"),
-            parse_amount("10000"),
-            FeeSchedule(parse_amount("1"), Decimal(0)),
-        ),
+        deposit=withdrawal,
         send=FlowPolicy(True),
-        delivery=DeliveryPolicy(True, parse_amount("2"), parse_amount("0.5"), True),
         currency="USD",
     )
     return Settings(
@@ -136,6 +129,13 @@ class World:
         row_id = withdrawals.open_interactive(owner, self.policy)
         details = {"bank_account_number": account}
         withdrawals.give_details(row_id, parse_amount(amount), rail, details, "form 1")
+        return row_id
+
+    def deposit(self, amount: str = "100", rail: str = "bank", **options: Any) -> str:
+        """Open a deposit and complete it; return its id."""
+        self.fund()
+        row_id = deposits.open_interactive(Owner(self.payer.public_key), self.policy, **options)
+        deposits.give_details(row_id, parse_amount(amount), rail, {}, "form 1")
         return row_id
 
     def paid_withdrawal(self, amount: str = "100", **options: str) -> str:

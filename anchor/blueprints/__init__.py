@@ -3,7 +3,7 @@
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from anchor.blueprints import errors, health, rails, sep01, sep10, sep24
+from anchor.blueprints import errors, health, interactive, rails, sep01, sep10, sep24
 from anchor.config import Settings
 
 _SEPS = {1: sep01.bp, 10: sep10.bp, 24: sep24.bp}
@@ -20,7 +20,7 @@ def register(app: Flask, settings: Settings) -> None:
         if sep in settings.seps:
             app.register_blueprint(blueprint)
     if 24 in settings.seps:
-        app.register_blueprint(sep24.pages)
+        app.register_blueprint(interactive.bp)
     CORS(
         app,
         resources={r"/(?!interactive|rails)": {"origins": "*"}},

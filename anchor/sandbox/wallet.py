@@ -39,14 +39,27 @@ class Wallet:
                 return Asset(code, currency["issuer"])
         raise WalletError(f"the anchor has no {code}")
 
-    def fund(self, code: str, amount: str, giver_secret: str) -> None:
-        """Create the account with lumens, a trust line and some of the asset."""
+    def found(self) -> None:
+        """Create the account on the ledger, with lumens and nothing else."""
         answer = self.http.get(
             f"{self.horizon_url}/friendbot",
             params={"addr": self.keys.public_key},
             timeout=_TIMEOUT_S,
         )
         answer.raise_for_status()
+
+    def trust(self, code: str) -> None:
+        """Let the account hold the anchor's asset."""
+        with self._server() as server:
+            builder = self._builder(server, self.keys.public_key)
+            builder.append_change_trust_op(self.asset(code))
+            envelope = builder.build()
+            envelope.sign(self.keys)
+            server.submit_transaction(envelope)
+
+    def fund(self, code: str, amount: str, giver_secret: str) -> None:
+        """Create the account with lumens, a trust line and some of the asset."""
+        self.found()
         giver, asset = Keypair.from_secret(giver_secret), self.asset(code)
         with self._server() as server:
             builder = self._builder(server, giver.public_key)
@@ -75,8 +88,26 @@ class Wallet:
         self, code: str, amount: str, account_number: str, rail: str = "bank"
     ) -> str:
         """Open a withdrawal and fill in its page (SEP-24); return its id."""
+        form = {"amount": amount, "rail": rail, "bank_account_number": account_number}
+        return self._fill_in("withdraw", code, form)[0]
+
+    def ask_to_deposit(
+        self, code: str, amount: str, rail: str = "bank", **details: str
+    ) -> tuple[str, str]:
+        """Open a deposit and fill in its page (SEP-24); return its id and its reference.
+
+        `details` are what the rail asks of the customer.
+        """
+        opened, page = self._fill_in("deposit", code, {"amount": amount, "rail": rail} | details)
+        reference = re.search(r"Reference</dt><dd[^>]*>([^<]+)<", page)
+        if reference is None:
+            raise WalletError("the page names no reference")
+        return opened, reference[1]
+
+    def _fill_in(self, way: str, code: str, form: dict[str, str]) -> tuple[str, str]:
+        """Open a transaction and send its page the form; return its id and the next page."""
         answer = self.http.post(
-            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/withdraw/interactive",
+            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/{way}/interactive",
             json={"asset_code": code},
             timeout=_TIMEOUT_S,
         )
@@ -85,13 +116,11 @@ class Wallet:
         token = re.search(r'name="token" value="([^"]+)"', page.text)
         if page.status_code != 200 or token is None:
             raise WalletError(f"the page answered {page.status_code}")
-        form = {"token": token[1], "amount": amount, "rail": rail}
-        form["bank_account_number"] = account_number
         target = opened["url"].partition("?")[0]
-        filled = requests.post(target, data=form, timeout=_TIMEOUT_S)
+        filled = requests.post(target, data=form | {"token": token[1]}, timeout=_TIMEOUT_S)
         if filled.status_code != 200:
             raise WalletError(f"the page refused the form with {filled.status_code}")
-        return str(opened["id"])
+        return str(opened["id"]), filled.text
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
         """Ask how a transaction stands."""

@@ -1,13 +1,14 @@
 """The books: each money fact writes entries that sum to zero in each asset (promise 9)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from anchor.extensions import db
-from anchor.models import Posting
+from anchor.extensions import atomic, db
+from anchor.models import BOOK_ACCOUNTS, Posting
 
 #: (account, asset, stroops into it; out of it where negative)
 Entry = tuple[str, str, int]
@@ -38,3 +39,25 @@ def post_all(rows: list[dict[str, object]]) -> None:
     if rows:
         table = cast(Table, Posting.__table__)
         db.session.execute(insert(table).on_conflict_do_nothing(), rows)
+
+
+@atomic
+def balances(at: datetime | None = None) -> Mapping[str, Mapping[str, int]]:
+    """Return the stroops on each account of the books, by asset, as they stood before `at`.
+
+    Those of one asset sum to zero. An account without an entry is left out.
+    """
+    query = (
+        select(Posting.asset, Posting.account, func.sum(Posting.amount))
+        .group_by(Posting.asset, Posting.account)
+        .order_by(Posting.asset)
+    )
+    if at is not None:
+        query = query.where(Posting.booked_at < at)
+    found: dict[str, dict[str, int]] = {}
+    for asset, account, total in db.session.execute(query):
+        found.setdefault(asset, {})[account] = int(total)
+    return {
+        asset: {name: accounts[name] for name in BOOK_ACCOUNTS if name in accounts}
+        for asset, accounts in found.items()
+    }

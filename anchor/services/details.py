@@ -3,9 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from anchor.integrations.protocols import Field
+from anchor.integrations.protocols import Field, RailsIntegration
+from anchor.lifecycle import Kind
 
 MAX_CHARS = 500
+
+
+def asked(rail: RailsIntegration, kind: str) -> Sequence[Field]:
+    """Return the details that a rail needs of the customer for a transaction of this kind."""
+    if kind in (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE):
+        return rail.deposit_fields
+    return rail.withdrawal_fields
 
 
 def read(
@@ -19,8 +27,14 @@ def read(
         if not text:
             if not field.optional:
                 problems[field.name] = f"{field.label} is needed"
-        elif len(text) > MAX_CHARS or not re.fullmatch(field.pattern, text):
+        elif not _is_storable(text) or not re.fullmatch(field.pattern, text):
             problems[field.name] = f"{field.label} is not written as it should be"
         else:
             values[field.name] = text
     return values, problems
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether a database can hold it: JSON may bring what is no character."""
+    halves = any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)
+    return len(text) <= MAX_CHARS and "\x00" not in text and not halves

@@ -27,7 +27,7 @@ from anchor.integrations.protocols import (
 from anchor.lifecycle import Event
 from anchor.models import OUTFLOW_OPEN, Outflow, Transaction
 from anchor.money import FeeSchedule, split, to_decimal, to_stroops
-from anchor.services import cases
+from anchor.services import bookings, cases
 from anchor.services.transactions import Happening, Owner, happened
 
 
@@ -82,6 +82,7 @@ def open_payout(row: Transaction) -> Attempt:
     )
     db.session.add(outflow)
     db.session.flush()
+    bookings.payout_opened(outflow)
     return _attempt(outflow, row, (0, 0), is_new=True)
 
 
@@ -210,6 +211,7 @@ def _done(outflow: Outflow, outcome: Done) -> None:
     outflow.settled_at = func.now()
     outflow.reference = outcome.reference or outflow.reference
     outflow.delivered_amount = _stroops(outcome.delivered_amount)
+    bookings.payout_done(outflow)
     delivered = outflow.delivered_amount
     if delivered is not None and delivered != outflow.amount:
         cases.open_case(
@@ -260,6 +262,7 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
+    bookings.payout_refused(outflow)
     message = outcome.message if isinstance(outcome, NeedsInfo) else None
     _tell(outflow, event, message=message)
     cases.open_case(

@@ -40,7 +40,7 @@ from anchor.matching import (
     judge,
 )
 from anchor.models import Account, Memo, Payment, Transaction
-from anchor.services import cases, jobs
+from anchor.services import bookings, cases, jobs
 from anchor.services.networks import Watch
 from anchor.services.transactions import Happening, any_of, happened
 
@@ -108,6 +108,7 @@ def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
         jobs.renew(jobs.Address(REPAIR, str(watch.id)), REPAIR)
     table = cast(Table, Payment.__table__)
     db.session.execute(insert(table), [_row(watch, p, verdicts[_key(p)]) for p in new])
+    bookings.payments_arrived(watch.network_id, [payment.operation_id for payment in new])
     return Seen(len(new), credited)
 
 
@@ -153,6 +154,8 @@ def _repair(watch: Watch, transaction_hash: str) -> int:
         judgement = verdicts[_key(payment)]
         row.verdict, row.note = judgement.verdict, judgement.note
         row.transaction_id = judgement.transaction_id
+    db.session.flush()
+    bookings.payments_judged(watch.network_id, [payment.operation_id for payment in page])
     return len(page)
 
 

@@ -21,10 +21,14 @@ _LEEWAY_S = 5
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: ``G…:5`` and its ``M…`` address are the same owner."""
+    """Who asks: ``G…:5`` and its ``M…`` address are the same owner.
+
+    `address` is the one that logged in: ``M…`` where it was muxed, else ``G…``.
+    """
 
     account_id: str
     subaccount_id: int | None
+    address: str
     client_domain: str | None
     home_domain: str | None
     token_id: str
@@ -54,6 +58,7 @@ def read_token(policy: WebAuthPolicy, token: str) -> Principal:
     return Principal(
         client.account_id,
         client.subaccount_id,
+        client.address,
         claims.get("client_domain"),
         home,
         str(claims.get("jti", "")),

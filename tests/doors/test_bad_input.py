@@ -26,6 +26,7 @@ NASTY: list[Any] = [
     *("%00", "../../etc/passwd", "' OR 1=1 --", "G" * 56, "0001-01-01", "9999-12-31T23:59:59Z"),
     *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
 ]
+MEMO = ["memo", "memo_type"]
 NASTY_JSON: list[Any] = [*NASTY, None, True, 0, -1, 10**400, [], {}, ["a"], {"a": "b"}, 1.5]
 
 
@@ -56,6 +57,7 @@ def test_every_parameter_of_every_get_endpoint(world: World) -> None:
             "lang",
         ],
         "/interactive/withdraw/abc": ["token"],
+        "/interactive/deposit/abc": ["token"],
         "/interactive/transaction/abc": ["token"],
     }
     good = {"account": world.payer.public_key, "asset_code": "USDC"}
@@ -73,17 +75,25 @@ def test_every_parameter_of_every_get_endpoint(world: World) -> None:
 def test_every_field_of_every_post_endpoint(world: World) -> None:
     client = world.app.test_client()
     headers = world.log_in(client)
-    fields = ["asset_code", "asset_issuer", "amount", "account", "lang", "quote_id"]
-    for name in fields:
+    as_json = {"Content-Type": "application/json"}
+    world.fund()
+    common = ["asset_code", "asset_issuer", "amount", "account", "lang", "quote_id"]
+    known = ["bank_account_number", "bank_account_holder"]
+    endpoints = {
+        "withdraw": [*common, "destination_asset", *known],
+        "deposit": [*common, "source_asset", *MEMO, "claimable_balance_supported", "customer_id"],
+    }
+    for way, names in endpoints.items():
+        path = f"/sep24/transactions/{way}/interactive"
+        for name in names:
+            for value in NASTY_JSON:
+                body = {"asset_code": "USDC", name: value}
+                sound(client.post(path, data=json.dumps(body), headers=as_json | headers))
+    for memo_type in ("text", "id", "hash"):
         for value in NASTY_JSON:
-            body = {"asset_code": "USDC", name: value}
-            answer = client.post(
-                "/sep24/transactions/withdraw/interactive",
-                data=json.dumps(body),
-                content_type="application/json",
-                headers=headers,
-            )
-            sound(answer)
+            body = {"asset_code": "USDC", "memo_type": memo_type, "memo": value}
+            path = "/sep24/transactions/deposit/interactive"
+            sound(client.post(path, data=json.dumps(body), headers=as_json | headers))
     for value in NASTY_JSON:
         sound(
             client.post(
@@ -137,13 +147,15 @@ def test_unknown_paths_and_methods_answer_in_json(world: World) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_every_field_of_the_page(world: World) -> None:
+@pytest.mark.parametrize("way", ["withdraw", "deposit"])
+def test_every_field_of_the_page(world: World, way: str) -> None:
     client = world.app.test_client()
+    world.fund()
     headers = world.log_in(client)
     for name in ("amount", "rail", "bank_account_number", "bank_account_holder", "token"):
         for value in NASTY:
             opened = client.post(
-                "/sep24/transactions/withdraw/interactive",
+                f"/sep24/transactions/{way}/interactive",
                 json={"asset_code": "USDC"},
                 headers=headers,
             ).json

@@ -50,7 +50,8 @@ def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
         "fee_fixed": 1,
         "fee_percent": 0.5,
     }
-    assert answer.json["deposit"] == {}
+    assert answer.json["deposit"] == answer.json["withdraw"]
+    assert answer.json["features"] == {"account_creation": False, "claimable_balances": False}
     assert answer.json["fee"] == {"enabled": False}
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
@@ -128,7 +129,7 @@ def test_the_page_says_what_is_wrong_and_keeps_what_was_given(world: World, clie
     one = opened(world, client)
     answer = filled(client, one, amount="0.5", bank_account_number="no such thing!")
     assert answer.status_code == 400
-    assert "the least amount is 1" in answer.text
+    assert "The least amount is 1." in answer.text
     assert "no such thing!" in answer.text
     assert shown(client, one)["status"] == "incomplete"
 

@@ -1,0 +1,156 @@
+"""The pages on which customers give details, learn what to pay, and look how it stands."""
+
+from secrets import token_hex
+from typing import Any
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from anchor.blueprints import links
+from anchor.blueprints.errors import status_of
+from anchor.config import AssetPolicy
+from anchor.errors import AnchorError, NotFound, Rejected
+from anchor.extensions import house, settings
+from anchor.integrations.protocols import Field
+from anchor.lifecycle import Kind, Status
+from anchor.money import format_amount, parse_amount
+from anchor.serializers import pages as words
+from anchor.services import deposits, details, opening, views, withdrawals
+from anchor.services.views import View
+
+bp = Blueprint("interactive", __name__, url_prefix="/interactive")
+
+_SERVICES = {"deposit": deposits, "withdraw": withdrawals}
+_KINDS = {
+    "deposit": (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE),
+    "withdraw": (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE),
+}
+
+
+@bp.get("/<any(deposit, withdraw):way>/<transaction_id>")
+def form(way: str, transaction_id: str) -> ResponseReturnValue:
+    """Show the page that asks the customer for what is missing."""
+    links.check_form(transaction_id, request.args.get("token", ""))
+    return _form(_view(way, transaction_id), {}, {})
+
+
+@bp.post("/<any(deposit, withdraw):way>/<transaction_id>")
+def submit(way: str, transaction_id: str) -> ResponseReturnValue:
+    """Take what the customer filled in, and show how to go on."""
+    links.check_form(transaction_id, request.form.get("token", ""))
+    view = _view(way, transaction_id)
+    if view.row.status != Status.INCOMPLETE:
+        return _next(view)
+    given = request.form.to_dict()
+    rail = given.get("rail") or _policy(view).rails[0]
+    values, problems = details.read(_fields(view, rail), given)
+    amount = _amount(way, given.get("amount", ""), _policy(view), problems)
+    if problems:
+        return _form(view, given, problems), 400
+    try:
+        cause = f"form {token_hex(8)}"
+        _SERVICES[way].give_details(transaction_id, amount, rail, values, cause)
+    except Rejected:
+        if views.get(transaction_id).row.status == Status.INCOMPLETE:
+            raise  # else the form was sent twice, and the other one was first
+    return _next(views.get(transaction_id))
+
+
+@bp.get("/transaction/<transaction_id>")
+def more_info(transaction_id: str) -> ResponseReturnValue:
+    """Show a customer how a transaction stands."""
+    links.check_more_info(transaction_id, request.args.get("token", ""))
+    view = views.get(transaction_id)
+    return _page("more_info.html", view, to_do=_to_do(view), facts=words.facts(view))
+
+
+@bp.errorhandler(AnchorError)
+def refuse(error: AnchorError) -> ResponseReturnValue:
+    """Say on a page, not in JSON, that a link leads nowhere."""
+    status = status_of(error)
+    return _secured(render_template("refused.html", reason=str(error), status=status)), status
+
+
+def _view(way: str, transaction_id: str) -> View:
+    view = views.get(transaction_id)
+    if view.row.kind not in _KINDS[way]:
+        raise NotFound("there is no such transaction")
+    return view
+
+
+def _policy(view: View) -> AssetPolicy:
+    policy = settings().asset_by_id(view.row.asset)
+    if policy is None:
+        raise Rejected("this asset is not served any more")
+    return policy
+
+
+def _fields(view: View, rail: str) -> tuple[Field, ...]:
+    if rail not in _policy(view).rails:
+        raise Rejected("this way to pay is not offered")
+    return tuple(details.asked(house().rails[rail], view.row.kind))
+
+
+def _amount(way: str, text: str, policy: AssetPolicy, problems: dict[str, str]) -> int:
+    try:
+        amount = parse_amount(text.strip())
+        _SERVICES[way].check_amount(policy, amount)
+    except Rejected as error:
+        problems["amount"] = str(error)
+        return 0
+    return amount
+
+
+def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> Response:
+    if view.row.status != Status.INCOMPLETE:
+        return _next(view)
+    policy = _policy(view)
+    expected = view.row.amount_expected
+    known = dict(view.row.details, amount="" if expected is None else format_amount(expected))
+    rail = given.get("rail") or policy.rails[0]
+    return _page(
+        "form.html",
+        view,
+        policy=policy,
+        flow=opening.flow_of(policy, view.row.kind),
+        rail=rail,
+        fields=_fields(view, rail),
+        given=known | given,
+        problems=problems,
+        token=request.values.get("token", ""),
+    )
+
+
+def _next(view: View) -> Response:
+    """Show what the customer has to pay, or that there is nothing left to do here."""
+    return _page("next.html", view, to_do=_to_do(view), facts=words.facts(view))
+
+
+def _to_do(view: View) -> list[words.Fact]:
+    if view.row.status != Status.PENDING_USER_TRANSFER_START:
+        return []
+    return words.to_do(view, deposits.instructions(view.row))
+
+
+def _page(template: str, view: View, **context: Any) -> Response:
+    body = render_template(
+        template,
+        row=view.row,
+        way="deposit" if view.row.kind in _KINDS["deposit"] else "withdraw",
+        code=view.row.asset_code,
+        standing=words.standing(view),
+        due=words.moment(view.row.deadline_at),
+        home_domain=settings().home_domains[0],
+        organization=settings().organization.get("ORG_NAME") or settings().home_domains[0],
+        format_amount=format_amount,
+        **context,
+    )
+    return _secured(body)
+
+
+def _secured(body: str) -> Response:
+    response = make_response(body)
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"
+    )
+    return response

@@ -1,0 +1,132 @@
+"""What each fact about money writes into the books: which accounts, and with what sign.
+
+What we hold (``treasury``, ``bank``) grows upwards; what we owe (``customer``, ``suspense``,
+``in_transit``) and what we earn (``fees``) grows downwards.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Table,
+    Text,
+    case,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.extensions import db
+from anchor.matching import Verdict
+from anchor.models import Outflow, Payment, Posting
+from anchor.services import books
+from anchor.services.transactions import any_of
+
+_COLUMNS = ("cause", "account", "asset", "amount", "transaction_id")
+
+
+def payments_arrived(network_id: int, operation_ids: Iterable[int]) -> None:
+    """Book what came in by these operations: credited to customers, or in suspense.
+
+    Cause: ``payment <network>/<operation>/<index>``. What came before we were in charge is
+    part of what the treasury held then, and is not booked. Needs an open transaction.
+    """
+    owed = case((Payment.verdict == Verdict.CREDITED, "customer"), else_="suspense")
+    _book(
+        _sides(network_id, operation_ids, literal("treasury", Text()), owed).where(
+            Payment.verdict != Verdict.HISTORY
+        )
+    )
+
+
+def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
+    """Move out of suspense what was kept there unjudged, once it is judged.
+
+    Cause: ``payment <network>/<operation>/<index> judged``. Needs an open transaction.
+    """
+    owed = case((Payment.verdict == Verdict.CREDITED, "customer"), else_="treasury")
+    _book(
+        _sides(network_id, operation_ids, literal("suspense", Text()), owed, " judged").where(
+            or_(Payment.verdict == Verdict.CREDITED, Payment.verdict == Verdict.HISTORY)
+        )
+    )
+
+
+def payout_opened(outflow: Outflow) -> None:
+    """Book a payout that is ordered: what we owed the customer is under way, less the fee.
+
+    Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
+    """
+    _post(
+        outflow,
+        "opened",
+        ("customer", outflow.amount + outflow.amount_fee),
+        ("fees", -outflow.amount_fee),
+        ("in_transit", -outflow.amount),
+    )
+
+
+def payout_done(outflow: Outflow) -> None:
+    """Book a payout that left the bank. Cause: ``outflow <id> done``."""
+    _post(outflow, "done", ("in_transit", outflow.amount), ("bank", -outflow.amount))
+
+
+def payout_refused(outflow: Outflow) -> None:
+    """Take back what `payout_opened` booked. Cause: ``outflow <id> refused``."""
+    _post(
+        outflow,
+        "refused",
+        ("customer", -outflow.amount - outflow.amount_fee),
+        ("fees", outflow.amount_fee),
+        ("in_transit", outflow.amount),
+    )
+
+
+def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:
+    books.post(
+        f"outflow {outflow.id} {event}",
+        [(account, outflow.asset, amount) for account, amount in entries],
+        outflow.transaction_id,
+    )
+
+
+def _sides(
+    network_id: int, operation_ids: Iterable[int], into: Any, out_of: Any, suffix: str = ""
+) -> Select[Any]:
+    """Select two entries for each payment that came in: one into an account, one out of one."""
+    signs = func.unnest(literal([1, -1], ARRAY(BigInteger))).table_valued(
+        column("sign", BigInteger), name="signs"
+    )
+    sign = signs.c.sign
+    cause = func.concat(
+        "payment ", Payment.network_id, "/", Payment.operation_id, "/", Payment.index, suffix
+    )
+    return (
+        select(
+            cause,
+            case((sign == 1, into), else_=out_of),
+            Payment.asset,
+            sign * Payment.amount,
+            Payment.transaction_id,
+        )
+        .join(signs, true())
+        .where(
+            Payment.network_id == network_id,
+            Payment.operation_id == any_of(set(operation_ids), BigInteger()),
+            Payment.direction == "in",
+            Payment.asset.is_not(None),
+            Payment.amount > 0,
+        )
+    )
+
+
+def _book(entries: Select[Any]) -> None:
+    table = cast(Table, Posting.__table__)
+    db.session.execute(insert(table).from_select(_COLUMNS, entries).on_conflict_do_nothing())

@@ -1,0 +1,148 @@
+"""Deposits: opened by a wallet, completed by the customer's details, then waiting for funds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from anchor import web_auth
+from anchor.config import AssetPolicy
+from anchor.errors import Rejected
+from anchor.extensions import atomic, db, gateway, settings
+from anchor.lifecycle import Event, Kind
+from anchor.models import Account, Channel, Transaction
+from anchor.money import round_down
+from anchor.services import memos, opening
+from anchor.services.references import issue
+from anchor.services.transactions import Happening, Owner, happened
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a deposit is paid to: an address as the wallet gave it, its base account, a memo.
+
+    `memo` is stored as the ledger's are: a hash is lower-case hex.
+    """
+
+    address: str
+    account_id: str
+    memo_type: str | None
+    memo: str | None
+
+
+def open_interactive(
+    owner: Owner,
+    policy: AssetPolicy,
+    *,
+    destination: str | None = None,
+    destination_memo: str | None = None,
+    destination_memo_type: str | None = None,
+    amount: int | None = None,
+    takes_claimable_balance: bool = False,
+    details: Mapping[str, str] | None = None,
+    lang: str | None = None,
+    client_domain: str | None = None,
+    home_domain: str | None = None,
+) -> str:
+    """Open a deposit whose details the customer gives on a page; return its id.
+
+    It is paid to `destination` (``G…`` or ``M…``, kept as given), by default to the owner's
+    account. The fee schedule of today is frozen on it. Raises `Rejected` for an amount outside
+    the limits, a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not
+    valid, and `Unavailable` where the ledger does not say whether the account is there.
+    """
+    target = read_destination(
+        destination or owner.account_id, destination_memo_type, destination_memo
+    )
+    _check_is_payable(policy, target, takes_claimable_balance=takes_claimable_balance)
+    if amount is not None:
+        check_amount(policy, amount)
+    return _open(
+        owner,
+        policy,
+        target,
+        amount=amount,
+        takes_claimable_balance=takes_claimable_balance,
+        details=dict(details or {}),
+        lang=lang,
+        client_domain=client_domain,
+        home_domain=home_domain,
+    )
+
+
+def read_destination(address: str, memo_type: str | None, memo: str | None) -> Destination:
+    """Read where a wallet wants a deposit to be paid; `Rejected` where that cannot be.
+
+    An ``M…`` address has its id in itself and takes no memo beside it (CAP27-02, SEP-23).
+    """
+    if address.startswith("C"):
+        raise Rejected("contract accounts (C…) cannot be paid here; name a G… or M… address")
+    if not web_auth.is_account(address):
+        raise Rejected("account must be a Stellar address (G… or M…)")
+    client = web_auth.read_client(address)
+    memo_type, memo = memos.read(memo_type, memo)
+    if client.is_muxed and memo is not None:
+        raise Rejected("a muxed account (M…) takes no memo beside its own id")
+    return Destination(address, client.account_id, memo_type, memo)
+
+
+def check_amount(policy: AssetPolicy, amount: int) -> None:
+    """Raise `Rejected` unless `amount` stroops may be deposited and can be transferred."""
+    if round_down(amount, policy.decimals) != amount:
+        raise Rejected(f"the amount has {policy.decimals} decimals at most")
+    opening.check_amount(policy.deposit, policy.decimals, amount)
+
+
+def _check_is_payable(
+    policy: AssetPolicy, target: Destination, *, takes_claimable_balance: bool
+) -> None:
+    """Ask the ledger whether there is an account to pay, where it would not be created."""
+    delivery = policy.delivery
+    creates = delivery.create_accounts or (delivery.claimable_balances and takes_claimable_balance)
+    if not creates and gateway().account(target.account_id) is None:
+        raise Rejected("the account is not on the ledger, and accounts are not created here")
+
+
+@atomic
+def _open(owner: Owner, policy: AssetPolicy, target: Destination, **columns: Any) -> str:
+    if target.account_id in _own_accounts():
+        raise Rejected("a deposit cannot be paid to an account of the anchor's own")
+    return opening.begin(
+        Kind.DEPOSIT,
+        owner,
+        policy,
+        destination=target.address,
+        destination_memo_type=target.memo_type,
+        destination_memo=target.memo,
+        **columns,
+    )
+
+
+def _own_accounts() -> set[str]:
+    """Return the accounts of ours: those that hold, issue or carry, of today and of earlier."""
+    policies = settings().assets.values()
+    named = {each for policy in policies for each in (policy.distribution, policy.issuer) if each}
+    return named.union(
+        db.session.scalars(select(Account.account_id).union(select(Channel.account_id)))
+    )
+
+
+@atomic
+def give_details(
+    transaction_id: str, amount: int, rail: str, details: Mapping[str, str], request_id: str
+) -> None:
+    """Complete a deposit: from now on it waits for `amount` stroops under its reference.
+
+    Other details for one that is complete are `Rejected`. The reference is its own for ever.
+    """
+    row, policy = opening.incomplete(transaction_id, rail, Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+    check_amount(policy, amount)
+    columns = opening.completed(policy, row.kind, amount, rail, details)
+    issue(row)
+    happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))
+
+
+def instructions(row: Transaction) -> list[tuple[str, str]]:
+    """Return the rail's lines, label and value, that say where the customer's money has to go."""
+    return [("Pay by", row.rail.replace("_", " ").capitalize())]

@@ -1,0 +1,103 @@
+"""Looking at transactions: one by its ids, or a list of somebody's; the same for every door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, tuple_
+
+from anchor.errors import NotFound, Rejected
+from anchor.extensions import atomic, db
+from anchor.lifecycle import Kind
+from anchor.models import Memo, Transaction
+from anchor.services.transactions import Owner
+
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True)
+class View:
+    """A transaction with the memo that it was given, for a door to show."""
+
+    row: Transaction
+    memo: Memo | None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which transactions a list shows; each None leaves nothing out."""
+
+    asset_code: str
+    kinds: Sequence[Kind] | None = None
+    no_older_than: datetime | None = None
+    paging_id: str | None = None
+    limit: int | None = None
+
+
+@atomic
+def get(transaction_id: str) -> View:
+    """Return a transaction by its id, whoever asks: for links that were checked before."""
+    return _one(Transaction.id == transaction_id)
+
+
+@atomic
+def find(
+    owner: Owner,
+    *,
+    transaction_id: str | None = None,
+    stellar_transaction_id: str | None = None,
+    external_transaction_id: str | None = None,
+) -> View:
+    """Return the owner's transaction by one of its ids; `NotFound` also where it is another's."""
+    wanted = {
+        Transaction.id: transaction_id,
+        Transaction.stellar_transaction_id: stellar_transaction_id,
+        Transaction.external_transaction_id: external_transaction_id,
+    }
+    terms = [column == value for column, value in wanted.items() if value is not None]
+    if not terms:
+        raise Rejected("one of id, stellar_transaction_id and external_transaction_id is required")
+    return _one(*_owned_by(owner), *terms)
+
+
+@atomic
+def listing(owner: Owner, wanted: Filter) -> list[View]:
+    """Return the owner's transactions, the newest first, `MAX_PAGE` at most."""
+    query = (
+        select(Transaction, Memo)
+        .outerjoin(Memo, Memo.transaction_id == Transaction.id)
+        .where(*_owned_by(owner), Transaction.asset_code == wanted.asset_code)
+        .order_by(Transaction.started_at.desc(), Transaction.id.desc())
+        .limit(min(wanted.limit or MAX_PAGE, MAX_PAGE))
+    )
+    if wanted.kinds is not None:
+        query = query.where(Transaction.kind.in_(wanted.kinds))
+    if wanted.no_older_than is not None:
+        query = query.where(Transaction.started_at >= wanted.no_older_than)
+    if wanted.paging_id is not None:
+        mark = _one(*_owned_by(owner), Transaction.id == wanted.paging_id).row
+        query = query.where(
+            tuple_(Transaction.started_at, Transaction.id) < (mark.started_at, mark.id)
+        )
+    return [View(row, memo) for row, memo in db.session.execute(query)]
+
+
+def _one(*terms: ColumnElement[bool]) -> View:
+    found = db.session.execute(
+        select(Transaction, Memo)
+        .outerjoin(Memo, Memo.transaction_id == Transaction.id)
+        .where(*terms)
+        .order_by(Transaction.started_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("there is no such transaction")
+    return View(found[0], found[1])
+
+
+def _owned_by(owner: Owner) -> tuple[ColumnElement[bool], ...]:
+    below = Transaction.owner_subaccount
+    return (
+        Transaction.owner_account == owner.account_id,
+        below.is_(None) if owner.subaccount_id is None else below == owner.subaccount_id,
+    )
