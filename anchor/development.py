@@ -55,6 +55,7 @@ claimable_balances = true
 
 [rails.bank]
 url = "{bank}"
+webhook_secret = "{webhook}"
 """
 
 
@@ -184,6 +185,7 @@ def _lay_ground(root: Path, url: str) -> None:
             issuer=keys.issuer_id,
             distribution=keys.distribution_id,
             bank=f"{url}/bank",
+            webhook=secrets.token_urlsafe(32),
         )
         keeping.write_private(root / "anchor.toml", text)
 

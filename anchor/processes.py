@@ -38,6 +38,7 @@ def children(web_fd: int, *, has_broker: bool, env: Mapping[str, str] | None = N
             "stream": [*flask, "watch-transactions"],
             "payouts": [*flask, "execute-outgoing-transactions", "--loop", "--interval", "1"],
             "polls": [*flask, "poll-outgoing-transactions", "--loop", "--interval", "5"],
+            "deposits": [*flask, "poll-pending-deposits", "--loop", "--interval", "5"],
             "trust": [*flask, "check-trustlines", "--loop", "--interval", "10"],
             "work": [*flask, "work", "--loop", "--interval", "1"],
         }

@@ -4,7 +4,7 @@ Importing this declares them and does nothing else: no application, no connectio
 output. The application is made once for each process, when it is first needed.
 """
 
-from anchor.actors.doorbell import ring
+from anchor.actors.doorbell import ring, ring_later
 from anchor.actors.jobs import (
     check_trustline,
     drive_submissions,
@@ -27,6 +27,7 @@ from anchor.actors.setup import broker
 from anchor.services import jobs as _jobs
 
 _jobs.ring = ring
+_jobs.ring_later = ring_later
 
 __all__ = [
     "broker",

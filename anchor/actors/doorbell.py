@@ -52,7 +52,13 @@ def _send(jobs: Sequence[Address]) -> None:
         _bell().enqueue(ACTORS[job.kind].message(job.subject_id))
 
 
-def _quietly(act: Callable[[], None]) -> None:
+def ring_later(job: Address, seconds: int) -> None:
+    """Tell the workers about a job when it will be due; losing that is harmless too."""
+    message = ACTORS[job.kind].message(job.subject_id)
+    _quietly(lambda: _bell().enqueue(message, delay=seconds * 1000))
+
+
+def _quietly(act: Callable[[], object]) -> None:
     global _silent_until  # noqa: PLW0603
     with _lock:
         if monotonic() < _silent_until:

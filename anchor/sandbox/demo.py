@@ -18,7 +18,7 @@ AMOUNT = "100"
 ACCOUNT = "DE89370400440532013000"
 PAYER = "Ada Lovelace"
 #: Off until the bank takes deposits and the anchor pays them.
-SHOWS_DEPOSITS = False
+SHOWS_DEPOSITS = True
 _READY_S = 60
 _DONE_S = 60
 #: The polls of deposits and of trust lines run once a minute where nobody rings.
@@ -102,8 +102,17 @@ class Demo:
     def _deposit(self) -> None:
         """Show a deposit to an account that holds the asset already."""
         self._heading("A deposit")
+        self._step("the bank is told where the anchor listens", self._connect_bank)
         opened = self._transferred(self._wallet)
         self._tell(self._follow(self._wallet, opened, _DEPOSIT_S))
+
+    def _connect_bank(self) -> None:
+        """Let the bank tell the anchor at once what it books; older folders have no secret."""
+        secret = self.settings.rails["bank"].get("webhook_secret")
+        if secret:
+            told = {"url": f"{self.settings.public_url}/rails/bank/webhook", "secret": secret}
+            url = f"{self.settings.horizon_url}/bank/webhook"
+            requests.post(url, json=told, timeout=_READY_S).raise_for_status()
 
     def _deposit_before_trust(self) -> None:
         """Show a deposit to an account that trusts the asset only when the money has come."""

@@ -1,5 +1,6 @@
 """Deposits: opened by a wallet, completed by the customer's details, then waiting for funds."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,15 @@ from anchor.extensions import atomic, db, gateway, settings
 from anchor.lifecycle import Event, Kind
 from anchor.models import Account, Channel, Transaction
 from anchor.money import round_down
-from anchor.services import memos, opening
+from anchor.services import memos, opening, rails
+from anchor.services.pending_deposits import pending
 from anchor.services.references import issue
 from anchor.services.transactions import Happening, Owner, happened
+
+log = logging.getLogger(__name__)
+
+#: The one instruction that is our own: the page shows it in groups.
+_REFERENCE = "external_transfer_memo"
 
 
 @dataclass(frozen=True)
@@ -145,4 +152,16 @@ def give_details(
 
 def instructions(row: Transaction) -> list[tuple[str, str]]:
     """Return the rail's lines, label and value, that say where the customer's money has to go."""
-    return [("Pay by", row.rail.replace("_", " ").capitalize())]
+    lines = [("Pay by", row.rail.replace("_", " ").capitalize())]
+    try:
+        told = rails.find(row.rail).deposit_instructions(pending(row))
+        lines += [(_label(name), each.value) for name, each in told.items() if name != _REFERENCE]
+    except Exception:  # a rail may raise anything, and the page still helps
+        log.exception("the rail %s gave no instructions for %s", row.rail, row.id)
+    return lines
+
+
+def _label(name: str) -> str:
+    """Write a SEP-9 name as people read it: organization.bank_account_number, Account number."""
+    words = name.rpartition(".")[2].removeprefix("bank_").replace("_", " ")
+    return words.capitalize()

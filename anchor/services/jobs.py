@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from math import ceil
 from typing import cast
 
 from sqlalchemy import (
@@ -104,6 +105,16 @@ def _silence(jobs: Sequence[Address]) -> None:
 
 #: Tells workers that these jobs are due. Never raises, never waits long.
 ring: Callable[[Sequence[Address]], None] = _silence
+
+
+def _silence_later(_job: Address, _seconds: int) -> None:
+    """Ring for nobody later either."""
+
+
+#: Tells workers that this job will be due in some seconds; a sweep would find it too.
+ring_later: Callable[[Address, int], None] = _silence_later
+#: Later than that a sweep comes first.
+RING_LATER_MAX_S = 60
 
 _kinds: dict[str, Work] = {}
 
@@ -286,12 +297,21 @@ def _postpone(claimed: Claim, error: str) -> None:
     later = func.now() + timedelta(seconds=delay_s)
     due_at = case((Job.again, func.now()), else_=later)
     _let_go(claimed, due_at=due_at, last_error=error[:500])
+    _rest(claimed, delay_s)
+
+
+def _rest(claimed: Claim, seconds: float) -> None:
+    """Have the job rung when it is due again."""
+    if seconds <= RING_LATER_MAX_S:
+        address = Address(claimed.kind, claimed.subject_id)
+        after_commit(lambda: ring_later(address, ceil(seconds)))
 
 
 @atomic
 def _later(claimed: Claim, later: Later) -> None:
     due_at = case((Job.again, func.now()), else_=func.now() + timedelta(seconds=later.seconds))
     _let_go(claimed, due_at=due_at, last_error=str(later)[:500])
+    _rest(claimed, later.seconds)
 
 
 @atomic

@@ -17,6 +17,7 @@ from typing import Any, cast
 from sqlalchemy import Row, Table, TextClause, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from anchor import references
 from anchor.extensions import atomic, db, settings
 from anchor.integrations import protocols
 from anchor.lifecycle import Kind, Status
@@ -196,7 +197,7 @@ def _judge_and_act(
 
 def _owners(entries: Sequence[Entry]) -> dict[str, _Row]:
     """Look up whom these receipts may be for, by their two names, and lock those."""
-    references = {entry.reference for entry in entries if entry.reference}
+    written = {_written(entry) for entry in entries if entry.reference}
     ids = {entry.named for entry in entries if entry.named}
     rows: Sequence[_Row] = db.session.execute(
         select(
@@ -211,7 +212,7 @@ def _owners(entries: Sequence[Entry]) -> dict[str, _Row]:
             Transaction.funded_at,
             Transaction.settlement,
         )
-        .where(or_(Transaction.reference == any_of(references), Transaction.id == any_of(ids)))
+        .where(or_(Transaction.reference == any_of(written), Transaction.id == any_of(ids)))
         .order_by(Transaction.id)
         .with_for_update()
     ).all()
@@ -221,8 +222,18 @@ def _owners(entries: Sequence[Entry]) -> dict[str, _Row]:
 
 def _owner_of(entry: Entry, rows: Mapping[str, _Row]) -> _Row | None:
     """Return whom the payer's words name, else whom the rail names."""
-    key = f"reference {entry.reference}" if entry.reference else f"id {entry.named}"
+    key = f"reference {_written(entry)}" if entry.reference else f"id {entry.named}"
     return rows.get(key)
+
+
+def _written(entry: Entry) -> str:
+    """Return the reference that the payer wrote, as it was issued; all of it where there is none.
+
+    Where several stand in it, it names nobody: a person reads it.
+    """
+    text = entry.reference or ""
+    found = references.find(text)
+    return found[0] if len(found) == 1 else text
 
 
 def _judge(
@@ -251,7 +262,7 @@ def _judgement(reading: RailReading, entry: Entry, owner: Expectation | None) ->
         return Judgement(Verdict.UNREADABLE, about, note=entry.trouble)
     if entry.is_reversed:
         return Judgement(Verdict.UNMATCHED, about, note="it was reversed before it was credited")
-    name = entry.reference or entry.named
+    name = _written(entry) or entry.named
     booking = Booking(reading.rail, entry.currency, entry.amount, name, entry.booked_at)
     return judge_booking(booking, owner, reading.in_charge_since - _A_DAY)
 
