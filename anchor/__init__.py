@@ -22,4 +22,10 @@ def create_app(settings: "Settings | None" = None, *, doors: bool = True) -> "Fl
     """
     from anchor.composition import create_app as build
 
-    return build(settings, doors=doors)
+    app = build(settings, doors=doors)
+    house = app.extensions["anchor"].settings
+    if "health" in app.blueprints and house.broker_url and not house.testing:
+        from anchor.actors import setup  # what a request calls for is rung for at once
+
+        setup.use(app)
+    return app
