@@ -109,12 +109,11 @@ def _service(name: str, help_text: str) -> None:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         lanes = _Lanes(app, name, stop)
         while True:
-            failed = not lanes.start_pass()
             if not loop:
-                lanes.wait()
-                failed = failed or lanes.failed
+                failed = not lanes.run_out() or lanes.failed
                 _summary(name, lanes.tally, failed, as_json=as_json)
                 sys.exit(EXIT_FAILED if failed else 0)
+            lanes.start_pass()
             if stop.wait(interval):
                 return
 
@@ -136,11 +135,14 @@ class _Lanes:
         """Whether a job was postponed or parked, or a lane was left in the middle."""
         return self._surprised or bool(self.tally.postponed or self.tally.parked)
 
-    def start_pass(self) -> bool:
-        """Owe what is called for and put a thread to each lane without one; False on failure."""
+    def start_pass(self, find: Callable[[str], list[str]] = passes.owe) -> bool:
+        """Put a thread to each lane with work and without one; False on failure.
+
+        The lanes are those that `find` returns: by default after owing what is called for.
+        """
         try:
             with self._app.app_context():
-                lanes = passes.owe(self._service)
+                lanes = find(self._service)
         except AnchorError as error:
             log.error("%s: %s", self._service, error)
             return False
@@ -152,10 +154,22 @@ class _Lanes:
                 thread.start()
         return True
 
-    def wait(self) -> None:
-        """Wait for all lanes; after a signal, for the job that each has in hand."""
-        for thread in self._threads.values():
-            thread.join()
+    def run_out(self) -> bool:
+        """Do one pass, and what comes of it, to the end; False where it could not begin.
+
+        What a job calls for in another lane, such as the payment of a deposit, is done too.
+        After a signal, each lane ends the job that it has in hand.
+        """
+        find: Callable[[str], list[str]] = passes.owe
+        while True:
+            before = self.tally.done
+            if not self.start_pass(find):
+                return False
+            find = passes.due
+            for thread in self._threads.values():
+                thread.join()
+            if self.tally.done == before or self._stop.is_set():
+                return True
 
     def _work(self, lane: str) -> None:
         try:

@@ -80,9 +80,13 @@ def ring(name: str) -> int:
 
 def owe(name: str) -> list[str]:
     """Owe what the statuses call for; return the lanes in which something is due."""
-    service = SERVICES[name]
-    service.owe()
-    return sweeps.lanes_due(service.kinds)
+    SERVICES[name].owe()
+    return due(name)
+
+
+def due(name: str) -> list[str]:
+    """Return the lanes in which something of a service is due, owing nothing new."""
+    return sweeps.lanes_due(SERVICES[name].kinds)
 
 
 def work_off(name: str, lane: str, should_stop: Callable[[], bool] = lambda: False) -> sweeps.Tally:

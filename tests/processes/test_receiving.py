@@ -1,5 +1,6 @@
 """Money that comes by rail, with real processes that poll at once and die."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         file = made.data / "anchor.toml"
         text = file.read_text()
         issuer = text.split('issuer = "')[1][:56]
-        file.write_text(
-            text.replace("[rails.bank]", '[rails.bank]\nwebhook_secret = "the bank\'s"')
-        )
+        file.write_text(re.sub('webhook_secret = ".*"', 'webhook_secret = "the bank\'s"', text))
         made.web()
         until(made._answers, 60)
         made.stream()  # holds the servers, also without the web
