@@ -309,6 +309,19 @@ def _book(asset: str, accounts: Mapping[str, int]) -> str:
     return "\n".join([asset, *lines[:-1], "  " + "-" * (name_width + 2 + width), lines[-1]])
 
 
+@group.command("give-up-submission")
+@click.argument("submission", type=int)
+@click.confirmation_option(prompt="Is none of its envelopes in a ledger, and can none enter one?")
+@with_appcontext
+def give_up_submission(submission: int) -> None:
+    """Pay again what a submission carried: only when it is certain that it has not paid."""
+    from anchor.services import settling
+
+    if not settling.given_up(submission):
+        raise NotFound(f"Submission {submission} has ended; nothing was changed.")
+    click.echo("What it carried is queued again.")
+
+
 @group.command("retry")
 @click.argument("kind")
 @click.argument("subject")

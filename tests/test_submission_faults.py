@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import requests
-from stellar_sdk import Keypair
+from stellar_sdk import Keypair, MuxedAccount
 
+from anchor.cli import group
 from anchor.extensions import gateway
-from anchor.services import channels, signing, slots, sweeps
+from anchor.services import channels, settling, signing, slots, sweeps
 from anchor.services.submissions import _Driver
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench
@@ -120,9 +121,15 @@ def test_promise_06_a_sequence_number_that_others_used_is_told_and_the_deposit_p
     assert bench.world.status(row_id) == "pending_stellar"
     knob(bench, "clock", seconds=120)
     bench.world.sandbox.network.close_ledger()
+    stretch(bench)
+    assert bench.world.status(row_id) == "pending_stellar"
+    assert bench.world.cases() == ["sequence_used_by_others"]
+    run = bench.world.app.test_cli_runner().invoke
+    assert run(group, ["give-up-submission", "1"]).exit_code == 1
+    assert run(group, ["give-up-submission", "1", "--yes"]).exit_code == 0
     bench.wait(row_id, hurry=True)
     paid_once(bench, row_id, account)
-    assert bench.world.cases() == ["sequence_used_by_others"]
+    assert run(group, ["give-up-submission", "1", "--yes"]).exit_code == 1
 
 
 def test_a_fee_that_is_too_low_is_raised_up_to_the_ceiling(bench: Bench) -> None:
@@ -152,7 +159,7 @@ def stretch(bench: Bench) -> None:
     source = bench.world.distribution
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(2) as pool:
-        driver = _Driver(source, gateway(), pool)
+        driver = _Driver(source, gateway(), pool, lambda: None)
         for _ in range(3):
             driver.round()
 
@@ -211,3 +218,72 @@ def test_a_deposit_and_its_account_that_merges_away_in_between_is_looked_at_agai
     bench.wait(row_id, "pending_trust")
     outcomes = bench.sql("SELECT form, state, note FROM outflows ORDER BY id")
     assert outcomes == [("payment", "refused", "op_no_destination"), ("establish", "done", None)]
+
+
+def test_promise_06_a_horizon_that_lags_is_no_proof_that_a_deposit_was_not_paid(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = bench.account().public_key
+    row_id = bench.deposit(account)
+    sweeps.work_off([PAY_ON_LEDGER])
+    open_slot(bench)
+    [slot] = slots.opened(bench.world.distribution)
+    assert gateway().submit(slot.newest.envelope_xdr).successful
+    knob(bench, "clock", seconds=120)
+    bench.world.sandbox.network.close_ledger()
+    with monkeypatch.context() as lagging:
+        lagging.setattr(gateway(), "transaction", lambda _hash: None)
+        for _ in range(3):
+            stretch(bench)
+    assert bench.world.cases() == ["sequence_used_by_others"]
+    bench.wait(row_id, hurry=True)
+    paid_once(bench, row_id, account)
+
+
+def test_promise_06_a_driver_that_was_overtaken_gives_nothing_up(bench: Bench) -> None:
+    account = bench.account().public_key
+    row_id = bench.deposit(account)
+    sweeps.work_off([PAY_ON_LEDGER])
+    open_slot(bench)
+    [stale] = slots.opened(bench.world.distribution)
+    knob(bench, "clock", seconds=120)
+    bench.world.sandbox.network.close_ledger()
+    signing.renew(gateway(), stale)
+    [fresh] = slots.opened(bench.world.distribution)
+    assert len(fresh.envelopes) == 2
+    settling.unusable(
+        stale.id, "stale", newest_envelope_id=stale.newest.id, channel_sequence=stale.sequence - 1
+    )
+    settling.declined(stale.id, "stale")
+    settling.unbuildable(stale.id, "stale")
+    assert [slot.id for slot in slots.opened(bench.world.distribution)] == [stale.id]
+    bench.wait(row_id, hurry=True)
+    paid_once(bench, row_id, account)
+
+
+def test_promise_14_what_a_person_stopped_is_not_carried(bench: Bench) -> None:
+    account = bench.account().public_key
+    row_id = bench.deposit(account)
+    sweeps.work_off([PAY_ON_LEDGER])
+    bench.sql("UPDATE transactions SET is_resting = true")
+    stretch(bench)
+    assert bench.sql("SELECT count(*) FROM submissions") == [(0,)]
+    bench.sql("UPDATE transactions SET is_resting = false")
+    bench.wait(row_id, hurry=True)
+    paid_once(bench, row_id, account)
+
+
+def test_an_order_that_cannot_be_built_goes_to_a_person_and_keeps_no_other(bench: Bench) -> None:
+    good, bad = bench.account().public_key, bench.account().public_key
+    rows = [bench.deposit(good), bench.deposit(bad)]
+    sweeps.work_off([PAY_ON_LEDGER])
+    muxed = MuxedAccount(bad, 7).account_muxed
+    bench.sql(
+        "UPDATE outflows SET form = 'claimable_balance', destination = :to"
+        " WHERE transaction_id = :id",
+        to=muxed,
+        id=rows[1],
+    )
+    bench.wait(rows[0], hurry=True)
+    bench.wait(rows[1], "on_hold", hurry=True)
+    assert bench.world.cases() == ["cannot_be_built"]

@@ -216,3 +216,25 @@ def test_channels_without_their_secret_are_refused_in_one_sentence(bench: Bench)
     done = bench.world.app.test_cli_runner().invoke(group, ["channels", "--count", "1"])
     assert done.exit_code == 1
     assert "ANCHOR_CHANNEL_SECRET is not set" in done.output
+
+
+def test_an_account_is_created_once_and_then_waited_for(bench: Bench) -> None:
+    account, heir = Keypair.random(), bench.account()
+    row_id = bench.deposit(account.public_key)
+    bench.wait(row_id, "pending_trust")
+    builder = bench.builder(account).append_account_merge_op(heir.public_key)
+    bench.world.submit(builder, account)
+    for _ in range(3):
+        bench.sql("UPDATE jobs SET due_at = now()")
+        bench.work()
+    assert bench.world.status(row_id) == "pending_trust"
+    assert bench.sql("SELECT count(*) FROM outflows WHERE form = 'establish'") == [(1,)]
+
+
+def test_lumens_to_a_muxed_address_that_is_not_there_are_for_a_person(bench: Bench) -> None:
+    served = bench.world.app.extensions["anchor"].settings.assets["USDC"]
+    bench.serve(replace(served, code="native", issuer=None))
+    muxed = MuxedAccount(Keypair.random().public_key, 5).account_muxed
+    row_id = bench.deposit(muxed, "20", asset="native", asset_code="native")
+    bench.wait(row_id, "on_hold")
+    assert bench.world.cases() == ["deposit_cannot_be_paid"]

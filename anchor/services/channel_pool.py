@@ -6,6 +6,7 @@ enough is given nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -89,13 +90,14 @@ def _carry_out(gateway: Gateway, source: str, orders: Sequence[LedgerOrder]) -> 
     custody = house().custody
     if not isinstance(custody, Signer):
         raise Misconfigured("No custody signs for the distribution accounts here.")
+    max_time = int(state.latest_closed_at.timestamp()) + settings().time_bound_s
     unsigned = envelopes.build(
         source,
         account.sequence + 1,
         source,
         orders,
         fee_per_operation=min(gateway.fee_stats().base_fee, settings().base_fee_max),
-        max_time=int(state.latest_closed_at.timestamp()) + settings().time_bound_s,
+        max_time=max_time,
         passphrase=settings().network_passphrase,
     )
     answer = custody.sign(
@@ -106,7 +108,7 @@ def _carry_out(gateway: Gateway, source: str, orders: Sequence[LedgerOrder]) -> 
             hash=unsigned.hash,
             network_passphrase=settings().network_passphrase,
             accounts=(source,),
-            valid_until=state.latest_closed_at,
+            valid_until=datetime.fromtimestamp(max_time, UTC),
         )
     )
     if not isinstance(answer, Signed):

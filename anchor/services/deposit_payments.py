@@ -50,6 +50,7 @@ class Wanted:
     account_id: str
     has_memo: bool
     takes_claimable_balance: bool
+    was_established: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,21 @@ WAIT_FOR_TRUST = Plan()
 def choose(wanted: Wanted, account: LedgerAccount | None, policy: AssetPolicy) -> Plan:
     """Say how a deposit is to be delivered, as its account stands (SEP-24, SEP-29)."""
     offers = policy.delivery
-    can_wait_there = wanted.takes_claimable_balance and offers.claimable_balances
+    is_muxed = wanted.destination != wanted.account_id
+    can_wait_there = wanted.takes_claimable_balance and offers.claimable_balances and not is_muxed
     if account is None:
         if wanted.asset == NATIVE:
             if not offers.create_accounts:
                 return Plan(held_because="the account does not exist, and none is created")
+            if is_muxed:
+                return Plan(held_because="no account can be created by a muxed address")
             if wanted.amount < _LEAST_ACCOUNT:
                 return Plan(held_because="the amount is too small to create the account with")
             return Plan("create_account")
         if can_wait_there:
             return Plan("claimable_balance")
-        return Plan("establish") if offers.create_accounts else WAIT_FOR_TRUST
+        is_ours_to_make = offers.create_accounts and not wanted.was_established
+        return Plan("establish") if is_ours_to_make else WAIT_FOR_TRUST
     if destinations.memo_required(account) and not wanted.has_memo:
         return Plan(held_because="the account asks for a memo (SEP-29), and none was given")
     room = destinations.room_for(account, wanted.asset, wanted.amount)
@@ -126,6 +131,7 @@ def read(transaction_id: str, job_kind: str) -> Wanted | None:
         account_id=base_account(row.destination),
         has_memo=row.destination_memo is not None or row.destination.startswith("M"),
         takes_claimable_balance=row.takes_claimable_balance,
+        was_established=_was_established(row.id),
     )
 
 
@@ -192,6 +198,9 @@ def _queue(row: Transaction, form: str, policy: AssetPolicy) -> None:
             parts = _parts(row, with_creation=created)
         except Rejected as refusal:
             _hold(row, str(refusal))
+            return
+        if row.amount_paid + parts.amount_in > row.amount_received:
+            _hold(row, "less was received than would be paid out")
             return
         asset, amount, fee = row.asset, parts.amount_out, parts.amount_fee
         row.amount_in, row.amount_out, row.amount_fee = parts.amount_in, amount, fee

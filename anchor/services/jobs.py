@@ -88,11 +88,15 @@ class Park(Exception):
 
 
 class Later(Exception):
-    """This is not the time: do the job again in `seconds`. Nothing failed."""
+    """This is not the time: do the job again in `seconds`. Nothing failed.
 
-    def __init__(self, seconds: int, why: str) -> None:
+    `counts` keeps counting the attempts, for a wait that grows with them.
+    """
+
+    def __init__(self, seconds: int, why: str, *, counts: bool = False) -> None:
         super().__init__(why)
         self.seconds = seconds
+        self.counts = counts
 
 
 class Superseded(Exception):
@@ -310,7 +314,8 @@ def _rest(claimed: Claim, seconds: float) -> None:
 @atomic
 def _later(claimed: Claim, later: Later) -> None:
     due_at = case((Job.again, func.now()), else_=func.now() + timedelta(seconds=later.seconds))
-    _let_go(claimed, due_at=due_at, last_error=str(later)[:500])
+    attempts = Job.attempts if later.counts else 0
+    _let_go(claimed, due_at=due_at, last_error=str(later)[:500], attempts=attempts)
     _rest(claimed, later.seconds)
 
 

@@ -181,7 +181,7 @@ def _row(rail: str, entry: Entry, judgement: Judgement) -> dict[str, object]:
         "booked_at": entry.booked_at,
         "verdict": judgement.verdict,
         "note": judgement.note,
-        "transaction_id": judgement.transaction_id,
+        "transaction_id": judgement.transaction_id or None,
     }
 
 
@@ -345,7 +345,7 @@ def _case(rail: str, entry: Entry, judgement: Judgement, asset: str) -> dict[str
         "reason": f"receipt_{judgement.verdict}",
         "cause": f"receipt {rail}/{entry.receipt_id}",
         "note": judgement.note,
-        "transaction_id": judgement.transaction_id,
+        "transaction_id": judgement.transaction_id or None,
         "asset": asset,
         "amount_owed": entry.amount,
     }
@@ -370,7 +370,7 @@ def _postings(
                 "account": account,
                 "asset": assets[entry.receipt_id],
                 "amount": amount,
-                "transaction_id": judgement.transaction_id,
+                "transaction_id": judgement.transaction_id or None,
             }
 
 

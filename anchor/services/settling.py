@@ -1,15 +1,17 @@
 """What the end of a submission means for the deposits that it carried."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import MappingProxyType
 
 from sqlalchemy import func, select, update
 
 from anchor.assets import NATIVE
+from anchor.clock import utcnow
 from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
-from anchor.models import Channel, Outflow, Submission, Transaction
+from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import books, cases, jobs
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
@@ -20,6 +22,7 @@ _LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
 #: Our own account lacks what it takes: its queue waits, oldest first.
 _LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
 _LIQUIDITY_PAUSE_S = 30
+_ENDED = frozenset({"confirmed", "dead"})
 
 
 @atomic
@@ -90,37 +93,92 @@ def unusable(
     submission_id: int,
     why: str,
     *,
-    is_used_up: bool,
+    newest_envelope_id: int,
+    channel_sequence: int,
     codes: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
     """Give up a submission of which no envelope can enter a ledger any more.
 
     Called only with the proof in hand: one answer of the ledger, closed after the last time
-    bound, that shows the sequence number unused; or used up by none of our envelopes.
-    `codes` are those of operations for which the network never took it.
+    bound, that shows the sequence number unused and the channel at `channel_sequence`. It
+    speaks of the envelopes up to `newest_envelope_id`: where a newer one was stored
+    meanwhile, nothing is written. `codes` are those of operations for which the network
+    never took it.
     """
     submission = _locked(submission_id)
-    if submission.state in {"confirmed", "dead"}:
+    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
         return
     submission.state = "dead"
     submission.codes = why[:500]
     submission.settled_at = func.now()
-    submission.is_used_up = is_used_up
+    db.session.execute(
+        update(Channel).where(Channel.id == submission.channel_id).values(sequence=channel_sequence)
+    )
     for outflow in _carried(submission_id):
         assert outflow.operation_index is not None
         _end_one(outflow, codes.get(outflow.operation_index))
-    if is_used_up:
-        cases.open_case(
-            "sequence_used_by_others",
-            f"submission {submission_id}",
-            note="a transaction that we never stored used the channel: restored, or stolen key?",
-        )
+
+
+@atomic
+def used_by_others(submission_id: int) -> None:
+    """Tell that a sequence number is used up, and by no envelope that we can find.
+
+    Nothing is sent again by itself: the source may be behind, or this database was restored
+    and the money has left. A person says so by `given_up`.
+    """
+    cases.open_case(
+        "sequence_used_by_others",
+        f"submission {submission_id}",
+        note="look for the transaction that used the channel; if it did not pay, "
+        f"run `flask anchor give-up-submission {submission_id}`",
+    )
+
+
+@atomic
+def given_up(submission_id: int) -> bool:
+    """Put what a submission carries back into the queue, on a person's word; False where it ended.
+
+    The person has made sure that none of its envelopes is in a ledger or can enter one.
+    """
+    submission = _locked(submission_id)
+    if submission.state in _ENDED:
+        return False
+    submission.state = "dead"
+    submission.is_used_up = True
+    submission.codes = "given up by a person"
+    submission.settled_at = func.now()
+    db.session.execute(
+        update(Channel).where(Channel.id == submission.channel_id).values(sequence=None)
+    )
+    for outflow in _carried(submission_id):
+        _requeue(outflow)
+    return True
+
+
+@atomic
+def unbuildable(submission_id: int, reason: str) -> None:
+    """End a submission that cannot be built: a lone order goes to a person, others go alone."""
+    submission = _locked(submission_id)
+    if submission.state in _ENDED or _newest(submission_id) is not None:
+        return
+    submission.state = "dead"
+    submission.codes = reason[:500]
+    submission.settled_at = func.now()
+    carried = _carried(submission_id)
+    for outflow in carried:
+        if len(carried) > 1:
+            _requeue(outflow)
+        else:
+            _refuse(outflow, reason)
+            _hand_to_a_person(outflow, "cannot_be_built", reason)
 
 
 @atomic
 def declined(submission_id: int, reason: str) -> None:
     """Hold what a submission carries: custody will not sign it. No envelope was stored."""
     submission = _locked(submission_id)
+    if submission.state in _ENDED or _newest(submission_id) is not None:
+        return
     submission.state = "dead"
     submission.codes = reason[:500]
     submission.settled_at = func.now()
@@ -138,6 +196,11 @@ def _locked(submission_id: int) -> Submission:
     )
     assert found is not None
     return found
+
+
+def _newest(submission_id: int) -> int | None:
+    query = select(func.max(Envelope.id)).where(Envelope.submission_id == submission_id)
+    return db.session.scalar(query)
 
 
 def _carried(submission_id: int) -> Sequence[Outflow]:
@@ -185,10 +248,10 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
         _requeue(outflow)
     elif code in _LIQUIDITY_CODES:
         _requeue(outflow)
-        outflow.not_before = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, _LIQUIDITY_PAUSE_S)
+        _pause(outflow)
         cases.open_case(
             "waits_for_liquidity",
-            f"{outflow.source}/{outflow.asset}/{code}",
+            f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
             note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
             asset=outflow.asset,
         )
@@ -201,6 +264,21 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
     else:
         _refuse(outflow, code)
         _hand_to_a_person(outflow, "ledger_refused", code)
+
+
+def _pause(outflow: Outflow) -> None:
+    """Let all that this account owes in this asset wait, so that the oldest stays first."""
+    db.session.flush()
+    db.session.execute(
+        update(Outflow)
+        .where(
+            Outflow.source == outflow.source,
+            Outflow.asset == outflow.asset,
+            Outflow.state == "prepared",
+            Outflow.kind != "payout",
+        )
+        .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
+    )
 
 
 def _look_again(outflow: Outflow) -> None:

@@ -3,7 +3,7 @@
 import logging
 from datetime import UTC, datetime
 
-from anchor.errors import Unavailable
+from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, house, settings
 from anchor.integrations.custody import Declined, Later, Signature, Signer, SigningRequest
 from anchor.ledger import envelopes, keys
@@ -23,8 +23,12 @@ _CODES_THAT_PASS = frozenset({"tx_bad_seq", "tx_too_late", "tx_insufficient_fee"
 
 def complete(gateway: Gateway, slot: Slot) -> None:
     """Give a submission that has no signed envelope one, and store it."""
-    if slot.state != "pending_signatures":
+    if slot.state == "pending_signatures":
+        return
+    try:
         _replace(gateway, slot)
+    except Rejected as refusal:
+        settling.unbuildable(slot.id, str(refusal))
 
 
 def renew(gateway: Gateway, slot: Slot) -> None:
@@ -45,8 +49,7 @@ def renew(gateway: Gateway, slot: Slot) -> None:
         closed = account.ledger_closed_at
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
-            settling.unusable(slot.id, "the sequence number was used", is_used_up=True)
-            channels.correct(slot.channel, account.sequence)
+            settling.used_by_others(slot.id)
     else:
         _within_the_bounds(gateway, slot)
 
@@ -58,8 +61,13 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int) -> None:
     if sequence == slot.sequence - 1 and not culprits:
         _replace(gateway, slot)
         return
-    settling.unusable(slot.id, " ".join(slot.codes), is_used_up=False, codes=culprits)
-    channels.correct(slot.channel, sequence)
+    settling.unusable(
+        slot.id,
+        " ".join(slot.codes),
+        newest_envelope_id=slot.newest.id,
+        channel_sequence=sequence,
+        codes=culprits,
+    )
 
 
 def _within_the_bounds(gateway: Gateway, slot: Slot) -> None:
@@ -67,7 +75,10 @@ def _within_the_bounds(gateway: Gateway, slot: Slot) -> None:
     if code is None:
         _bump(gateway, slot)
     elif code == "tx_insufficient_fee":
-        _replace(gateway, slot)
+        if _fee(gateway, slot) * len(slot.orders) > slot.newest.fee:
+            _replace(gateway, slot)
+        else:
+            slots.hand_in_again(slot)  # it bids all that it may: the network has to calm down
     elif code == "tx_bad_seq":
         slots.hand_in_again(slot)
     elif code not in _CODES_THAT_PASS:
@@ -111,6 +122,7 @@ def _await_signatures(gateway: Gateway, slot: Slot) -> None:
     signatures = _signatures(slot, unsigned, max_time) or ()
     envelope = envelopes.add_signatures(unsigned.envelope_xdr, signatures, slot.passphrase)
     slots.store(slot, envelope, unsigned.hash, max_time=max_time, fee=unsigned.fee, is_signed=False)
+    _tell(slot, "its source account asks for more signatures than custody gives")
 
 
 def _bump(gateway: Gateway, slot: Slot) -> None:
@@ -178,8 +190,8 @@ def _signatures(slot: Slot, unsigned: Unsigned, max_time: int) -> tuple[Signatur
         )
     )
     if isinstance(answer, Declined):
-        if not slot.envelopes:
-            settling.declined(slot.id, answer.reason)
+        settling.declined(slot.id, answer.reason)
+        _tell(slot, f"custody declined: {answer.reason}")
         return None
     if isinstance(answer, Later):
         log.info("custody signs submission %s later", slot.id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 
+from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.orders import LedgerOrder
 from anchor.lifecycle import Event
@@ -111,11 +112,11 @@ def busy() -> list[str]:
 @atomic
 def fill(source: str) -> int:
     """Open a submission on each free channel that something is queued for; return how many."""
-    channels = db.session.scalars(_free_channels(source)).all()
+    channels = _still_free(db.session.scalars(_free_channels(source)).all())
     if not channels:
         return 0
     batch = settings().batch_max
-    queue = db.session.scalars(
+    found = db.session.scalars(
         select(Outflow)
         .where(
             *_queued(source),
@@ -125,7 +126,7 @@ def fill(source: str) -> int:
         .limit(batch * len(channels))
         .with_for_update(skip_locked=True)
     ).all()
-    groups = list(_grouped(queue, batch))[: len(channels)]
+    groups = list(_grouped(_still_payable(found), batch))[: len(channels)]
     for channel, group in zip(channels, groups, strict=False):
         _open(source, channel, group)
     return len(groups)
@@ -148,6 +149,24 @@ def _free_channels(source: str) -> Any:
         .order_by(Channel.id)
         .with_for_update(skip_locked=True)
     )
+
+
+def _still_free(channels: Sequence[Channel]) -> list[Channel]:
+    """Look once more now that they are locked: a submission may have been opened meanwhile."""
+    ids = [channel.id for channel in channels]
+    query = select(Submission.channel_id).where(
+        Submission.channel_id.in_(ids), Submission.state.in_(SUBMISSION_OPEN)
+    )
+    busy = set(db.session.scalars(query)) if ids else set()
+    return [channel for channel in channels if channel.id not in busy]
+
+
+def _still_payable(queue: Sequence[Outflow]) -> list[Outflow]:
+    """Lock the transactions, and leave out what a person has stopped meanwhile."""
+    ids = {outflow.transaction_id for outflow in queue}
+    query = select(Transaction.id).where(Transaction.id.in_(ids), Transaction.is_resting.is_(False))
+    payable = set(db.session.scalars(query.order_by(Transaction.id).with_for_update()))
+    return [outflow for outflow in queue if outflow.transaction_id in payable]
 
 
 def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
@@ -271,7 +290,15 @@ def store(
     fee: int,
     is_signed: bool = True,
 ) -> None:
-    """Store an envelope of a submission before anybody outside sees it (promise 6)."""
+    """Store an envelope of a submission before anybody outside sees it (promise 6).
+
+    Raises `Unavailable` where the submission has ended meanwhile.
+    """
+    state = db.session.scalar(
+        select(Submission.state).where(Submission.id == slot.id).with_for_update()
+    )
+    if state not in SUBMISSION_OPEN:
+        raise Unavailable(f"submission {slot.id} has ended")
     db.session.add(
         Envelope(
             submission_id=slot.id,

@@ -47,7 +47,7 @@ def drive(claimed: jobs.Claim) -> None:
     source = claimed.subject_id
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
-        driver = _Driver(source, gateway(), pool)
+        driver = _Driver(source, gateway(), pool, lambda: jobs.extend(claimed))
         until = monotonic() + _STRETCH_S
         while monotonic() < until:
             jobs.extend(claimed)
@@ -72,6 +72,7 @@ class _Driver:
     source: str
     gateway: Gateway
     pool: ThreadPoolExecutor
+    extend: Callable[[], None]
 
     def round(self) -> None:
         """Fill free channels, hand in what is new, and look up what was handed in."""
@@ -87,6 +88,7 @@ class _Driver:
     def _each(self, act: Callable[[Gateway, Slot], None], chosen: Sequence[Slot]) -> None:
         """Do something for each slot; one that fails stops no other (promise 12)."""
         for slot in chosen:
+            self.extend()
             try:
                 act(self.gateway, slot)
             except AnchorError as error:

@@ -38,7 +38,7 @@ def check(claimed: jobs.Claim) -> None:
         return
     _tell_if_long(claimed, wanted, room)
     wait_s = min(_LAST_WAIT_S, _FIRST_WAIT_S << min(claimed.attempts - 1, 10))
-    raise jobs.Later(wait_s, f"the account is not ready: {room}")
+    raise jobs.Later(wait_s, f"the account is not ready: {room}", counts=True)
 
 
 @atomic
