@@ -55,6 +55,7 @@ def test_the_doctor_is_content_with_a_healthy_anchor(world: World) -> None:
         "network",
         "ledger clock",
         "account of USDC",
+        "custody local",
         "rail bank",
     }
 

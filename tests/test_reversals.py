@@ -70,7 +70,7 @@ def test_a_reversal_while_it_is_paid_out_leaves_the_payment_alone(world: World) 
                 form="payment",
                 attempt=1,
                 key=f"{row_id}-1",
-                state="prepared",
+                state="sent",
                 asset=world.policy.id,
                 amount=1,
             )
@@ -79,6 +79,30 @@ def test_a_reversal_while_it_is_paid_out_leaves_the_payment_alone(world: World) 
     row = world.row(row_id)
     assert (row.status, row.is_resting) == ("pending_anchor", True)
     assert cases() == [("receipt_reversed", HUNDRED)]
+
+
+def test_a_reversal_takes_what_is_queued_out_of_the_queue_and_holds_the_deposit(
+    world: World,
+) -> None:
+    row_id = deposit(world)
+    observe("bank", [booked()])
+    with transaction():
+        db.session.add(
+            Outflow(
+                transaction_id=row_id,
+                kind="submission",
+                form="payment",
+                attempt=1,
+                key=f"{row_id}-1",
+                state="prepared",
+                asset=world.policy.id,
+                source=world.distribution,
+                amount=1,
+            )
+        )
+    observe("bank", [backwards(booked())])
+    assert [outflow.state for outflow in world.outflows(row_id)] == ["refused"]
+    assert world.status(row_id) == "on_hold"
 
 
 def test_a_part_that_was_taken_back_no_longer_counts(world: World) -> None:

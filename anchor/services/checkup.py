@@ -43,6 +43,9 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
     yield _try("ledger clock", _ledger_clock)
     for policy in settings().assets.values():
         yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
+    custody = house().custody
+    if custody is not None:
+        yield _try(f"custody {custody.name}", custody.check)
     for name, rail in house().rails.items():
         yield _try(f"rail {name}", rail.check)
 

@@ -108,9 +108,7 @@ def unusable(
     submission = _locked(submission_id)
     if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
         return
-    submission.state = "dead"
-    submission.codes = why[:500]
-    submission.settled_at = func.now()
+    _bury(submission, why)
     db.session.execute(
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=channel_sequence)
     )
@@ -143,10 +141,8 @@ def given_up(submission_id: int) -> bool:
     submission = _locked(submission_id)
     if submission.state in _ENDED:
         return False
-    submission.state = "dead"
+    _bury(submission, "given up by a person")
     submission.is_used_up = True
-    submission.codes = "given up by a person"
-    submission.settled_at = func.now()
     db.session.execute(
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=None)
     )
@@ -161,9 +157,7 @@ def unbuildable(submission_id: int, reason: str) -> None:
     submission = _locked(submission_id)
     if submission.state in _ENDED or _newest(submission_id) is not None:
         return
-    submission.state = "dead"
-    submission.codes = reason[:500]
-    submission.settled_at = func.now()
+    _bury(submission, reason)
     carried = _carried(submission_id)
     for outflow in carried:
         if len(carried) > 1:
@@ -179,12 +173,30 @@ def declined(submission_id: int, reason: str) -> None:
     submission = _locked(submission_id)
     if submission.state in _ENDED or _newest(submission_id) is not None:
         return
-    submission.state = "dead"
-    submission.codes = reason[:500]
-    submission.settled_at = func.now()
+    _bury(submission, reason)
     for outflow in _carried(submission_id):
         _refuse(outflow, f"custody declined: {reason}")
         _hand_to_a_person(outflow, "custody_declined", reason)
+
+
+def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
+    """Take what waits in a queue out of it, before any submission carries it.
+
+    Needs an open transaction that holds the transactions' rows. What is being carried at
+    this moment is left alone: its filler looks once more whether it rests.
+    """
+    queued = db.session.scalars(
+        select(Outflow)
+        .where(
+            Outflow.transaction_id.in_(transaction_ids),
+            Outflow.state == "prepared",
+            Outflow.kind != "payout",
+        )
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    for outflow in queued:
+        _refuse(outflow, reason)
 
 
 def _locked(submission_id: int) -> Submission:
@@ -196,6 +208,12 @@ def _locked(submission_id: int) -> Submission:
     )
     assert found is not None
     return found
+
+
+def _bury(submission: Submission, why: str) -> None:
+    submission.state = "dead"
+    submission.codes = why[:500]
+    submission.settled_at = func.now()
 
 
 def _newest(submission_id: int) -> int | None:
