@@ -238,3 +238,14 @@ def test_lumens_to_a_muxed_address_that_is_not_there_are_for_a_person(bench: Ben
     row_id = bench.deposit(muxed, "20", asset="native", asset_code="native")
     bench.wait(row_id, "on_hold")
     assert bench.world.cases() == ["deposit_cannot_be_paid"]
+
+
+def test_promise_01_what_we_paid_and_what_channels_got_is_no_incident(bench: Bench) -> None:
+    run = bench.world.app.test_cli_runner().invoke
+    assert run(group, ["channels", "--count", "1"]).exit_code == 0
+    row_id = bench.deposit(bench.account().public_key)
+    bench.wait(row_id)
+    bench.world.read()
+    directions = bench.sql("SELECT direction, count(*) FROM payments GROUP BY 1")
+    assert directions == [("out", 2)]
+    assert bench.world.cases() == []

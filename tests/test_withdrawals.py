@@ -45,7 +45,9 @@ def test_promise_01_a_payment_seen_twice_is_kept_once(world: World) -> None:
     assert world.row(row_id).amount_received == 100_0000000
 
 
-def test_promise_01_what_we_pay_is_kept_as_outgoing(world: World) -> None:
+def test_promise_01_what_we_never_stored_is_kept_as_outgoing_and_is_an_incident(
+    world: World,
+) -> None:
     world.fund()
     from tests.world import _keys
 
@@ -57,6 +59,7 @@ def test_promise_01_what_we_pay_is_kept_as_outgoing(world: World) -> None:
     with transaction():
         found = db.session.scalars(select(Payment)).all()
     assert [(p.direction, p.verdict, p.amount) for p in found] == [("out", "outgoing", 3_0000000)]
+    assert world.cases() == ["outgoing_unknown"]
 
 
 def test_promise_02_a_page_read_from_another_cursor_writes_nothing(world: World) -> None:

@@ -40,7 +40,7 @@ from anchor.matching import (
     judge,
 )
 from anchor.models import Account, Memo, Payment, Transaction
-from anchor.services import bookings, cases, jobs
+from anchor.services import bookings, cases, departures, jobs
 from anchor.services.networks import Watch
 from anchor.services.transactions import Happening, any_of, happened
 
@@ -379,7 +379,7 @@ def _act(
         elif judgement.verdict in FOR_THE_DESK:
             desk.append(_case(watch, payment, judgement))
     happened(*happenings.values())
-    cases.open_cases(desk)
+    cases.open_cases([*desk, *departures.incidents(watch, page)])
     return tuple(dict.fromkeys(item.transaction_id for item in happenings.values() if item.event))
 
 
