@@ -37,8 +37,7 @@ def use(folder: Path, module: str, *arguments: str, timeout_s: int = 60) -> dict
     _hold(folder)
     starting = _lock(folder / _STARTING, deadline)
     try:
-        started = None if _has_keeper(folder) else _start(folder, module, arguments)
-        return _wait(folder, deadline, started)
+        return _wait(folder, deadline, module, arguments)
     finally:
         os.close(starting)
 
@@ -179,8 +178,16 @@ def _import_path() -> str:
     return os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
 
 
-def _wait(folder: Path, deadline: float, started: int | None) -> dict[str, Any]:
+def _wait(folder: Path, deadline: float, module: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+    """Wait for what the keeper publishes, and start one as soon as there is none.
+
+    A keeper that is about to end may let its locks go one after the other: one that was
+    seen is no promise.
+    """
+    started: int | None = None
     while monotonic() < deadline:
+        if started is None and not _has_keeper(folder):
+            started = _start(folder, module, arguments)
         ended = started is not None and _has_ended(started)
         if (folder / _FAILED).exists():
             raise Unavailable((folder / _FAILED).read_text(encoding="utf-8").strip())
@@ -188,9 +195,8 @@ def _wait(folder: Path, deadline: float, started: int | None) -> dict[str, Any]:
             ready: dict[str, Any] = json.loads((folder / _READY).read_text(encoding="utf-8"))
             return ready
         if ended:
-            raise Unavailable(
-                f"what is kept in {folder} did not start: {last_line((folder / _LOG).read_bytes())}"
-            )
+            said = last_line((folder / _LOG).read_bytes())
+            raise Unavailable(f"what is kept in {folder} did not start: {said}")
         sleep(_TICK_MS / 1000)
     raise Unavailable(f"what is kept in {folder} did not start in time; see its {_LOG}")
 

@@ -88,7 +88,7 @@ def finish(stage: Stage, wallet: Wallet, row_id: str) -> None:
         ),
         pytest.param(
             "misbehave",
-            {"answer": "504-applied", "times": 3},
+            {"answer": "504-applied", "times": 1},
             "SELECT 1 FROM envelopes e JOIN submissions s ON s.id = e.submission_id"
             " WHERE s.state = 'prepared'",
             id="an envelope that arrived, without an answer",

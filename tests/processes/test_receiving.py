@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stellar_sdk import Keypair
 
 from tests.processes.stage import FLASK, Stage, staged
 from tests.waiting import until
@@ -14,9 +15,9 @@ COUNT = 40
 _DEPOSIT = """
 INSERT INTO transactions (id, kind, flow, status, version, owner_account, asset, asset_code, rail,
     settlement, amount_expected, amount_received, amount_paid, fee_fixed, fee_percent, decimals,
-    details, reference)
+    details, reference, destination)
 SELECT 'd' || n, 'deposit', 'programmatic', 'pending_user_transfer_start', 1, 'G', %s, 'USDC',
-    'bank', 'stellar', 1000000000, 0, 0, 0, 0, 2, '{}', 'R' || n
+    'bank', 'stellar', 1000000000, 0, 0, 0, 0, 2, '{}', 'R' || n, %s
 FROM generate_series(1, %s) n
 """
 
@@ -33,7 +34,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         until(made._answers, 60)
         made.stream()  # holds the servers, also without the web
         until(lambda: made.sql("SELECT 1 FROM accounts"), 60)
-        made.sql(_DEPOSIT, f"USDC:{issuer}", COUNT)
+        made.sql(_DEPOSIT, f"USDC:{issuer}", Keypair.random().public_key, COUNT)
         yield made
 
 
