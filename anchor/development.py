@@ -90,21 +90,19 @@ def settings(environ: Mapping[str, str]) -> Settings:
 def web_socket(environ: Mapping[str, str]) -> socket.socket:
     """Return a socket that listens where the web is to answer: the kept port, or a new one.
 
-    Whoever holds it owns the port: two folders that start at once never share one. Raises
-    `Misconfigured` where somebody else uses the kept port.
+    Whoever holds it owns the port: two folders that start at once never share one. Where
+    somebody else uses the kept port, another is taken and kept.
     """
     root = folder(environ)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = root / "web.port"
-    ports = [int(file.read_text(encoding="utf-8"))] if file.exists() else [WEB_PORT, 0]
-    for port in ports:
+    wanted = int(file.read_text(encoding="utf-8")) if file.exists() else WEB_PORT
+    for port in (wanted, 0):
         listening = listen(port)
         if listening is not None:
             file.write_text(str(listening.getsockname()[1]), encoding="utf-8")
             return listening
-    raise Misconfigured(
-        f"Port {ports[0]} is in use by somebody else; end that, or remove {file} for another port."
-    )
+    raise Misconfigured("No port is free on this machine.")
 
 
 def listen(port: int) -> socket.socket | None:

@@ -64,10 +64,12 @@ def test_each_other_process_alone_works_on_development_defaults(
 def test_two_anchors_started_at_once_do_not_meet(tmp_path: Path) -> None:
     stages = [Stage(tmp_path / name) for name in ("one", "two")]
     for stage in stages:
-        stage.folder.mkdir()
+        stage.data.mkdir(parents=True)
+        (stage.data / "web.port").write_text("8000")  # both have kept it from an earlier time
+    for stage in stages:
         stage.start(*FLASK, "up")
     for stage in stages:
-        until(lambda one=stage: (one.data / "web.port").exists() and one._answers(), 90)  # type: ignore[misc]
+        until(lambda one=stage: (one.data / "secrets.json").exists() and one._answers(), 90)  # type: ignore[misc]
     assert stages[0].port != stages[1].port
     keys = [
         tomllib.loads(requests.get(f"{stage.url}/.well-known/stellar.toml", timeout=5).text)
