@@ -23,9 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from anchor.assets import NATIVE
 from anchor.extensions import db
 from anchor.matching import Verdict
-from anchor.models import Outflow, Payment, Posting
+from anchor.models import Outflow, Payment, Posting, Submission
 from anchor.services import books
 from anchor.services.transactions import any_of
 
@@ -59,8 +60,8 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
     )
 
 
-def payout_opened(outflow: Outflow) -> None:
-    """Book a payout that is ordered: what we owed the customer is under way, less the fee.
+def outflow_opened(outflow: Outflow) -> None:
+    """Book money that is to go out: what we owed the customer is under way, less the fee.
 
     Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
     """
@@ -78,8 +79,8 @@ def payout_done(outflow: Outflow) -> None:
     _post(outflow, "done", ("in_transit", outflow.amount), ("bank", -outflow.amount))
 
 
-def payout_refused(outflow: Outflow) -> None:
-    """Take back what `payout_opened` booked. Cause: ``outflow <id> refused``."""
+def outflow_refused(outflow: Outflow) -> None:
+    """Take back what `outflow_opened` booked. Cause: ``outflow <id> refused``."""
     _post(
         outflow,
         "refused",
@@ -87,6 +88,18 @@ def payout_refused(outflow: Outflow) -> None:
         ("fees", outflow.amount_fee),
         ("in_transit", outflow.amount),
     )
+
+
+def ledger_payment_done(outflow: Outflow) -> None:
+    """Book what left the treasury on the ledger. Cause: ``outflow <id> done``."""
+    paid_from = "starting_balances" if outflow.form == "establish" else "in_transit"
+    _post(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
+
+
+def fee_charged(submission: Submission, fee: int) -> None:
+    """Book what a submission cost, in stroops of lumens. Cause: ``submission <id> fee``."""
+    cause = f"submission {submission.id} fee"
+    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
 
 
 def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:

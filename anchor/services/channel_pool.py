@@ -21,7 +21,7 @@ from anchor.models import Channel
 from anchor.services import networks
 from anchor.services.channels import keys_of
 
-#: Two base reserves that stay, and fees for many submissions.
+#: What one transaction can hold.
 _ORDERS_MAX = 100
 
 

@@ -9,7 +9,7 @@ The crash windows, and what the next claim of the job finds:
 
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import exists, literal, select
 
 from anchor.assets import NATIVE
 from anchor.config import AssetPolicy
@@ -21,7 +21,7 @@ from anchor.ledger.gateway import LedgerAccount
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, split
-from anchor.services import books, cases, jobs
+from anchor.services import bookings, cases, jobs, outflows
 from anchor.services.transactions import (
     LEDGER_LANE,
     PAY_ON_LEDGER,
@@ -204,8 +204,7 @@ def _queue(row: Transaction, form: str, policy: AssetPolicy) -> None:
             return
         asset, amount, fee = row.asset, parts.amount_out, parts.amount_fee
         row.amount_in, row.amount_out, row.amount_fee = parts.amount_in, amount, fee
-    latest = select(func.max(Outflow.attempt)).where(Outflow.transaction_id == row.id)
-    attempt = 1 + (db.session.scalar(latest) or 0)
+    attempt = outflows.next_attempt(row.id)
     outflow = Outflow(
         transaction_id=row.id,
         kind="submission",
@@ -225,15 +224,7 @@ def _queue(row: Transaction, form: str, policy: AssetPolicy) -> None:
     db.session.add(outflow)
     db.session.flush()
     if form != "establish":
-        books.post(
-            f"outflow {outflow.id} opened",
-            [
-                ("customer", asset, amount + fee),
-                ("fees", asset, -fee),
-                ("in_transit", asset, -amount),
-            ],
-            row.id,
-        )
+        bookings.outflow_opened(outflow)
     jobs.renew(jobs.Address(DRIVE, policy.distribution), lane_of(policy.distribution))
 
 

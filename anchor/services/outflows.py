@@ -62,10 +62,7 @@ def open_payout(row: Transaction) -> Attempt:
         raise Rejected("less was received than would be paid out")
     row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
     row.amount_fee = parts.amount_fee
-    attempt = 1 + (
-        db.session.scalar(select(func.max(Outflow.attempt)).where(Outflow.transaction_id == row.id))
-        or 0
-    )
+    attempt = next_attempt(row.id)
     outflow = Outflow(
         transaction_id=row.id,
         kind="payout",
@@ -82,8 +79,14 @@ def open_payout(row: Transaction) -> Attempt:
     )
     db.session.add(outflow)
     db.session.flush()
-    bookings.payout_opened(outflow)
+    bookings.outflow_opened(outflow)
     return _attempt(outflow, row, (0, 0), is_new=True)
+
+
+def next_attempt(transaction_id: str) -> int:
+    """Return the number of a transaction's next attempt, from 1. Its row is locked."""
+    latest = select(func.max(Outflow.attempt)).where(Outflow.transaction_id == transaction_id)
+    return 1 + (db.session.scalar(latest) or 0)
 
 
 def open_attempt(row: Transaction) -> Attempt | None:
@@ -262,7 +265,7 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
-    bookings.payout_refused(outflow)
+    bookings.outflow_refused(outflow)
     message = outcome.message if isinstance(outcome, NeedsInfo) else None
     _tell(outflow, event, message=message)
     cases.open_case(

@@ -6,13 +6,12 @@ from types import MappingProxyType
 
 from sqlalchemy import func, select, update
 
-from anchor.assets import NATIVE
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import books, cases, jobs
+from anchor.services import bookings, cases, jobs
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -40,7 +39,7 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
         outflow.state = "done"
         outflow.settled_at = func.now()
         outflow.reference = found.hash
-        _book_done(outflow)
+        bookings.ledger_payment_done(outflow)
     paid = [outflow for outflow in rows if outflow.form != "establish"]
     for outflow in paid:
         db.session.execute(
@@ -77,7 +76,7 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
     queue, to be carried one by one.
     """
     submission = _locked(submission_id)
-    if submission.state in {"confirmed", "dead"}:
+    if submission.state in _ENDED:
         return
     _used_up(submission, found, "dead")
     codes = found.verdict.failed_operations
@@ -245,20 +244,7 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
         .where(Channel.id == submission.channel_id)
         .values(sequence=func.greatest(Channel.sequence, submission.sequence))
     )
-    cost = found.fee_charged
-    books.post(
-        f"submission {submission.id} fee",
-        [("network_fees", NATIVE, cost), ("treasury", NATIVE, -cost)],
-    )
-
-
-def _book_done(outflow: Outflow) -> None:
-    account = "starting_balances" if outflow.form == "establish" else "in_transit"
-    books.post(
-        f"outflow {outflow.id} done",
-        [(account, outflow.asset, outflow.amount), ("treasury", outflow.asset, -outflow.amount)],
-        outflow.transaction_id,
-    )
+    bookings.fee_charged(submission, found.fee_charged)
 
 
 def _end_one(outflow: Outflow, code: str | None) -> None:
@@ -319,15 +305,7 @@ def _refuse(outflow: Outflow, reason: str) -> None:
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
     if outflow.form != "establish":
-        books.post(
-            f"outflow {outflow.id} refused",
-            [
-                ("customer", outflow.asset, -(outflow.amount + outflow.amount_fee)),
-                ("fees", outflow.asset, outflow.amount_fee),
-                ("in_transit", outflow.asset, outflow.amount),
-            ],
-            outflow.transaction_id,
-        )
+        bookings.outflow_refused(outflow)
     db.session.flush()
 
 
