@@ -1,5 +1,6 @@
 """Deposits in tests: opened, funded, and brought to the ledger, in short words."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,11 +9,12 @@ from stellar_sdk import AuthorizationFlag, Keypair, TransactionBuilder
 from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 
 from anchor.config import AssetPolicy, DeliveryPolicy
-from anchor.extensions import db, transaction
+from anchor.extensions import db, gateway, transaction
 from anchor.lifecycle import Event, Kind, Status
 from anchor.money import parse_amount
-from anchor.services import passes, sweeps  # noqa: F401 - the kinds of job are declared
+from anchor.services import channels, passes, sweeps  # noqa: F401 - the kinds of job are declared
 from anchor.services.deposit_payments import DRIVE, PAY_ON_LEDGER
+from anchor.services.submissions import _Driver
 from anchor.services.transactions import CHECK_TRUST, Happening, happened
 from tests.waiting import until
 from tests.world import World, _keys
@@ -109,3 +111,13 @@ class Bench:
         with transaction():
             done = db.session.execute(text(statement), values)
             return list(done) if done.returns_rows else []
+
+
+def stretch(bench: Bench) -> None:
+    """Do a few rounds of the driver."""
+    source = bench.world.distribution
+    channels.prepare(gateway(), source)
+    with ThreadPoolExecutor(2) as pool:
+        driver = _Driver(source, gateway(), pool, lambda: None)
+        for _ in range(3):
+            driver.round()

@@ -1,7 +1,6 @@
 """What goes wrong between us and the ledger: a deposit is paid once all the same."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +11,8 @@ from stellar_sdk import Keypair, MuxedAccount
 from anchor.cli import group
 from anchor.extensions import gateway
 from anchor.services import channels, settling, signing, slots, sweeps
-from anchor.services.submissions import _Driver
 from anchor.services.transactions import PAY_ON_LEDGER
-from tests.deposits import Bench
+from tests.deposits import Bench, stretch
 from tests.waiting import until
 from tests.world import World
 
@@ -152,16 +150,6 @@ def test_a_fee_above_the_ceiling_is_waited_for(bench: Bench) -> None:
     bench.world.sandbox.network.close_ledger()
     bench.wait(row_id, hurry=True)
     paid_once(bench, row_id, account)
-
-
-def stretch(bench: Bench) -> None:
-    """Do a few rounds of the driver."""
-    source = bench.world.distribution
-    channels.prepare(gateway(), source)
-    with ThreadPoolExecutor(2) as pool:
-        driver = _Driver(source, gateway(), pool, lambda: None)
-        for _ in range(3):
-            driver.round()
 
 
 def test_an_empty_distribution_account_waits_for_liquidity_oldest_first(bench: Bench) -> None:

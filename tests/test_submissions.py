@@ -10,7 +10,7 @@ from anchor.cli import group
 from anchor.config import Secret
 from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
-from tests.deposits import Bench
+from tests.deposits import Bench, stretch
 from tests.world import World
 
 
@@ -206,6 +206,23 @@ def test_channels_let_many_envelopes_go_out_in_one_ledger(bench: Bench) -> None:
         bench.wait(row_id)
     channels = bench.sql("SELECT count(DISTINCT channel_id), count(*) FROM submissions")
     assert channels == [(4, 8)]
+
+
+def test_a_submission_that_cannot_go_on_is_told_and_goes_on_once_it_can(bench: Bench) -> None:
+    run = bench.world.app.test_cli_runner().invoke
+    assert run(group, ["channels", "--count", "1"]).exit_code == 0
+    account = bench.account().public_key
+    row_id = bench.deposit(account)
+    found = bench.world.app.extensions["anchor"]
+    bench.world.app.extensions["anchor"] = replace(
+        found, settings=replace(found.settings, channel_secret=Secret(""))
+    )
+    sweeps.work_off([PAY_ON_LEDGER])
+    stretch(bench)
+    assert bench.world.cases() == ["submission_failing"]
+    bench.world.app.extensions["anchor"] = found
+    bench.wait(row_id)
+    assert bench.held(account) == "99.0000000"
 
 
 def test_channels_without_their_secret_are_refused_in_one_sentence(bench: Bench) -> None:

@@ -132,6 +132,16 @@ def used_by_others(submission_id: int) -> None:
 
 
 @atomic
+def in_trouble(submission_id: int, error: str) -> None:
+    """Tell that a submission cannot go on by itself; it is tried again all the same."""
+    cases.open_case(
+        "submission_failing",
+        f"submission {submission_id}/{error}",
+        note=f"it ended in {error}, and is tried again",
+    )
+
+
+@atomic
 def given_up(submission_id: int) -> bool:
     """Put what a submission carries back into the queue, on a person's word; False where it ended.
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TypeVar
 
-from anchor.errors import AnchorError
+from anchor.errors import AnchorError, Unavailable
 from anchor.extensions import gateway, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
 from anchor.services import channels, jobs, settling, slots
@@ -91,10 +91,11 @@ class _Driver:
             self.extend()
             try:
                 act(self.gateway, slot)
-            except AnchorError as error:
+            except Unavailable as error:
                 log.warning("submission %s: %s", slot.id, error)
-            except Exception:
+            except Exception as error:  # it would be so for ever, and nobody would know
                 log.exception("submission %s", slot.id)
+                settling.in_trouble(slot.id, type(error).__name__)
 
     def _asked(
         self, ask: Callable[[Slot], T | None], chosen: Sequence[Slot]
