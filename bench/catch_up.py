@@ -25,11 +25,11 @@ import ground
 from sqlalchemy import text
 
 from anchor import create_app, schema
-from anchor.config import AssetPolicy
 from anchor.extensions import db, gateway, transaction
 from anchor.ledger.gateway import PaymentPage
 from anchor.ledger.horizon import HorizonGateway
 from anchor.money import parse_amount
+from anchor.policies import AssetPolicy
 from anchor.services import networks
 from anchor.streams.follower import _Reading
 

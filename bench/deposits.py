@@ -24,8 +24,9 @@ from stellar_sdk import Asset, Keypair, Server, TransactionBuilder
 from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor import create_app, schema
-from anchor.config import TESTNET_PASSPHRASE, DeliveryPolicy, Secret
+from anchor.config import TESTNET_PASSPHRASE, Secret
 from anchor.extensions import db, gateway, transaction
+from anchor.policies import DeliveryPolicy
 from anchor.sandbox.ground import establish, new_keys
 from anchor.services import channel_pool, networks, passes, sweeps
 from anchor.services.deposit_payments import DRIVE

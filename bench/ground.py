@@ -16,10 +16,11 @@ from canned_horizon import EPOCH, FIRST_LEDGER, PASSPHRASE
 from stellar_sdk import Keypair
 
 from anchor import embedded, keeping
-from anchor.config import AssetPolicy, FlowPolicy, Secret, Settings
+from anchor.config import Secret, Settings
 from anchor.extensions import db, gateway, transaction
 from anchor.models import Account
 from anchor.money import FeeSchedule, parse_amount
+from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services import networks
 
 CODE = "USDC"

@@ -8,10 +8,10 @@ from sqlalchemy import text
 from stellar_sdk import AuthorizationFlag, Keypair, TransactionBuilder
 from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 
-from anchor.config import AssetPolicy, DeliveryPolicy
 from anchor.extensions import db, gateway, transaction
 from anchor.lifecycle import Event, Kind, Status
 from anchor.money import parse_amount
+from anchor.policies import AssetPolicy, DeliveryPolicy
 from anchor.services import channels, passes, sweeps  # noqa: F401 - the kinds of job are declared
 from anchor.services.deposit_payments import DRIVE, PAY_ON_LEDGER
 from anchor.services.submissions import _Driver

@@ -8,12 +8,12 @@ from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import links
 from anchor.blueprints.errors import status_of
-from anchor.config import AssetPolicy
 from anchor.errors import AnchorError, NotFound, Rejected
 from anchor.extensions import house, settings
 from anchor.integrations.protocols import Field
 from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, parse_amount
+from anchor.policies import AssetPolicy
 from anchor.serializers import pages as words
 from anchor.services import deposits, details, opening, views, withdrawals
 from anchor.services.views import View

@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms, links
 from anchor.blueprints.guards import current_principal, owner_of
-from anchor.config import AssetPolicy
 from anchor.errors import Rejected
 from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
+from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.services import deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View

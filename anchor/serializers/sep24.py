@@ -9,9 +9,10 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from anchor.config import FlowPolicy, Settings
+from anchor.config import Settings
 from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, to_decimal
+from anchor.policies import FlowPolicy
 from anchor.serializers.values import Address, Amount, Instant, plain
 from anchor.services.views import View
 from anchor.web_auth import Principal

@@ -2,7 +2,8 @@
 
 import tomlkit
 
-from anchor.config import PUBLIC_PASSPHRASE, AssetPolicy, Settings
+from anchor.config import PUBLIC_PASSPHRASE, Settings
+from anchor.policies import AssetPolicy
 
 _DOCUMENTATION = "DOCUMENTATION"
 

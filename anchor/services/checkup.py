@@ -7,11 +7,11 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from anchor.clock import utcnow
-from anchor.config import AssetPolicy
 from anchor.errors import AnchorError, Rejected
 from anchor.extensions import db, gateway, house, settings, transaction
 from anchor.ledger.gateway import LedgerAccount
 from anchor.money import format_amount
+from anchor.policies import AssetPolicy
 from anchor.services import logins, networks
 
 #: Two base reserves, and one more for each entry of the account.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from sqlalchemy import exists, literal, select
 
 from anchor.assets import NATIVE
-from anchor.config import AssetPolicy
 from anchor.errors import Misconfigured, Rejected
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
@@ -21,6 +20,7 @@ from anchor.ledger.gateway import LedgerAccount
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, split
+from anchor.policies import AssetPolicy
 from anchor.services import bookings, cases, jobs, outflows
 from anchor.services.transactions import (
     LEDGER_LANE,

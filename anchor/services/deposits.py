@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import select
 
 from anchor import web_auth
-from anchor.config import AssetPolicy
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.lifecycle import Event, Kind
 from anchor.models import Account, Channel, Transaction
 from anchor.money import round_down
+from anchor.policies import AssetPolicy
 from anchor.services import memos, opening, rails
 from anchor.services.pending_deposits import pending
 from anchor.services.references import issue

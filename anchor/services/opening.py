@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from anchor.clock import utcnow
-from anchor.config import AssetPolicy, FlowPolicy
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import db, settings
 from anchor.lifecycle import Kind, Status
 from anchor.models import History, Transaction, new_id
 from anchor.money import format_amount, split
+from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services.transactions import Owner
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from anchor.config import AssetPolicy
 from anchor.errors import Unavailable
 from anchor.extensions import atomic
 from anchor.lifecycle import Event, Kind
+from anchor.policies import AssetPolicy
 from anchor.services import memos, networks, opening
 from anchor.services.transactions import Happening, Owner, happened
 

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from stellar_sdk import Keypair, MuxedAccount, StrKey
 
 from anchor import create_app, references
-from anchor.config import DeliveryPolicy
 from anchor.errors import Rejected
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Field
 from anchor.lifecycle import Event
+from anchor.policies import DeliveryPolicy
 from anchor.services import deposits
 from anchor.services.transactions import Happening, Owner, happened
 from tests.world import World

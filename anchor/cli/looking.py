@@ -1,0 +1,75 @@
+"""What an operator looks at: how things stand, and the books."""
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from anchor.cli.group import EXIT_FAILED, group
+from anchor.money import signed, signed_7
+from anchor.services import books, standing
+
+
+@group.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@with_appcontext
+def status(*, as_json: bool) -> None:
+    """Show how far each account was read, and what waits; status 1 where there is a problem."""
+    found = standing.look()
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for account in found["accounts"]:
+            click.echo(f"{account['account']}  read until {account['read_until']}")
+        for name in ("jobs_due", "jobs_parked", "cases_open"):
+            click.echo(f"{name.replace('_', ' ')}: {found[name]}")
+        for problem in found["problems"]:
+            click.echo(problem)
+    sys.exit(EXIT_FAILED if found["problems"] else 0)
+
+
+class _Moment(click.DateTime):
+    """An instant in UTC; a day stands for its end."""
+
+    def convert(self, value: Any, *more: Any) -> Any:
+        """Read what was given on the command line."""
+        found = super().convert(value, *more).replace(tzinfo=UTC)
+        is_day = isinstance(value, str) and len(value) == len("2026-01-31")
+        return found + timedelta(days=1) if is_day else found
+
+
+@group.command("books")
+@click.option(
+    "--at",
+    type=_Moment(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="As they stood then: at the end of a day, or at an instant; both in UTC.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@with_appcontext
+def show_books(*, at: datetime | None, as_json: bool) -> None:
+    """Print what stands on each account of the books; status 1 where they do not balance."""
+    found = books.balances(at)
+    balanced = not any(sum(accounts.values()) for accounts in found.values())
+    if as_json:
+        assets = {
+            asset: {name: signed(amount) for name, amount in accounts.items()}
+            for asset, accounts in found.items()
+        }
+        click.echo(json.dumps({"balanced": balanced, "assets": assets}))
+    else:
+        click.echo("\n\n".join(_book(*each) for each in found.items()) or "There are no entries.")
+    sys.exit(0 if balanced else EXIT_FAILED)
+
+
+def _book(asset: str, accounts: Mapping[str, int]) -> str:
+    """Write one asset's accounts as a table, amounts below each other, the sum last."""
+    rows = [(name, signed_7(amount)) for name, amount in accounts.items()]
+    rows.append(("sum", signed_7(sum(accounts.values()))))
+    name_width = max(len(name) for name, _ in rows)
+    width = max(len(amount) for _, amount in rows)
+    lines = [f"  {name:{name_width}}  {amount:>{width}}" for name, amount in rows]
+    return "\n".join([asset, *lines[:-1], "  " + "-" * (name_width + 2 + width), lines[-1]])

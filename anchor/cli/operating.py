@@ -1,0 +1,74 @@
+"""What an operator does: channels, submissions, jobs and accounts that need a hand."""
+
+import click
+from flask.cli import with_appcontext
+
+from anchor.cli.group import group
+from anchor.errors import NotFound
+from anchor.extensions import gateway, settings
+from anchor.services import jobs, networks
+
+
+@group.command("channels")
+@click.option("--count", type=click.IntRange(1, 1000), help="Make the pool so large.")
+@click.option("--lumens", default="5", show_default=True, help="What each channel is to hold.")
+@click.option("--source", help="The distribution account that pays; the first by default.")
+@with_appcontext
+def channels(count: int | None, lumens: str, source: str | None) -> None:
+    """Show the channel accounts; with --count make them, and top up those that hold too little."""
+    from anchor.money import format_amount, parse_amount
+    from anchor.services import channel_pool
+
+    if count is not None:
+        payer, each = source or settings().distribution_accounts[0], parse_amount(lumens)
+        made = channel_pool.grow(gateway(), payer, count, each)
+        filled = channel_pool.top_up(gateway(), payer, each)
+        click.echo(f"{made} channel(s) made, {filled} topped up.")
+    for found in channel_pool.look(gateway()):
+        held = "is not on the ledger" if found.lumens is None else format_amount(found.lumens)
+        click.echo(f"{found.number:4}  {found.account_id}  {held}")
+
+
+@group.command("give-up-submission")
+@click.argument("submission", type=int)
+@click.confirmation_option(prompt="Is none of its envelopes in a ledger, and can none enter one?")
+@with_appcontext
+def give_up_submission(submission: int) -> None:
+    """Pay again what a submission carried: only when it is certain that it has not paid."""
+    from anchor.services import settling
+
+    if not settling.given_up(submission):
+        raise NotFound(f"Submission {submission} has ended; nothing was changed.")
+    click.echo("What it carried is queued again.")
+
+
+@group.command("retry")
+@click.argument("kind")
+@click.argument("subject")
+@with_appcontext
+def retry(kind: str, subject: str) -> None:
+    """Run a parked or postponed job again: KIND and SUBJECT as its case names them."""
+    if not jobs.retry(jobs.Address(kind, subject)):
+        raise NotFound(f"There is no job {kind} of {subject}.")
+    click.echo(f"{kind} of {subject} is due.")
+
+
+@group.command("rewind")
+@click.argument("account")
+@click.option(
+    "--from-ledger", type=click.IntRange(1), required=True, help="The first ledger to read."
+)
+@with_appcontext
+def rewind(account: str, from_ledger: int) -> None:
+    """Read an account again from a ledger on; what is kept already stays."""
+    networks.rewind(gateway(), account, from_ledger)
+    click.echo(f"{account} is read from ledger {from_ledger}.")
+
+
+@group.command("adopt-network")
+@click.confirmation_option(prompt="Begin anew on this network? Old rows stay as history.")
+@with_appcontext
+def adopt_network() -> None:
+    """Begin anew on a network that was reset."""
+    networks.adopt(gateway(), settings().network_passphrase)
+    click.echo("The network is adopted; its accounts are watched from now on.")
