@@ -13,6 +13,7 @@ The crash windows, and what the next claim of the job finds:
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import exists, select
@@ -22,13 +23,14 @@ from anchor.extensions import atomic, db, refuse_inside_transaction
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
-from anchor.services import cases, jobs, outflows, rails
+from anchor.services import cases, jobs, outcomes, outflows, rails
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import PAY_OUT, next_job_kind
 
 log = logging.getLogger(__name__)
 
 POLL = "poll_outgoing_transactions"
+REFUND = "refund_by_rail"
 
 
 def execute(claimed: jobs.Claim) -> None:
@@ -37,12 +39,23 @@ def execute(claimed: jobs.Claim) -> None:
     Raises `Unavailable` while the outcome is unknown or the rail cannot be reached, and
     `jobs.Park` where nothing but a person can tell.
     """
-    attempt = _begin(claimed)
+    _bring_on(_begin(claimed))
+
+
+def refund(claimed: jobs.Claim) -> None:
+    """Bring a refund by rail one step further; the job `REFUND`, by its outflow's id.
+
+    The same care, and the same errors, as with a payout.
+    """
+    _bring_on(_begin_refund(claimed))
+
+
+def _bring_on(attempt: Attempt | None) -> None:
     if attempt is None or attempt.state == "sent":
         return
     rail = rails.find(attempt.rail)
     outcome = _call(rail, attempt) if attempt.is_new else _recover(rail, attempt)
-    outflows.record(attempt, outcome)
+    outcomes.record(attempt, outcome)
     if isinstance(outcome, Unknown):
         raise Unavailable(f"the outcome of {attempt.order.key} is unknown: {outcome.reason}")
 
@@ -60,7 +73,7 @@ def poll(claimed: jobs.Claim) -> None:
         found, _ = rails.answers(rail, batch, partial(_ask, rail), lambda each: each.order.key)
         for attempt, outcome in found:
             try:
-                outflows.record(attempt, outcome)
+                outcomes.record(attempt, outcome)
             except Exception as error:
                 log.exception("the outcome of %s could not be recorded", attempt.order.key)
                 _not_recorded(attempt, outcome, error)
@@ -75,7 +88,7 @@ def _not_recorded(attempt: Attempt, outcome: Outcome, error: Exception) -> None:
         "outcome_not_recorded",
         attempt.order.key,
         note=f"the rail said {type(outcome).__name__}; writing that failed: {type(error).__name__}",
-        transaction_id=attempt.order.transaction_id,
+        transaction_id=attempt.order.transaction_id or None,
         asset=attempt.order.asset,
     )
 
@@ -126,16 +139,31 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
             note=str(refusal),
             transaction_id=row.id,
             asset=row.asset,
-            amount_owed=row.amount_received - row.amount_paid,
+            amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
         )
         return None
+
+
+@atomic
+def _begin_refund(claimed: jobs.Claim) -> Attempt | None:
+    """Find the open refund, noted as called; a booking that was taken back meanwhile ends it."""
+    jobs.hold(claimed)
+    attempt = outflows.refund_attempt(int(claimed.subject_id))
+    if attempt is None or attempt.calls:
+        return attempt
+    if outflows.is_gone(attempt):
+        outcomes.record(attempt, Refused("the bank took the booking back"))
+        return None
+    return replace(outflows.call_again(attempt), is_new=True)
 
 
 def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Hand the order to the rail. Whatever it raises beside its two words is unknown."""
     refuse_inside_transaction()
     try:
-        outcome = rail.execute_outgoing_transaction(attempt.order)
+        refund = attempt.order.refund_of is not None
+        act = rail.refund if refund else rail.execute_outgoing_transaction
+        outcome = act(attempt.order)
     except Rejected as error:
         return Refused(str(error))
     except Unavailable:
@@ -192,12 +220,12 @@ def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
 
 @atomic
 def _ask_a_person(attempt: Attempt) -> None:
-    outflows.record(attempt, Unknown("the rail can neither be asked nor repeated"))
+    outcomes.record(attempt, Unknown("the rail can neither be asked nor repeated"))
     cases.open_case(
         "outcome_unknown",
         attempt.order.key,
         note="ask the bank whether this key moved money",
-        transaction_id=attempt.order.transaction_id,
+        transaction_id=attempt.order.transaction_id or None,
         asset=attempt.order.asset,
     )
 
@@ -211,4 +239,5 @@ def _ask(rail: RailsIntegration, batch: Sequence[Attempt]) -> list[tuple[Attempt
 
 
 jobs.declare(PAY_OUT, jobs.Work(execute, rails.lease_s, rails.ceiling))
+jobs.declare(REFUND, jobs.Work(refund, rails.lease_s, rails.ceiling))
 jobs.declare(POLL, jobs.Work(poll, rails.lease_s, rails.ceiling, parks=False))

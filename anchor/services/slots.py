@@ -104,7 +104,7 @@ def standing(source: str) -> Standing:
 @atomic
 def busy() -> list[str]:
     """Return the source accounts that something is queued or open for."""
-    queued = select(Outflow.source).where(Outflow.state == "prepared", Outflow.kind != "payout")
+    queued = select(Outflow.source).where(Outflow.state == "prepared", Outflow.form.is_not(None))
     opened = select(Submission.source).where(Submission.state.in_(SUBMISSION_OPEN))
     return [source for source in db.session.scalars(queued.union(opened)) if source]
 
@@ -163,10 +163,14 @@ def _still_free(channels: Sequence[Channel]) -> list[Channel]:
 
 def _still_payable(queue: Sequence[Outflow]) -> list[Outflow]:
     """Lock the transactions, and leave out what a person has stopped meanwhile."""
-    ids = {outflow.transaction_id for outflow in queue}
+    ids = {outflow.transaction_id for outflow in queue if outflow.kind != "refund"}
     query = select(Transaction.id).where(Transaction.id.in_(ids), Transaction.is_resting.is_(False))
     payable = set(db.session.scalars(query.order_by(Transaction.id).with_for_update()))
-    return [outflow for outflow in queue if outflow.transaction_id in payable]
+    return [
+        outflow
+        for outflow in queue
+        if outflow.kind == "refund" or outflow.transaction_id in payable
+    ]
 
 
 def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
@@ -198,9 +202,9 @@ def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
     db.session.flush()
     happened(
         *(
-            Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
+            Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
             for outflow in group
-            if outflow.form != "establish"
+            if outflow.form != "establish" and outflow.kind != "refund"
         )
     )
 
@@ -349,6 +353,6 @@ def _queued(source: str) -> tuple[ColumnElement[bool], ...]:
     return (
         Outflow.source == source,
         Outflow.state == "prepared",
-        Outflow.kind != "payout",
-        ~rests.exists(),
+        Outflow.form.is_not(None),
+        or_(Outflow.kind == "refund", ~rests.exists()),
     )
