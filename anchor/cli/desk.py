@@ -13,8 +13,9 @@ from flask.cli import with_appcontext
 
 from anchor.cli.group import group
 from anchor.errors import Rejected
+from anchor.extensions import settings
 from anchor.money import format_amount, parse_amount
-from anchor.services import desk, refunds
+from anchor.services import brakes, desk, refunds
 from anchor.services.desk import By, Desk
 
 
@@ -175,3 +176,44 @@ def close(case: int, by: str, note: str | None) -> None:
     """Close a CASE that was answered otherwise; --note says how."""
     desk.close(case, By(by, note))
     click.echo(f"Case {case} is closed.")
+
+
+def _scoped(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a pause is about."""
+    kind = click.option("--kind", type=click.Choice(brakes.KINDS), help="Only of this kind.")
+    rail = click.option("--rail", help="Only by this rail; `stellar` is the ledger.")
+    asset = click.option("--asset", help="Only this asset, by its code.")
+    return asset(rail(kind(command)))
+
+
+def _scope(asset: str | None, rail: str | None, kind: str | None) -> tuple[str, str]:
+    given = [each for each in (("asset", asset), ("rail", rail), ("kind", kind)) if each[1]]
+    if len(given) > 1:
+        raise click.UsageError("One of --asset, --rail and --kind, or none for everything.")
+    scope, subject = given[0] if given else ("all", "")
+    policy = settings().asset(subject or "") if scope == "asset" else None
+    return scope, policy.id if policy else subject or ""
+
+
+@group.command("pause")
+@_scoped
+@_signed
+@with_appcontext
+def pause(asset: str | None, rail: str | None, kind: str | None, by: str, note: str | None) -> None:
+    """Let no money leave, at once; what is on its way is not called back."""
+    scope, subject = _scope(asset, rail, kind)
+    brakes.pause(scope, subject, by, note)
+    click.echo(f"Paused: {scope} {subject}".rstrip() + ".")
+
+
+@group.command("resume")
+@_scoped
+@_signed
+@with_appcontext
+def resume(
+    asset: str | None, rail: str | None, kind: str | None, by: str, note: str | None
+) -> None:
+    """Take a pause back, as it was set."""
+    scope, subject = _scope(asset, rail, kind)
+    brakes.resume(scope, subject, by, note)
+    click.echo(f"No longer paused: {scope} {subject}".rstrip() + ".")

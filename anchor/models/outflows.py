@@ -34,7 +34,8 @@ class Outflow(Base):
     """One attempt to move money out: a payout, a submission or a refund.
 
     Its key was stored before anybody outside heard of it: `first_called_at` says when that
-    was, `called_at` when it was told again. One transaction has one
+    was, `called_at` when it was told again; `returned_at` is when money that had arrived came
+    back. One transaction has one
     outflow at most that is not finally known (partial unique index). One on the ledger has a
     `form`: what kind of operation pays `destination` from `source`. It waits in state
     ``prepared`` until a submission carries it; `is_alone` keeps it out of batches, and
@@ -64,6 +65,12 @@ class Outflow(Base):
         ),
         Index("ix_outflows_payment_id", "payment_id", postgresql_where=_SENDS_BACK[0]),
         Index("ix_outflows_receipt_id", "receipt_id", postgresql_where=_SENDS_BACK[1]),
+        Index(
+            "ix_outflows_called_at",
+            "asset",
+            "called_at",
+            postgresql_where=text("called_at IS NOT NULL"),
+        ),
         Index("ix_outflows_open_rail", "rail", postgresql_where=text("state = 'sent'")),
         Index(
             "ix_outflows_queue",
@@ -107,6 +114,7 @@ class Outflow(Base):
     first_called_at: Mapped[datetime | None] = mapped_column(Instant)
     called_at: Mapped[datetime | None] = mapped_column(Instant)
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
+    returned_at: Mapped[datetime | None] = mapped_column(Instant)
 
     @property
     def pays_for(self) -> str:

@@ -14,7 +14,7 @@ from anchor.errors import Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import OutgoingTransaction
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt, Transaction
-from anchor.money import FeeSchedule, split, to_decimal
+from anchor.money import FeeSchedule, Split, split, to_decimal
 from anchor.services import bookings
 from anchor.services.transactions import Owner
 
@@ -44,8 +44,7 @@ def open_payout(row: Transaction) -> Attempt:
     The frozen fee schedule is applied to what was credited and not sent back. Raises
     `Rejected` where the fee eats all, or where less is left than would be paid out.
     """
-    schedule = FeeSchedule(row.fee_fixed, row.fee_percent)
-    parts = split(row.amount_received - row.amount_refunded, schedule, row.decimals)
+    parts = _parts(row)
     if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
         raise Rejected("less was received than would be paid out")
     row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
@@ -69,6 +68,16 @@ def open_payout(row: Transaction) -> Attempt:
     db.session.flush()
     bookings.outflow_opened(outflow)
     return replace(_attempt(outflow, row, None, 0, 0), is_new=True)
+
+
+def next_amount(row: Transaction) -> int:
+    """Return the stroops that the next payout of a transaction is about; raises as it does."""
+    return _parts(row).amount_out
+
+
+def _parts(row: Transaction) -> Split:
+    schedule = FeeSchedule(row.fee_fixed, row.fee_percent)
+    return split(row.amount_received - row.amount_refunded, schedule, row.decimals)
 
 
 def next_attempt(transaction_id: str) -> int:

@@ -23,7 +23,8 @@ from anchor.extensions import atomic, db, refuse_inside_transaction
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
-from anchor.services import cases, jobs, outcomes, outflows, rails
+from anchor.money import to_stroops
+from anchor.services import brakes, cases, jobs, outcomes, outflows, rails
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import PAY_OUT, next_job_kind
 
@@ -39,7 +40,7 @@ def execute(claimed: jobs.Claim) -> None:
     Raises `Unavailable` while the outcome is unknown or the rail cannot be reached, and
     `jobs.Park` where nothing but a person can tell.
     """
-    _bring_on(_begin(claimed))
+    _bring_on(_let_go(_begin(claimed)))
 
 
 def refund(claimed: jobs.Claim) -> None:
@@ -47,7 +48,14 @@ def refund(claimed: jobs.Claim) -> None:
 
     The same care, and the same errors, as with a payout.
     """
-    _bring_on(_begin_refund(claimed))
+    _bring_on(_let_go(_begin_refund(claimed)))
+
+
+def _let_go(found: Attempt | str | None) -> Attempt | None:
+    """Return the attempt that may go on; raise `jobs.Later` with the reason of a brake."""
+    if isinstance(found, str):
+        raise jobs.Later(brakes.RETRY_S, found)
+    return found
 
 
 def _bring_on(attempt: Attempt | None) -> None:
@@ -116,8 +124,11 @@ def owe_polls() -> None:
 
 
 @atomic
-def _begin(claimed: jobs.Claim) -> Attempt | None:
-    """Open the attempt, or find the open one; None where there is nothing to pay."""
+def _begin(claimed: jobs.Claim) -> Attempt | str | None:
+    """Open the attempt, or find the open one; None where there is nothing to pay.
+
+    Returns why not where a brake keeps it from leaving: nothing is open then.
+    """
     jobs.hold(claimed)
     row = db.session.scalar(
         select(Transaction)
@@ -131,7 +142,8 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
     if known is not None or next_job_kind(row) != PAY_OUT:
         return known
     try:
-        return outflows.open_payout(row)
+        leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
+        return brakes.why_not(leaving) or outflows.open_payout(row)
     except Rejected as refusal:
         cases.open_case(
             "payout_impossible",
@@ -145,7 +157,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
 
 
 @atomic
-def _begin_refund(claimed: jobs.Claim) -> Attempt | None:
+def _begin_refund(claimed: jobs.Claim) -> Attempt | str | None:
     """Find the open refund, noted as called; a booking that was taken back meanwhile ends it."""
     jobs.hold(claimed)
     attempt = outflows.refund_attempt(int(claimed.subject_id))
@@ -154,7 +166,13 @@ def _begin_refund(claimed: jobs.Claim) -> Attempt | None:
     if outflows.is_gone(attempt):
         outcomes.record(attempt, Refused("the bank took the booking back"))
         return None
-    return replace(outflows.call_again(attempt), is_new=True)
+    return brakes.why_not(_leaving(attempt)) or replace(outflows.call_again(attempt), is_new=True)
+
+
+def _leaving(attempt: Attempt) -> brakes.Leaving:
+    kind = brakes.REFUND if attempt.order.refund_of is not None else attempt.order.kind
+    amount = to_stroops(attempt.order.amount)
+    return brakes.Leaving(kind, attempt.order.asset, attempt.rail, amount)
 
 
 def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
@@ -200,7 +218,16 @@ def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
 
 
 def _repeat(rail: RailsIntegration, attempt: Attempt) -> Outcome:
-    return _call(rail, outflows.call_again(attempt))
+    return _call(rail, _call_again(attempt))
+
+
+@atomic
+def _call_again(attempt: Attempt) -> Attempt:
+    judge = brakes.why_paused if attempt.calls else brakes.why_not
+    why_not = judge(_leaving(attempt))
+    if why_not is not None:
+        raise jobs.Later(brakes.RETRY_S, why_not)
+    return outflows.call_again(attempt)
 
 
 def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.orders import LedgerOrder
-from anchor.lifecycle import Event
+from anchor.lifecycle import Event, Kind
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import networks
+from anchor.services import brakes, networks
 from anchor.services.transactions import Happening, happened
 
 
@@ -126,10 +126,16 @@ def fill(source: str) -> int:
         .limit(batch * len(channels))
         .with_for_update(skip_locked=True)
     ).all()
-    groups = list(_grouped(_still_payable(found), batch))[: len(channels)]
+    queue = [(each, _leaving(each)) for each in _still_payable(found)]
+    groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
     for channel, group in zip(channels, groups, strict=False):
         _open(source, channel, group)
     return len(groups)
+
+
+def _leaving(outflow: Outflow) -> brakes.Leaving:
+    kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
+    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, outflow.amount)
 
 
 def _free_channels(source: str) -> Any:
@@ -199,6 +205,7 @@ def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
         outflow.state = "sent"
         outflow.submission_id = submission.id
         outflow.operation_index = place
+        outflow.called_at = func.now()
     db.session.flush()
     happened(
         *(

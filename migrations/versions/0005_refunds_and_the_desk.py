@@ -53,6 +53,8 @@ def upgrade():
     op.create_check_constraint(op.f('ck_outflows_whose_it_is'), 'outflows', "kind = 'refund' OR transaction_id IS NOT NULL")
     op.drop_index('ix_outflows_queue', table_name='outflows')
     op.create_index('ix_outflows_queue', 'outflows', ['source', 'id'], postgresql_where=sa.text("state = 'prepared' AND form IS NOT NULL"))
+    op.create_index('ix_outflows_called_at', 'outflows', ['asset', 'called_at'], postgresql_where=sa.text('called_at IS NOT NULL'))
+    op.add_column('outflows', sa.Column('returned_at', sa.DateTime(timezone=True), nullable=True))
     op.add_column('cases', sa.Column('looked_at', sa.DateTime(timezone=True), nullable=True))
     op.create_table('acts',
     sa.Column('id', sa.BigInteger(), autoincrement=True, nullable=False),
@@ -84,6 +86,8 @@ def downgrade():
     op.drop_table('pauses')
     op.drop_table('acts')
     op.drop_column('cases', 'looked_at')
+    op.drop_column('outflows', 'returned_at')
+    op.drop_index('ix_outflows_called_at', table_name='outflows')
     op.drop_index('ix_outflows_queue', table_name='outflows')
     op.create_index('ix_outflows_queue', 'outflows', ['source', 'id'], postgresql_where=sa.text("state = 'prepared' AND kind <> 'payout'"))
     for name in ('rail_or_ledger', 'what_a_refund_is', 'whose_it_is'):
