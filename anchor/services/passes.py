@@ -21,6 +21,7 @@ from anchor.services import (
     payments,
     payouts,
     pending_deposits,
+    policy_refunds,
     rail_events,
     receipts,
     refunds,
@@ -48,6 +49,7 @@ def _owe_the_rest() -> None:
     """Owe what no other service does."""
     payments.owe_repairs()
     receipts.owe_repairs()
+    policy_refunds.owe()
     deposit_payments.owe_payments()
     submissions.owe_drives()
 
@@ -70,7 +72,13 @@ SERVICES = {
         Service("check_trustlines", (CHECK_TRUST, *_PAYMENTS), trustlines.owe_checks),
         Service(
             "work",
-            (payments.REPAIR, receipts.REPAIR, rail_events.JUDGE, *_PAYMENTS),
+            (
+                payments.REPAIR,
+                receipts.REPAIR,
+                rail_events.JUDGE,
+                policy_refunds.POLICY_REFUND,
+                *_PAYMENTS,
+            ),
             _owe_the_rest,
         ),
     )
