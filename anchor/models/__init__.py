@@ -16,7 +16,14 @@ from anchor.models.outflows import (
     Submission,
 )
 from anchor.models.receipts import RailEvent, RailReading, Receipt
-from anchor.models.transactions import AWAITED, EXPIRED_AWAITED, History, Memo, Transaction
+from anchor.models.transactions import (
+    AWAITED,
+    EXPIRED_AWAITED,
+    UNPAID,
+    History,
+    Memo,
+    Transaction,
+)
 from anchor.models.work import PAUSE_SCOPES, Act, Case, Job, Pause, Tick
 
 __all__ = [
@@ -26,6 +33,7 @@ __all__ = [
     "OUTFLOW_OPEN",
     "PAUSE_SCOPES",
     "SUBMISSION_OPEN",
+    "UNPAID",
     "Account",
     "Act",
     "Case",

@@ -16,6 +16,7 @@ from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
     deposit_payments,
+    expiry,
     jobs,
     networks,
     payments,
@@ -50,6 +51,7 @@ def _owe_the_rest() -> None:
     payments.owe_repairs()
     receipts.owe_repairs()
     policy_refunds.owe()
+    expiry.owe()
     deposit_payments.owe_payments()
     submissions.owe_drives()
 
@@ -77,6 +79,7 @@ SERVICES = {
                 receipts.REPAIR,
                 rail_events.JUDGE,
                 policy_refunds.POLICY_REFUND,
+                expiry.EXPIRE,
                 *_PAYMENTS,
             ),
             _owe_the_rest,

@@ -21,6 +21,7 @@ EVENTS = (
     'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded',
     'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited',
 )
+UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 MEMO_TYPES = "refund_memo_type IN ('id', 'hash', 'text', 'return')"
 
 
@@ -42,6 +43,7 @@ def upgrade():
     _check('transactions', 'amounts', 'amount_received >= 0 AND amount_paid >= 0 AND amount_refunded >= 0')
     _check('transactions', 'never_more_out_than_in', 'amount_paid + amount_refunded <= amount_received')
     _check('history', 'event', _one_of('event', EVENTS))
+    op.create_index('ix_transactions_unpaid', 'transactions', ['deadline_at'], postgresql_where=sa.text(UNPAID))
     op.alter_column('outflows', 'transaction_id', nullable=True)
     for column, table in (('payment_id', 'payments'), ('receipt_id', 'receipts')):
         op.add_column('outflows', sa.Column(column, sa.BigInteger(), nullable=True))
@@ -102,6 +104,7 @@ def downgrade():
     _check('history', 'event', _one_of('event', [name for name in EVENTS if name != 'refund_failed']))
     _check('transactions', 'never_more_out_than_in', 'amount_paid <= amount_received')
     _check('transactions', 'amounts', 'amount_received >= 0 AND amount_paid >= 0')
+    op.drop_index('ix_transactions_unpaid', table_name='transactions')
     op.drop_constraint(op.f('ck_transactions_refund_memo_type'), 'transactions', type_='check')
     for column in ('amount_refunded', 'refund_memo_type', 'refund_memo'):
         op.drop_column('transactions', column)
