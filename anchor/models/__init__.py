@@ -5,7 +5,7 @@ Unique keys and CHECKs here are what the promises lean on; services may race.
 
 from anchor.models.books import BOOK_ACCOUNTS, Posting
 from anchor.models.columns import new_id
-from anchor.models.ledger import Account, Network, Payment
+from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
 from anchor.models.outflows import (
     OUTFLOW_OPEN,
@@ -43,6 +43,7 @@ __all__ = [
     "Job",
     "Memo",
     "Network",
+    "Opening",
     "Outflow",
     "Pause",
     "Payment",

@@ -25,6 +25,7 @@ from anchor.services import (
     policy_refunds,
     rail_events,
     receipts,
+    reconciliation,
     refunds,
     submissions,
     sweeps,
@@ -84,6 +85,7 @@ SERVICES = {
             ),
             _owe_the_rest,
         ),
+        Service("reconcile", (reconciliation.RECONCILE,), reconciliation.owe),
     )
 }
 
