@@ -97,6 +97,11 @@ def open_again(row: Transaction) -> Outflow:
     return outflow
 
 
+def attempt_of(outflow: Outflow, row: Transaction) -> Attempt:
+    """Return an outflow by rail as its rail is asked about it, stored or not."""
+    return _attempt(outflow, row, None, None, None)
+
+
 def next_amount(row: Transaction) -> int:
     """Return the stroops that the next payout of a transaction is about; raises as it does."""
     return _parts(row).amount_out

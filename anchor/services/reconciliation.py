@@ -80,14 +80,14 @@ def _weigh(watch: Watch, report: Report) -> None:
         if account is None or account.ledger is None:
             found = [Difference("balance", watch.account_id, "is not on the ledger")]
             continue
-        _read_on(watch)
+        read_on(watch)
         found = _compare(watch, account, account.ledger, report)
         if not found:
             return
     report.differences += found
 
 
-def _read_on(watch: Watch) -> None:
+def read_on(watch: Watch) -> None:
     """Keep what lies behind the cursor already, moving nothing: the stream finds it kept."""
     cursor = watch.cursor
     while True:
