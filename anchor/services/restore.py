@@ -19,6 +19,7 @@ from anchor.integrations.protocols import Outcome, RailsIntegration
 from anchor.ledger.destinations import address_of
 from anchor.lifecycle import FINAL, Event, Kind
 from anchor.models import Case, Channel, Envelope, Outflow, Payment, Transaction
+from anchor.money import Split
 from anchor.services import (
     bookings,
     brakes,
@@ -138,13 +139,9 @@ def _next_attempt(transaction_id: str) -> Attempt | None:
     if row.status in FINAL or outflows.open_attempt(row) is not None:
         return None
     try:
-        with db.session.begin_nested() as trial:
-            attempt = outflows.open_payout(row)
-            trial.rollback()
+        return outflows.planned_payout(row)
     except Rejected:
         return None
-    db.session.expire(row)
-    return attempt
 
 
 @atomic
@@ -159,8 +156,6 @@ def _adopt(transaction_id: str, key: str, outcome: Outcome) -> None:
 def _ask_for_refunds(transaction_id: str, found: Found) -> None:
     """See whether the rail knows of money that was sent back; a person says what it was."""
     attempt = _next_refund(transaction_id)
-    if attempt is None:
-        return
     rail = rails.find(attempt.rail)
     if rail.traits.can_refund and rail.traits.can_look_up and _known(rail, attempt) is not None:
         _hold(transaction_id, f"the bank knows {attempt.order.key}, which may have sent it back")
@@ -168,18 +163,9 @@ def _ask_for_refunds(transaction_id: str, found: Found) -> None:
 
 
 @atomic
-def _next_refund(transaction_id: str) -> Attempt | None:
+def _next_refund(transaction_id: str) -> Attempt:
     row = _locked(transaction_id)
-    outflow = Outflow(
-        key=f"{row.id}-{outflows.next_attempt(row.id)}",
-        asset=row.asset,
-        amount=row.amount_received,
-        amount_fee=0,
-        rail=row.rail,
-        state="prepared",
-        calls=0,
-    )
-    return outflows.attempt_of(outflow, row)
+    return outflows.planned(row, Split(row.amount_received, row.amount_received, 0))
 
 
 # -- what the ledger knows -----------------------------------------------------------------
