@@ -162,10 +162,12 @@ class Submission(Base):
 
 
 class Envelope(Base):
-    """A signed envelope of a submission, stored before anybody outside saw it (promise 6).
+    """An envelope of a submission, stored before anybody outside saw it (promise 6).
 
     `max_time` is in seconds since 1970. `fee` is what it bids in all. `hash` is the one the
-    network knows it by, `inner_hash` that of the transaction inside a fee bump.
+    network knows it by, `inner_hash` that of the transaction inside a fee bump. While its
+    submission waits for signatures, `ask_at` is when custody is asked again; None says that
+    it has said its last word, and people sign. `asks` counts how often it was asked.
     """
 
     __tablename__ = "envelopes"
@@ -183,4 +185,6 @@ class Envelope(Base):
     fee: Mapped[int] = mapped_column(Stroops)
     submitted_at: Mapped[datetime | None] = mapped_column(Instant)
     answer: Mapped[str | None] = mapped_column(Text)
+    asks: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    ask_at: Mapped[datetime | None] = mapped_column(Instant)
     stored_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

@@ -142,6 +142,16 @@ def in_trouble(submission_id: int, error: str) -> None:
 
 
 @atomic
+def lacks_signatures(submission_id: int, why: str) -> None:
+    """Tell, once for each reason, that people have to see to the signatures of a submission."""
+    cases.open_case(
+        "waits_for_signatures",
+        f"submission {submission_id}/{why}",
+        note=f"{why}; `flask anchor signatures list` shows what is missing",
+    )
+
+
+@atomic
 def given_up(submission_id: int) -> bool:
     """Put what a submission carries back into the queue, on a person's word; False where it ended.
 
@@ -177,12 +187,31 @@ def unbuildable(submission_id: int, reason: str) -> None:
 
 
 @atomic
-def declined(submission_id: int, reason: str) -> None:
-    """Hold what a submission carries: custody will not sign it. No envelope was stored."""
+def declined(
+    submission_id: int,
+    reason: str,
+    *,
+    newest_envelope_id: int,
+    channel_sequence: int | None = None,
+) -> None:
+    """Hold what a submission carries: custody finally signs no envelope of it.
+
+    Called with the proof that none of those before `newest_envelope_id`, which it declined,
+    can enter a ledger; `channel_sequence` is what that proof showed, None where there are
+    none. Where a newer one was stored meanwhile, nothing is written.
+    """
     submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
+    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
+        return
+    if submission.state != "pending_signatures":
         return
     _bury(submission, reason)
+    if channel_sequence is not None:
+        db.session.execute(
+            update(Channel)
+            .where(Channel.id == submission.channel_id)
+            .values(sequence=channel_sequence)
+        )
     for outflow in _carried(submission_id):
         _refuse(outflow, f"custody declined: {reason}")
         _hand_to_a_person(outflow, "custody_declined", reason)
