@@ -27,6 +27,8 @@ def status(*, as_json: bool) -> None:
             click.echo(f"{account['account']}  read until {account['read_until']}")
         for name in ("jobs_due", "jobs_parked", "cases_open"):
             click.echo(f"{name.replace('_', ' ')}: {found[name]}")
+        for paused in found["paused"]:
+            click.echo(f"paused: {paused}")
         for problem in found["problems"]:
             click.echo(problem)
     sys.exit(EXIT_FAILED if found["problems"] else 0)

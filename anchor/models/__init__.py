@@ -17,15 +17,17 @@ from anchor.models.outflows import (
 )
 from anchor.models.receipts import RailEvent, RailReading, Receipt
 from anchor.models.transactions import AWAITED, EXPIRED_AWAITED, History, Memo, Transaction
-from anchor.models.work import Case, Job, Tick
+from anchor.models.work import PAUSE_SCOPES, Act, Case, Job, Pause, Tick
 
 __all__ = [
     "AWAITED",
     "BOOK_ACCOUNTS",
     "EXPIRED_AWAITED",
     "OUTFLOW_OPEN",
+    "PAUSE_SCOPES",
     "SUBMISSION_OPEN",
     "Account",
+    "Act",
     "Case",
     "Channel",
     "Envelope",
@@ -34,6 +36,7 @@ __all__ = [
     "Memo",
     "Network",
     "Outflow",
+    "Pause",
     "Payment",
     "Posting",
     "RailEvent",

@@ -23,6 +23,7 @@ from anchor.services import (
     pending_deposits,
     rail_events,
     receipts,
+    refunds,
     submissions,
     sweeps,
     trustlines,
@@ -51,10 +52,15 @@ def _owe_the_rest() -> None:
     submissions.owe_drives()
 
 
+def _owe_what_rails_pay() -> None:
+    payouts.owe_ready()
+    refunds.owe_refunds()
+
+
 SERVICES = {
     service.name: service
     for service in (
-        Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
+        Service("execute_outgoing_transactions", (PAY_OUT, payouts.REFUND), _owe_what_rails_pay),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
         Service(
             "poll_pending_deposits",
