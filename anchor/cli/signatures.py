@@ -85,7 +85,7 @@ def _lines(found: "Waiting") -> Iterator[str]:
     sums = ", ".join(f"{format_amount(amount)} {asset}" for asset, amount in found.pays.items())
     whom = "custody" if found.by_custody else "people"
     yield f"submission {found.submission} of {found.source} waits for {whom}"
-    yield f"  does {found.count}: {sums}"
+    yield f"  does {found.count}: {sums or 'takes back what nobody claimed'}"
     for each in found.signed:
         has = ", ".join(f"{key} ({weight})" for key, weight in each.weights.items()) or "nobody"
         total = sum(each.weights.values())

@@ -15,6 +15,7 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
+    claimable_balances,
     deposit_payments,
     jobs,
     networks,
@@ -49,6 +50,7 @@ def _owe_the_rest() -> None:
     payments.owe_repairs()
     receipts.owe_repairs()
     deposit_payments.owe_payments()
+    claimable_balances.owe_looks()
     submissions.owe_drives()
 
 
@@ -70,7 +72,13 @@ SERVICES = {
         Service("check_trustlines", (CHECK_TRUST, *_PAYMENTS), trustlines.owe_checks),
         Service(
             "work",
-            (payments.REPAIR, receipts.REPAIR, rail_events.JUDGE, *_PAYMENTS),
+            (
+                payments.REPAIR,
+                receipts.REPAIR,
+                rail_events.JUDGE,
+                claimable_balances.FOLLOW,
+                *_PAYMENTS,
+            ),
             _owe_the_rest,
         ),
     )

@@ -11,7 +11,7 @@ from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, jobs, refund_ends
+from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -39,7 +39,13 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
         outflow.state = "done"
         outflow.settled_at = func.now()
         outflow.reference = found.hash
-        bookings.ledger_payment_done(outflow)
+        if outflow.form == "claim":
+            claimable_balances.reclaimed(outflow, found)
+        else:
+            bookings.ledger_payment_done(outflow)
+        place = outflow.operation_index
+        if place is not None and place in balance_ids:
+            claimable_balances.begin(outflow, balance_ids[place])
     refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
     paid = [outflow for outflow in rows if _is_payment(outflow)]
     for outflow in paid:
@@ -69,7 +75,7 @@ def _paid(outflow: Outflow, found: LedgerTransaction, balance_ids: Mapping[int, 
 
 def _is_payment(outflow: Outflow) -> bool:
     """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
-    return outflow.kind == "submission" and outflow.form != "establish"
+    return outflow.kind == "submission" and outflow.form not in {"establish", "claim"}
 
 
 @atomic
@@ -293,6 +299,9 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
 def _end_one(outflow: Outflow, code: str | None) -> None:
     if code is None:
         _requeue(outflow)
+    elif outflow.form == "claim":
+        _refuse(outflow, code)
+        claimable_balances.not_reclaimed(outflow, code)
     elif code in _LIQUIDITY_CODES:
         _requeue(outflow)
         _pause(outflow)
@@ -350,7 +359,7 @@ def _refuse(outflow: Outflow, reason: str) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
-    if outflow.form != "establish":
+    if outflow.form not in {"establish", "claim"}:
         bookings.outflow_refused(outflow)
     db.session.flush()
 
@@ -358,6 +367,9 @@ def _refuse(outflow: Outflow, reason: str) -> None:
 def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
+        return
+    if outflow.form == "claim":
+        claimable_balances.not_reclaimed(outflow, note)
         return
     cases.open_case(
         reason,

@@ -75,7 +75,8 @@ def one(gateway: Gateway, submission: int) -> Waiting:
 def _shown(slot: Slot, signers: Signers) -> Waiting:
     pays: Counter[str] = Counter()
     for order in slot.orders:
-        pays[order.asset] += order.amount or order.starting_balance
+        if order.form != "claim":
+            pays[order.asset] += order.amount or order.starting_balance
     newest = slot.newest
     accounts = signers.of(slot)
     return Waiting(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -14,6 +13,7 @@ from anchor.lifecycle import Event, Kind
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import brakes, networks
 from anchor.services.channels import left_for
+from anchor.services.claimable_balances import reclaim_time
 from anchor.services.transactions import Happening, happened
 
 
@@ -158,7 +158,8 @@ def fill(source: str, at_most: int | None = None) -> int:
 
 def _leaving(outflow: Outflow) -> brakes.Leaving:
     kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
-    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, outflow.amount)
+    amount = 0 if outflow.form == "claim" else outflow.amount
+    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, amount)
 
 
 def _free_channels(source: str) -> Any:
@@ -228,13 +229,13 @@ def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
         outflow.state = "sent"
         outflow.submission_id = submission.id
         outflow.operation_index = place
-        outflow.called_at = func.now()
+        outflow.called_at = None if outflow.form == "claim" else func.now()  # it brings money in
     db.session.flush()
     happened(
         *(
             Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
             for outflow in group
-            if outflow.form != "establish" and outflow.kind != "refund"
+            if outflow.form not in {"establish", "claim"} and outflow.kind != "refund"
         )
     )
 
@@ -287,18 +288,15 @@ def _order(outflow: Outflow) -> LedgerOrder:
     assert outflow.form is not None
     assert outflow.destination is not None
     is_new = outflow.form == "establish"
-    reclaim_at = None
-    if outflow.form == "claimable_balance":
-        policy = settings().asset_by_id(outflow.asset)
-        days = policy.delivery.reclaim_days if policy else 30
-        reclaim_at = int((outflow.begun_at + timedelta(days=days)).timestamp())
+    waits = outflow.form == "claimable_balance"
     return LedgerOrder(
         form=outflow.form,
         destination=outflow.destination,
         asset=outflow.asset,
-        amount=0 if is_new else outflow.amount,
+        amount=0 if is_new or outflow.form == "claim" else outflow.amount,
         starting_balance=outflow.amount if is_new else 0,
-        reclaim_at=reclaim_at,
+        reclaim_at=reclaim_time(outflow) if waits else None,
+        balance_id=outflow.balance_id,
     )
 
 

@@ -19,7 +19,7 @@ EVENTS = (
     'payout_sent', 'payout_ready_for_pickup', 'payout_completed', 'payout_needs_info',
     'payout_refused', 'payout_returned', 'ledger_payment_submitted', 'ledger_payment_confirmed',
     'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded',
-    'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited',
+    'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited', 'balance_ended',
 )
 MEMO_TYPES = "refund_memo_type IN ('id', 'hash', 'text', 'return')"
 
