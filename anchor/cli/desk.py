@@ -38,7 +38,13 @@ def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--reason", help="Only those that were opened for this reason.")
 @click.option("--all", "closed", is_flag=True, help="Closed ones too.")
 @click.option("--after", type=int, default=0, help="Only those after this case: the next page.")
-@click.option("--limit", type=click.IntRange(1, desk.MAX_PAGE), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, desk.MAX_PAGE),
+    default=50,
+    show_default=True,
+    help="How many at most.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @with_appcontext
 def cases(
@@ -166,6 +172,15 @@ def release(transaction: str, by: str, note: str | None) -> None:
     """Let a TRANSACTION that rests go on: what is left of it is paid out."""
     desk.release(transaction, By(by, note))
     click.echo(f"{transaction} goes on.")
+
+
+@group.command("pay-again")
+@click.argument("transaction")
+@_signed
+@with_appcontext
+def pay_again(transaction: str, by: str, note: str | None) -> None:
+    """Pay again what came back after a TRANSACTION had ended."""
+    click.echo(f"It is paid again; the key is {desk.pay_again(transaction, By(by, note))}.")
 
 
 @group.command("close")

@@ -28,6 +28,7 @@ from anchor.integrations.protocols import (
     ReceiptPage,
     Refused,
     Rejected,
+    Returned,
     Sent,
     Unavailable,
     Unknown,
@@ -206,7 +207,7 @@ def _outcome(transfer: Mapping[str, Any]) -> Outcome:
     if transfer["status"] == "settled":
         return Done(delivered_amount=Decimal(transfer["amount"]), reference=transfer["id"])
     if transfer["status"] == "returned":
-        return Refused("the transfer came back")
+        return Returned("the transfer came back")
     return Sent(reference=transfer["id"])
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "ReceiptPage",
     "Refused",
     "Rejected",
+    "Returned",
     "Sent",
     "Unavailable",
     "Unknown",
@@ -116,13 +117,24 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """The money had left, and came back: to be told at any time, also after `Done`.
+
+    `amount` is what came back, in units of the asset; None where it was all.
+    """
+
+    reason: str
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class Unknown:
     """It cannot be told whether money moved."""
 
     reason: str
 
 
-Outcome = Done | Sent | ReadyForPickup | NeedsInfo | Held | Refused | Unknown
+Outcome = Done | Sent | ReadyForPickup | NeedsInfo | Held | Refused | Returned | Unknown
 
 
 @dataclass(frozen=True)

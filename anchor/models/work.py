@@ -89,7 +89,10 @@ class Case(Base):
 
 
 class Act(Base):
-    """What somebody did: `what`, `who` it was, about which case or transaction, and why."""
+    """What somebody did: `what`, `who` it was, about which case or transaction, and why.
+
+    `outflow_id` is what it sent.
+    """
 
     __tablename__ = "acts"
     __table_args__ = (
@@ -99,6 +102,7 @@ class Act(Base):
             "transaction_id",
             postgresql_where=text("transaction_id IS NOT NULL"),
         ),
+        Index("ix_acts_outflow_id", "outflow_id", postgresql_where=text("outflow_id IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
@@ -106,6 +110,7 @@ class Act(Base):
     who: Mapped[str] = mapped_column(Text)
     case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"))
     transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
+    outflow_id: Mapped[int | None] = mapped_column(ForeignKey("outflows.id"))
     note: Mapped[str | None] = mapped_column(Text)
     done_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 

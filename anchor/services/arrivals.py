@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
@@ -151,6 +151,10 @@ def _receipt_cause(row: Receipt) -> str:
 
 
 def _sent_back(term: ColumnElement[bool]) -> int:
-    """Return what was sent back or is on its way, in stroops, fees included."""
-    gross = func.coalesce(func.sum(Outflow.amount + Outflow.amount_fee), 0)
+    """Return what was sent back or is on its way, in stroops, with the fees that were kept.
+
+    Of what came back again only the fee is gone.
+    """
+    amount = case((Outflow.returned_at.is_(None), Outflow.amount), else_=0)
+    gross = func.coalesce(func.sum(amount + Outflow.amount_fee), 0)
     return int(db.session.scalar(select(gross).where(term, Outflow.state != "refused")) or 0)

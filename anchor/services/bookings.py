@@ -99,6 +99,20 @@ def ledger_payment_done(outflow: Outflow) -> None:
     _post(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 
+def came_back(outflow: Outflow, amount: int) -> None:
+    """Book what came back after it had arrived: we owe it again. Cause: ``outflow <id> returned``.
+
+    What the way back cost is missing at the bank, and is the fees' loss.
+    """
+    _post(
+        outflow,
+        "returned",
+        ("bank", amount),
+        ("fees", outflow.amount - amount),
+        (_owed(outflow), -outflow.amount),
+    )
+
+
 def credited_by_hand(arrival: Arrival, transaction_id: str) -> None:
     """Move what a person credited from suspense to its customer. Cause: ``<arrival> credited``."""
     entries = [

@@ -15,9 +15,9 @@ from anchor.lifecycle import FINAL, Event, Status
 from anchor.matching import FOR_THE_DESK, Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Receipt, Transaction
 from anchor.money import format_amount
-from anchor.services import arrivals, bookings, settling
+from anchor.services import arrivals, bookings, jobs, outflows, settling
 from anchor.services.arrivals import Arrival
-from anchor.services.transactions import Happening, can_have, happened
+from anchor.services.transactions import PAY_OUT, Happening, can_have, happened
 
 #: Verdicts of money that a person may credit to somebody.
 CREDITABLE = FOR_THE_DESK - {Verdict.UNREADABLE}
@@ -116,7 +116,7 @@ def _acts(case: Case) -> tuple[str, ...]:
             found.append("hold")
         owed = row.amount_received - row.amount_paid - row.amount_refunded
         if owed > 0 and _open_key(row.id) is None and "refund" not in found:
-            found.append("refund")
+            found += ["refund", *(["pay-again"] if _can_be_paid_again(row) else [])]
     if case.reason.startswith("job_"):
         found.append("retry")
     return tuple(sorted(found))
@@ -169,6 +169,35 @@ def release(transaction_id: str, by: By) -> None:
         raise Rejected(f"nothing is left of {transaction_id} to pay out")
     act_id = _act("release", by, transaction_id=row.id)
     happened(Happening(row.id, Event.RELEASED, f"act {act_id}"))
+
+
+@atomic
+def pay_again(transaction_id: str, by: By) -> str:
+    """Pay again what came back after the end, to the details that the transaction has now.
+
+    Returns the key of the new payout.
+    """
+    row = _locked(transaction_id)
+    if not _can_be_paid_again(row):
+        raise Rejected(f"nothing of {transaction_id} came back that could be paid again")
+    key = _open_key(row.id)
+    if key is not None:
+        raise Rejected(f"{key} is on its way; wait until its end is known")
+    outflow = outflows.open_again(row)
+    _act("pay again", by, transaction_id=row.id)
+    jobs.renew(jobs.Address(PAY_OUT, row.id), row.rail)
+    return outflow.key
+
+
+def _can_be_paid_again(row: Transaction) -> bool:
+    came_back = select(Outflow.id).where(
+        Outflow.transaction_id == row.id,
+        Outflow.kind == "payout",
+        Outflow.returned_at.is_not(None),
+    )
+    left = row.amount_received - row.amount_paid - row.amount_refunded
+    is_over = row.status == Status.COMPLETED
+    return is_over and left > 0 and db.session.scalar(came_back.limit(1)) is not None
 
 
 @atomic

@@ -18,15 +18,18 @@ from anchor.integrations.protocols import (
     Outcome,
     ReadyForPickup,
     Refused,
+    Returned,
     Sent,
     Unknown,
 )
-from anchor.lifecycle import Event
+from anchor.lifecycle import FINAL, Event
 from anchor.models import Outflow, Transaction
 from anchor.money import to_stroops
-from anchor.services import bookings, cases, refund_ends
+from anchor.services import bookings, cases, refund_ends, returns
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import Happening, happened
+
+_NEGATIVE = Refused | Held | NeedsInfo | Returned
 
 
 @atomic
@@ -44,7 +47,9 @@ def record(attempt: Attempt, outcome: Outcome) -> None:
     )
     assert outflow is not None
     outcome = _storable(outflow, outcome)
-    if outflow.state in {"done", "refused"}:
+    if outflow.state == "done" and isinstance(outcome, Returned):
+        returns.came_back(outflow, outcome)
+    elif outflow.state in {"done", "refused"}:
         _after_the_end(outflow, outcome)
     elif isinstance(outcome, Done):
         _done(outflow, outcome)
@@ -142,7 +147,7 @@ def _sent(outflow: Outflow, outcome: Sent | ReadyForPickup) -> None:
         _tell(outflow, Event.PAYOUT_SENT)
 
 
-def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo) -> None:
+def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned) -> None:
     event, reason = _negative(outcome)
     outflow.state = "refused"
     outflow.settled_at = func.now()
@@ -164,7 +169,9 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo) -> None:
     )
 
 
-def _negative(outcome: Refused | Held | NeedsInfo) -> tuple[Event, str]:
+def _negative(outcome: Refused | Held | NeedsInfo | Returned) -> tuple[Event, str]:
+    if isinstance(outcome, Returned):
+        return Event.PAYOUT_RETURNED, outcome.reason
     if isinstance(outcome, Held):
         return Event.HELD, outcome.reason
     if isinstance(outcome, NeedsInfo):
@@ -173,7 +180,7 @@ def _negative(outcome: Refused | Held | NeedsInfo) -> tuple[Event, str]:
 
 
 def _after_the_end(outflow: Outflow, outcome: Outcome) -> None:
-    agrees = isinstance(outcome, Done if outflow.state == "done" else Refused | Held | NeedsInfo)
+    agrees = isinstance(outcome, Done if outflow.state == "done" else _NEGATIVE)
     if agrees or (isinstance(outcome, Unknown | Sent | ReadyForPickup) and outflow.state == "done"):
         return
     cases.open_case(
@@ -193,7 +200,15 @@ def _tell(outflow: Outflow, event: Event, message: str | None = None) -> None:
     if message:
         columns["message"] = message[:500]
     db.session.flush()
+    if _is_after_the_end(outflow):
+        return
     happened(Happening(outflow.pays_for, event, outflow.key, columns=columns))
+
+
+def _is_after_the_end(outflow: Outflow) -> bool:
+    """Tell whether it pays again what came back: the transaction has its final status."""
+    query = select(Transaction.status).where(Transaction.id == outflow.transaction_id)
+    return db.session.scalar(query.with_for_update()) in FINAL
 
 
 def _stroops(amount: Decimal | None) -> int | None:

@@ -6,6 +6,7 @@ One transaction has one outflow at most that is not finally known; the key of at
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
@@ -68,6 +69,32 @@ def open_payout(row: Transaction) -> Attempt:
     db.session.flush()
     bookings.outflow_opened(outflow)
     return replace(_attempt(outflow, row, None, 0, 0), is_new=True)
+
+
+def open_again(row: Transaction) -> Outflow:
+    """Open a payout of all that is left of a locked transaction whose payout came back.
+
+    Its fee was kept the first time. Needs an open transaction; raises `Rejected` where nothing
+    is left.
+    """
+    left = row.amount_received - row.amount_paid - row.amount_refunded
+    parts = split(left, FeeSchedule(0, Decimal(0)), row.decimals)
+    attempt = next_attempt(row.id)
+    outflow = Outflow(
+        transaction_id=row.id,
+        kind="payout",
+        attempt=attempt,
+        key=f"{row.id}-{attempt}",
+        rail=row.rail,
+        state="prepared",
+        asset=row.asset,
+        amount=parts.amount_out,
+        amount_fee=parts.amount_fee,
+    )
+    db.session.add(outflow)
+    db.session.flush()
+    bookings.outflow_opened(outflow)
+    return outflow
 
 
 def next_amount(row: Transaction) -> int:

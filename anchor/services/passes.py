@@ -22,6 +22,7 @@ from anchor.services import (
     payments,
     payouts,
     pending_deposits,
+    policy_refunds,
     rail_events,
     receipts,
     refunds,
@@ -49,6 +50,7 @@ def _owe_the_rest() -> None:
     """Owe what no other service does."""
     payments.owe_repairs()
     receipts.owe_repairs()
+    policy_refunds.owe()
     deposit_payments.owe_payments()
     claimable_balances.owe_looks()
     submissions.owe_drives()
@@ -77,6 +79,7 @@ SERVICES = {
                 receipts.REPAIR,
                 rail_events.JUDGE,
                 claimable_balances.FOLLOW,
+                policy_refunds.POLICY_REFUND,
                 *_PAYMENTS,
             ),
             _owe_the_rest,

@@ -148,7 +148,7 @@ def _open(order: Order) -> Begun:
         _stop(row, outflow)
     _owe(outflow)
     act = Act(what="refund", who=order.who, case_id=order.case_id, note=order.note)
-    act.transaction_id = outflow.transaction_id
+    act.transaction_id, act.outflow_id = outflow.transaction_id, outflow.id
     db.session.add(act)
     return Begun(outflow.key, outflow.amount, outflow.amount_fee)
 

@@ -62,13 +62,15 @@ def upgrade():
     sa.Column('who', sa.Text(), nullable=False),
     sa.Column('case_id', sa.BigInteger(), nullable=True),
     sa.Column('transaction_id', sa.Text(), nullable=True),
+    sa.Column('outflow_id', sa.BigInteger(), nullable=True),
     sa.Column('note', sa.Text(), nullable=True),
     sa.Column('done_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.ForeignKeyConstraint(['case_id'], ['cases.id'], name=op.f('fk_acts_case_id')),
+    sa.ForeignKeyConstraint(['outflow_id'], ['outflows.id'], name=op.f('fk_acts_outflow_id')),
     sa.ForeignKeyConstraint(['transaction_id'], ['transactions.id'], name=op.f('fk_acts_transaction_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_acts'))
     )
-    for column in ('case_id', 'transaction_id'):
+    for column in ('case_id', 'transaction_id', 'outflow_id'):
         op.create_index(f'ix_acts_{column}', 'acts', [column], postgresql_where=sa.text(f'{column} IS NOT NULL'))
     op.create_table('pauses',
     sa.Column('scope', sa.Text(), nullable=False),
