@@ -227,3 +227,20 @@ def test_people_do_not_sign_what_custody_is_still_asked_about(bench: Bench) -> N
         1,
         "Submission 1 waits for custody; people sign after it.\n",
     )
+
+
+def test_a_channel_of_the_pool_pays_for_a_fee_bump_and_custody_is_not_asked(bench: Bench) -> None:
+    done = bench.world.app.test_cli_runner().invoke(group, ["channels", "--count", "1"])
+    assert done.exit_code == 0, done.output
+    custody = remote(bench)
+    row_id, account = prepared(bench)
+    knob(bench, "misbehave", answer="504-lost", times=3)
+    stretch(bench)
+    custody.default = Declined("on a list")
+    knob(bench, "surge", stroops=700)
+    bench.sql("UPDATE envelopes SET submitted_at = now() - interval '1 minute', answer = 'pending'")
+    stretch(bench)
+    assert len(custody.asked) == 1
+    assert bench.sql("SELECT count(*) FROM envelopes WHERE inner_hash IS NOT NULL") == [(1,)]
+    bench.wait(row_id, hurry=True)
+    paid_once(bench, row_id, account)

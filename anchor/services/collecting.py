@@ -60,7 +60,8 @@ def collect(
         signed = envelopes.without_surplus(signed, accounts, slot.passphrase)
     row.envelope_xdr, row.ask_at, row.answer = signed, None, None
     _state(slot, "prepared")
-    jobs.renew(jobs.Address(DRIVE, slot.source), lane_of(slot.source))
+    if not by_custody:  # the driver itself asks custody
+        jobs.renew(jobs.Address(DRIVE, slot.source), lane_of(slot.source))
     return Progress.ENOUGH
 
 
