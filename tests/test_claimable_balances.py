@@ -7,7 +7,7 @@ import pytest
 from stellar_sdk import AuthorizationFlag, Keypair
 
 from anchor.extensions import gateway
-from anchor.services import passes, sweeps
+from anchor.services import passes, reconciliation, sweeps
 from anchor.services.claimable_balances import FOLLOW
 from tests.deposits import Bench, stretch
 from tests.test_submission_faults import knob, open_slot
@@ -141,6 +141,18 @@ def test_promise_01_what_was_taken_back_is_no_payment_of_anybody(waiting: Waitin
     waiting.bench.world.read()
     assert waiting.bench.world.payments() == []
     assert waiting.bench.world.cases() == ["balance_reclaimed"]
+
+
+def test_all_agrees_after_a_balance_was_taken_back(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_REST_S", 0)
+    assert reconciliation.run(1).first_compared
+    before = reconciliation.run(1).differences
+    waiting.a_month_passes()
+    until(lambda: (waiting.work(), waiting.state() == "reclaimed")[1], 40)
+    report = reconciliation.run(1)
+    assert (report.differences, report.payments_missing) == (before, 0)
 
 
 def test_promise_05_two_looks_at_once_order_one_claim(waiting: Waiting) -> None:
