@@ -242,7 +242,7 @@ def test_promise_06_a_driver_that_was_overtaken_gives_nothing_up(bench: Bench) -
     settling.unusable(
         stale.id, "stale", newest_envelope_id=stale.newest.id, channel_sequence=stale.sequence - 1
     )
-    settling.declined(stale.id, "stale")
+    settling.declined(stale.id, "stale", newest_envelope_id=stale.newest.id)
     settling.unbuildable(stale.id, "stale")
     assert [slot.id for slot in slots.opened(bench.world.distribution)] == [stale.id]
     bench.wait(row_id, hurry=True)

@@ -16,7 +16,7 @@ from anchor.clock import utcnow
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger.gateway import LedgerAccount
-from anchor.models import Account, Channel, Envelope, Opening, Outflow, Payment, Submission
+from anchor.models import Account, Channel, Opening, Outflow, Payment, Submission
 from anchor.money import signed
 from anchor.services import audits, cases, jobs, networks, payments, statements
 from anchor.services.audits import Difference
@@ -144,11 +144,15 @@ def _moved(watch: Watch, asset: str, after: int, until: int) -> int:
     )
     # what makes or ends a claimable balance is no payment in the ledger's words
     set_aside = (
-        select(func.coalesce(func.sum(Outflow.amount), 0))
+        select(
+            func.coalesce(
+                func.sum(case((Outflow.form == "claim", -Outflow.amount), else_=Outflow.amount)), 0
+            )
+        )
         .join(Submission, Submission.id == Outflow.submission_id)
         .where(
             Outflow.state == "done",
-            Outflow.form == "claimable_balance",
+            Outflow.form.in_(("claimable_balance", "claim")),
             Outflow.source == watch.account_id,
             Outflow.asset == asset,
             Submission.ledger > after,
@@ -160,17 +164,18 @@ def _moved(watch: Watch, asset: str, after: int, until: int) -> int:
 
 
 def _fees(watch: Watch, after: int, until: int) -> int:
-    """Return what our submissions cost the account, in stroops of lumens."""
-    bumped = (
-        select(Envelope.id)
-        .where(Envelope.hash == Submission.hash, Envelope.inner_hash.is_not(None))
-        .exists()
-    )
-    payer = case((bumped, Submission.source), else_=Channel.account_id)
+    """Return what our submissions cost the account, in stroops of lumens.
+
+    A channel pays, also for its fee bumps; without a pool the account is its own channel.
+    """
     query = (
         select(func.coalesce(func.sum(Submission.fee_charged), 0))
         .join(Channel, Channel.id == Submission.channel_id)
-        .where(payer == watch.account_id, Submission.ledger > after, Submission.ledger <= until)
+        .where(
+            Channel.account_id == watch.account_id,
+            Submission.ledger > after,
+            Submission.ledger <= until,
+        )
     )
     return int(db.session.scalar(query) or 0)
 

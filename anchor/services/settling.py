@@ -11,7 +11,7 @@ from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, jobs, refund_ends
+from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -39,7 +39,13 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
         outflow.state = "done"
         outflow.settled_at = func.now()
         outflow.reference = found.hash
-        bookings.ledger_payment_done(outflow)
+        if outflow.form == "claim":
+            claimable_balances.reclaimed(outflow, found)
+        else:
+            bookings.ledger_payment_done(outflow)
+        place = outflow.operation_index
+        if place is not None and place in balance_ids:
+            claimable_balances.begin(outflow, balance_ids[place])
     refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
     paid = [outflow for outflow in rows if _is_payment(outflow)]
     for outflow in paid:
@@ -69,7 +75,7 @@ def _paid(outflow: Outflow, found: LedgerTransaction, balance_ids: Mapping[int, 
 
 def _is_payment(outflow: Outflow) -> bool:
     """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
-    return outflow.kind == "submission" and outflow.form != "establish"
+    return outflow.kind == "submission" and outflow.form not in {"establish", "claim"}
 
 
 @atomic
@@ -146,6 +152,16 @@ def in_trouble(submission_id: int, error: str) -> None:
 
 
 @atomic
+def lacks_signatures(submission_id: int, why: str) -> None:
+    """Tell, once for each reason, that people have to see to the signatures of a submission."""
+    cases.open_case(
+        "waits_for_signatures",
+        f"submission {submission_id}/{why}",
+        note=f"{why}; `flask anchor signatures list` shows what is missing",
+    )
+
+
+@atomic
 def given_up(submission_id: int) -> bool:
     """Put what a submission carries back into the queue, on a person's word; False where it ended.
 
@@ -181,12 +197,31 @@ def unbuildable(submission_id: int, reason: str) -> None:
 
 
 @atomic
-def declined(submission_id: int, reason: str) -> None:
-    """Hold what a submission carries: custody will not sign it. No envelope was stored."""
+def declined(
+    submission_id: int,
+    reason: str,
+    *,
+    newest_envelope_id: int,
+    channel_sequence: int | None = None,
+) -> None:
+    """Hold what a submission carries: custody finally signs no envelope of it.
+
+    Called with the proof that none of those before `newest_envelope_id`, which it declined,
+    can enter a ledger; `channel_sequence` is what that proof showed, None where there are
+    none. Where a newer one was stored meanwhile, nothing is written.
+    """
     submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
+    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
+        return
+    if submission.state != "pending_signatures":
         return
     _bury(submission, reason)
+    if channel_sequence is not None:
+        db.session.execute(
+            update(Channel)
+            .where(Channel.id == submission.channel_id)
+            .values(sequence=channel_sequence)
+        )
     for outflow in _carried(submission_id):
         _refuse(outflow, f"custody declined: {reason}")
         _hand_to_a_person(outflow, "custody_declined", reason)
@@ -265,6 +300,9 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
 def _end_one(outflow: Outflow, code: str | None) -> None:
     if code is None:
         _requeue(outflow)
+    elif outflow.form == "claim":
+        _refuse(outflow, code)
+        claimable_balances.not_reclaimed(outflow, code)
     elif code in _LIQUIDITY_CODES:
         _requeue(outflow)
         _pause(outflow)
@@ -322,7 +360,7 @@ def _refuse(outflow: Outflow, reason: str) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
-    if outflow.form != "establish":
+    if outflow.form not in {"establish", "claim"}:
         bookings.outflow_refused(outflow)
     db.session.flush()
 
@@ -330,6 +368,9 @@ def _refuse(outflow: Outflow, reason: str) -> None:
 def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
+        return
+    if outflow.form == "claim":
+        claimable_balances.not_reclaimed(outflow, note)
         return
     cases.open_case(
         reason,

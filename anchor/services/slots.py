@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -13,12 +12,18 @@ from anchor.ledger.orders import LedgerOrder
 from anchor.lifecycle import Event, Kind
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import brakes, networks
+from anchor.services.channels import left_for
+from anchor.services.claimable_balances import reclaim_time
 from anchor.services.transactions import Happening, happened
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored envelope. `age_s` counts from when it was handed in; None before that."""
+    """A stored envelope. `age_s` counts from when it was handed in; None before that.
+
+    `asks` says how often custody was asked for its signatures, `ask_in_s` when it is asked
+    again (0 or less: now); None where it is asked no more.
+    """
 
     id: int
     hash: str
@@ -28,6 +33,8 @@ class Stored:
     fee: int
     age_s: int | None
     answer: str | None
+    asks: int = 0
+    ask_in_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Slot:
         return bool(self.envelopes) and self.state != "pending_signatures"
 
     @property
+    def waits_for_people(self) -> bool:
+        """Whether it lacks signatures, and custody has given all that it gives."""
+        return self.state == "pending_signatures" and self.newest.ask_in_s is None
+
+    @property
     def is_submitted(self) -> bool:
         """Whether the newest envelope was handed in and nobody asked for it again."""
         answer = self.newest.answer if self.envelopes else None
@@ -81,12 +93,16 @@ class Slot:
 
 @dataclass(frozen=True)
 class Standing:
-    """How many submissions of a source are open, and how many outflows wait, now and later."""
+    """How many submissions of a source are open, and how many outflows wait, now and later.
+
+    `ask_in_s` is when custody is next asked about one; None where people sign them all.
+    """
 
     open: int
     waits_for_signatures: int
     queued_now: int
     queued_later: int
+    ask_in_s: int | None = None
 
 
 @atomic
@@ -98,7 +114,10 @@ def standing(source: str) -> Standing:
     now = or_(Outflow.not_before.is_(None), Outflow.not_before <= func.now())
     queue = select(func.count().filter(now), func.count().filter(~now)).where(*_queued(source))
     ready, later = db.session.execute(queue).one()
-    return Standing(count, signatures, ready, later)
+    soonest = func.ceil(func.extract("epoch", func.min(Envelope.ask_at) - func.now()))
+    asked = select(soonest).join(Submission, Submission.id == Envelope.submission_id)
+    ask_in = db.session.scalar(asked.where(waiting, *_open_of(source)))
+    return Standing(count, signatures, ready, later, None if ask_in is None else int(ask_in))
 
 
 @atomic
@@ -110,9 +129,13 @@ def busy() -> list[str]:
 
 
 @atomic
-def fill(source: str) -> int:
-    """Open a submission on each free channel that something is queued for; return how many."""
+def fill(source: str, at_most: int | None = None) -> int:
+    """Open a submission on each free channel that something is queued for; return how many.
+
+    `at_most` so many. An account that people sign for leaves half of the pool to others.
+    """
     channels = _still_free(db.session.scalars(_free_channels(source)).all())
+    channels = channels[: left_for(source, at_most)]
     if not channels:
         return 0
     batch = settings().batch_max
@@ -135,7 +158,8 @@ def fill(source: str) -> int:
 
 def _leaving(outflow: Outflow) -> brakes.Leaving:
     kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
-    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, outflow.amount)
+    amount = 0 if outflow.form == "claim" else outflow.amount
+    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, amount)
 
 
 def _free_channels(source: str) -> Any:
@@ -205,13 +229,13 @@ def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
         outflow.state = "sent"
         outflow.submission_id = submission.id
         outflow.operation_index = place
-        outflow.called_at = func.now()
+        outflow.called_at = None if outflow.form == "claim" else func.now()  # it brings money in
     db.session.flush()
     happened(
         *(
             Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
             for outflow in group
-            if outflow.form != "establish" and outflow.kind != "refund"
+            if outflow.form not in {"establish", "claim"} and outflow.kind != "refund"
         )
     )
 
@@ -226,18 +250,20 @@ def opened(source: str) -> list[Slot]:
         .order_by(Submission.id)
         .execution_options(populate_existing=True)
     ).all()
-    return [_slot(submission, channel) for submission, channel in rows]
+    return [as_slot(submission, channel) for submission, channel in rows]
 
 
-def _slot(submission: Submission, channel: Channel) -> Slot:
+def as_slot(submission: Submission, channel: Channel) -> Slot:
+    """Return a submission in plain values. Needs an open transaction."""
     carried = db.session.scalars(
         select(Outflow)
         .where(Outflow.submission_id == submission.id, Outflow.state == "sent")
         .order_by(Outflow.operation_index)
     ).all()
     age = func.floor(func.extract("epoch", func.now() - Envelope.submitted_at))
+    ask_in = func.ceil(func.extract("epoch", Envelope.ask_at - func.now()))
     stored = db.session.execute(
-        select(Envelope, age)
+        select(Envelope, age, ask_in)
         .where(Envelope.submission_id == submission.id)
         .order_by(Envelope.id)
         .execution_options(populate_existing=True)
@@ -254,7 +280,7 @@ def _slot(submission: Submission, channel: Channel) -> Slot:
         orders=tuple(_order(outflow) for outflow in carried),
         memo_type=(memo.memo_type if memo else None) or "none",
         memo=memo.memo if memo else None,
-        envelopes=tuple(_stored(envelope, age_s) for envelope, age_s in stored),
+        envelopes=tuple(_stored(*row) for row in stored),
     )
 
 
@@ -262,22 +288,19 @@ def _order(outflow: Outflow) -> LedgerOrder:
     assert outflow.form is not None
     assert outflow.destination is not None
     is_new = outflow.form == "establish"
-    reclaim_at = None
-    if outflow.form == "claimable_balance":
-        policy = settings().asset_by_id(outflow.asset)
-        days = policy.delivery.reclaim_days if policy else 30
-        reclaim_at = int((outflow.begun_at + timedelta(days=days)).timestamp())
+    waits = outflow.form == "claimable_balance"
     return LedgerOrder(
         form=outflow.form,
         destination=outflow.destination,
         asset=outflow.asset,
-        amount=0 if is_new else outflow.amount,
+        amount=0 if is_new or outflow.form == "claim" else outflow.amount,
         starting_balance=outflow.amount if is_new else 0,
-        reclaim_at=reclaim_at,
+        reclaim_at=reclaim_time(outflow) if waits else None,
+        balance_id=outflow.balance_id,
     )
 
 
-def _stored(envelope: Envelope, age_s: Any) -> Stored:
+def _stored(envelope: Envelope, age_s: Any, ask_in_s: Any) -> Stored:
     return Stored(
         envelope.id,
         envelope.hash,
@@ -287,6 +310,8 @@ def _stored(envelope: Envelope, age_s: Any) -> Stored:
         envelope.fee,
         None if age_s is None else int(age_s),
         envelope.answer,
+        envelope.asks,
+        None if ask_in_s is None else int(ask_in_s),
     )
 
 
@@ -299,17 +324,20 @@ def store(
     inner_hash: str | None = None,
     max_time: int,
     fee: int,
-    is_signed: bool = True,
+    ask: bool = False,
 ) -> None:
     """Store an envelope of a submission before anybody outside sees it (promise 6).
 
-    Raises `Unavailable` where the submission has ended meanwhile.
+    `ask` says that custody has to sign it yet. Raises `Unavailable` where the
+    submission has ended, or got a newer envelope than `slot` knows of, meanwhile.
     """
     state = db.session.scalar(
         select(Submission.state).where(Submission.id == slot.id).with_for_update()
     )
     if state not in SUBMISSION_OPEN:
         raise Unavailable(f"submission {slot.id} has ended")
+    if _newest_of(slot.id) != (slot.newest.id if slot.envelopes else None):
+        raise Unavailable(f"submission {slot.id} is in other hands")
     db.session.add(
         Envelope(
             submission_id=slot.id,
@@ -318,9 +346,29 @@ def store(
             envelope_xdr=envelope_xdr,
             max_time=max_time,
             fee=fee,
+            ask_at=func.now() if ask else None,
         )
     )
-    _set(slot.id, state="prepared" if is_signed else "pending_signatures")
+    _set(slot.id, state="pending_signatures" if ask else "prepared")
+
+
+def _newest_of(submission_id: int) -> int | None:
+    query = select(func.max(Envelope.id)).where(Envelope.submission_id == submission_id)
+    return db.session.scalar(query)
+
+
+@atomic
+def again(slot: Slot) -> Slot:
+    """Return the submission as it stands now; `Unavailable` where it has ended."""
+    row = db.session.execute(
+        select(Submission, Channel)
+        .join(Channel, Channel.id == Submission.channel_id)
+        .where(Submission.id == slot.id, Submission.state.in_(SUBMISSION_OPEN))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise Unavailable(f"submission {slot.id} has ended")
+    return as_slot(*row)
 
 
 @atomic

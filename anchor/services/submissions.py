@@ -9,9 +9,11 @@ The crash windows, and what the next holder of the job finds:
 1. before the submission is committed: outflows in the queue;
 2. after it, before an envelope is stored: a submission without one; it is built and stored.
    Nobody outside has seen any;
-3. after that, before or while it is handed in: a stored envelope; the same bytes are handed in
+3. after that, before all have signed: a stored envelope that lacks signatures; custody is
+   asked about that same one again, people find it in the list (`anchor.services.signing`);
+4. after that, before or while it is handed in: a stored envelope; the same bytes are handed in
    again, or its hash is found in a ledger;
-4. after it is in a ledger, before our record: the look-up by hash finds it.
+5. after it is in a ledger, before our record: the look-up by hash finds it.
 """
 
 import logging
@@ -26,7 +28,8 @@ from anchor.extensions import gateway, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
 from anchor.services import channels, jobs, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
-from anchor.services.slots import Slot
+from anchor.services.signers import Signers
+from anchor.services.slots import Slot, Standing
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ _LEASE_S = 120
 _STRETCH_S = 45
 _REST_MS = 250
 _RETRY_S = 5
+_SIGNATURES_S = 60
 _POOL = 8
 
 
@@ -47,7 +51,7 @@ def drive(claimed: jobs.Claim) -> None:
     source = claimed.subject_id
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
-        driver = _Driver(source, gateway(), pool, lambda: jobs.extend(claimed))
+        driver = _Driver(source, gateway(), pool, lambda: jobs.extend(claimed), Signers(gateway()))
         until = monotonic() + _STRETCH_S
         while monotonic() < until:
             jobs.extend(claimed)
@@ -60,9 +64,17 @@ def drive(claimed: jobs.Claim) -> None:
                     return
                 raise jobs.Later(1, "no channel is free")
             if standing.waits_for_signatures == standing.open:
-                raise jobs.Later(_RETRY_S, "envelopes wait for signatures")
+                raise jobs.Later(_signatures_in_s(standing), "envelopes wait for signatures")
             sleep(_REST_MS / 1000)
     raise jobs.Later(0, "there is more to do")
+
+
+def _signatures_in_s(standing: Standing) -> int:
+    """Return how long to leave envelopes alone that lack signatures; an import wakes us."""
+    if standing.queued_now or standing.queued_later:
+        return _RETRY_S
+    soonest = _SIGNATURES_S if standing.ask_in_s is None else standing.ask_in_s
+    return max(1, min(_SIGNATURES_S, soonest))
 
 
 @dataclass(frozen=True)
@@ -73,17 +85,25 @@ class _Driver:
     gateway: Gateway
     pool: ThreadPoolExecutor
     extend: Callable[[], None]
+    signers: Signers
 
     def round(self) -> None:
         """Fill free channels, hand in what is new, and look up what was handed in."""
         from anchor.services import signing  # it brings stellar_sdk, a third of the memory
 
-        slots.fill(self.source)
+        def complete(gateway: Gateway, slot: Slot) -> None:
+            signing.complete(gateway, slot, self.signers)
+
+        slots.fill(self.source, self.signers.room(self.source))
         opened = slots.opened(self.source)
-        self._each(signing.complete, [slot for slot in opened if not slot.is_ready])
+        self._each(complete, [slot for slot in opened if not slot.is_ready])
         opened = slots.opened(self.source)
         self._submit([slot for slot in opened if slot.is_ready and not slot.is_submitted])
-        self._conclude([slot for slot in opened if slot.envelopes])
+        self._conclude([slot for slot in opened if slot.envelopes and self._is_live(slot)])
+
+    def _is_live(self, slot: Slot) -> bool:
+        """Whether to look it up: what lacks signatures may be handed in by others, so seldom."""
+        return slot.is_ready or self.signers.is_new(("looked up", slot.id))
 
     def _each(self, act: Callable[[Gateway, Slot], None], chosen: Sequence[Slot]) -> None:
         """Do something for each slot; one that fails stops no other (promise 12)."""
@@ -130,7 +150,11 @@ class _Driver:
 
         self._each(settle, [slot for slot in chosen if slot.id in found])
         rest = [slot for slot in chosen if slot.id not in found]
-        self._each(signing.renew, [slot for slot in rest if slot.wants_a_look])
+
+        def renew(gateway: Gateway, slot: Slot) -> None:
+            signing.renew(gateway, slot, self.signers)
+
+        self._each(renew, [slot for slot in rest if slot.wants_a_look])
 
     def _look_up(self, slot: Slot) -> LedgerTransaction | None:
         """Find whichever envelope of the submission a ledger holds."""
