@@ -60,17 +60,23 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
     )
 
 
-def outflow_opened(outflow: Outflow) -> None:
+def outflow_opened(*outflows: Outflow) -> None:
     """Book money that is to go out: what we owed the customer is under way, less the fee.
 
     Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
     """
-    _post(
-        outflow,
-        "opened",
-        ("customer", outflow.amount + outflow.amount_fee),
-        ("fees", -outflow.amount_fee),
-        ("in_transit", -outflow.amount),
+    books.post_all(
+        [
+            row
+            for outflow in outflows
+            for row in _rows(
+                outflow,
+                "opened",
+                ("customer", outflow.amount + outflow.amount_fee),
+                ("fees", -outflow.amount_fee),
+                ("in_transit", -outflow.amount),
+            )
+        ]
     )
 
 
@@ -90,10 +96,14 @@ def outflow_refused(outflow: Outflow) -> None:
     )
 
 
-def ledger_payment_done(outflow: Outflow) -> None:
+def ledger_payment_done(*outflows: Outflow) -> None:
     """Book what left the treasury on the ledger. Cause: ``outflow <id> done``."""
+    books.post_all([row for outflow in outflows for row in _ledger_payment(outflow)])
+
+
+def _ledger_payment(outflow: Outflow) -> list[dict[str, object]]:
     paid_from = "starting_balances" if outflow.form == "establish" else "in_transit"
-    _post(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
+    return _rows(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 
 def fee_charged(submission: Submission, fee: int) -> None:
@@ -103,7 +113,11 @@ def fee_charged(submission: Submission, fee: int) -> None:
 
 
 def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:
-    books.post(
+    books.post_all(_rows(outflow, event, *entries))
+
+
+def _rows(outflow: Outflow, event: str, *entries: tuple[str, int]) -> list[dict[str, object]]:
+    return books.rows(
         f"outflow {outflow.id} {event}",
         [(account, outflow.asset, amount) for account, amount in entries],
         outflow.transaction_id,

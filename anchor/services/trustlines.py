@@ -13,7 +13,7 @@ from anchor.ledger import destinations
 from anchor.lifecycle import Event, Status
 from anchor.models import Job, Transaction
 from anchor.services import cases, jobs
-from anchor.services.deposit_payments import Wanted, policy_of, read
+from anchor.services.deposit_payments import Wanted, of_claims, policy_of
 from anchor.services.transactions import CHECK_TRUST, LEDGER_LANE, Happening, happened
 
 #: From the first wait on each is twice the one before, from 10 seconds to an hour.
@@ -28,9 +28,12 @@ def check(claimed: jobs.Claim) -> None:
 
     Raises `jobs.Later` while it cannot take the asset.
     """
-    wanted = read(claimed.subject_id, CHECK_TRUST)
-    if wanted is None:
+    found, ends = of_claims([claimed])
+    for error in ends.values():
+        raise error
+    if claimed not in found:
         return
+    wanted = found[claimed]
     account = gateway().account(wanted.account_id)
     room = destinations.room_for(account, wanted.asset, wanted.amount)
     if room == destinations.READY:
