@@ -1,10 +1,11 @@
 """What the end of a submission means for the deposits that it carried."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, func, select, update
 
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
@@ -12,7 +13,7 @@ from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import bookings, cases, jobs
-from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
+from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, any_of, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
 _TRUST_CODES = frozenset({"op_no_trust", "op_not_authorized", "op_line_full"})
@@ -24,32 +25,38 @@ _LIQUIDITY_PAUSE_S = 30
 _ENDED = frozenset({"confirmed", "dead"})
 
 
-@atomic
-def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping[int, str]) -> None:
-    """Record that a submission is in a ledger and successful; the same twice changes nothing.
+@dataclass(frozen=True)
+class Confirmed:
+    """A submission that a ledger holds as `found`, successful.
 
     `balance_ids` are those of claimable balances, by the place of their operation.
     """
-    submission = _locked(submission_id)
-    if submission.state == "confirmed":
-        return
-    _used_up(submission, found, "confirmed")
-    rows = _carried(submission_id)
+
+    submission_id: int
+    found: LedgerTransaction
+    balance_ids: Mapping[int, str] = field(default_factory=dict, hash=False)
+
+
+@atomic
+def confirmed(*ends: Confirmed) -> None:
+    """Record that submissions are in a ledger and successful; the same twice changes nothing."""
+    told = {end.submission_id: end for end in ends}
+    submissions = [each for each in _locked_all(told) if each.state != "confirmed"]
+    ids = [submission.id for submission in submissions]
+    for submission in submissions:
+        _end_in_ledger(submission, told[submission.id].found, "confirmed")
+    db.session.flush()
+    _use_up(ids)
+    rows = _carried(*ids)
     for outflow in rows:
         outflow.state = "done"
         outflow.settled_at = func.now()
-        outflow.reference = found.hash
-        bookings.ledger_payment_done(outflow)
+        outflow.reference = told[outflow.submission_id or 0].found.hash
+    bookings.ledger_payment_done(*rows)
     paid = [outflow for outflow in rows if outflow.form != "establish"]
-    for outflow in paid:
-        db.session.execute(
-            update(Transaction)
-            .where(Transaction.id == outflow.transaction_id)
-            .values(amount_paid=Transaction.amount_paid + outflow.amount + outflow.amount_fee)
-        )
-    db.session.flush()
+    _add_to_paid(paid)
     happened(
-        *(_paid(outflow, found, balance_ids) for outflow in paid),
+        *(_paid(outflow, told[outflow.submission_id or 0]) for outflow in paid),
         *(
             Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key)
             for outflow in rows
@@ -58,11 +65,27 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
     )
 
 
-def _paid(outflow: Outflow, found: LedgerTransaction, balance_ids: Mapping[int, str]) -> Happening:
-    columns: dict[str, object] = {"stellar_transaction_id": found.hash}
+def _add_to_paid(outflows: Sequence[Outflow]) -> None:
+    """Add to what was paid of their transactions, which are locked in the house's one order."""
+    ids = [outflow.transaction_id for outflow in outflows]
+    query = select(Transaction.id).where(Transaction.id == any_of(ids))
+    db.session.execute(query.order_by(Transaction.id).with_for_update())
+    db.session.execute(
+        update(Transaction)
+        .where(
+            Transaction.id == Outflow.transaction_id,
+            Outflow.id == any_of([outflow.id for outflow in outflows], BigInteger()),
+        )
+        .values(amount_paid=Transaction.amount_paid + Outflow.amount + Outflow.amount_fee)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _paid(outflow: Outflow, end: Confirmed) -> Happening:
+    columns: dict[str, object] = {"stellar_transaction_id": end.found.hash}
     place = outflow.operation_index
-    if place is not None and place in balance_ids:
-        columns["claimable_balance_id"] = balance_ids[place]
+    if place is not None and place in end.balance_ids:
+        columns["claimable_balance_id"] = end.balance_ids[place]
     return Happening(
         outflow.transaction_id, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns
     )
@@ -209,14 +232,18 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
 
 
 def _locked(submission_id: int) -> Submission:
-    found = db.session.scalar(
+    [found] = _locked_all([submission_id])
+    return found
+
+
+def _locked_all(ids: Iterable[int]) -> Sequence[Submission]:
+    return db.session.scalars(
         select(Submission)
-        .where(Submission.id == submission_id)
+        .where(Submission.id == any_of(ids, BigInteger()))
+        .order_by(Submission.id)
         .with_for_update()
         .execution_options(populate_existing=True)
-    )
-    assert found is not None
-    return found
+    ).all()
 
 
 def _bury(submission: Submission, why: str) -> None:
@@ -230,11 +257,14 @@ def _newest(submission_id: int) -> int | None:
     return db.session.scalar(query)
 
 
-def _carried(submission_id: int) -> Sequence[Outflow]:
+def _carried(*submission_ids: int) -> Sequence[Outflow]:
     return db.session.scalars(
         select(Outflow)
-        .where(Outflow.submission_id == submission_id, Outflow.state == "sent")
-        .order_by(Outflow.operation_index)
+        .where(
+            Outflow.submission_id == any_of(submission_ids, BigInteger()),
+            Outflow.state == "sent",
+        )
+        .order_by(Outflow.submission_id, Outflow.operation_index)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
@@ -242,6 +272,12 @@ def _carried(submission_id: int) -> Sequence[Outflow]:
 
 def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> None:
     """Note the end in a ledger, the channel's new sequence number, and what it cost."""
+    _end_in_ledger(submission, found, state)
+    db.session.flush()
+    _use_up([submission.id])
+
+
+def _end_in_ledger(submission: Submission, found: LedgerTransaction, state: str) -> None:
     submission.state = state
     submission.is_used_up = True
     submission.ledger = found.ledger
@@ -249,12 +285,17 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
     verdict = found.verdict
     submission.codes = " ".join((verdict.code, *verdict.operation_codes))[:500]
     submission.settled_at = func.now()
+    bookings.fee_charged(submission, found.fee_charged)
+
+
+def _use_up(ids: Sequence[int]) -> None:
+    """Move the channels of these submissions on to the numbers that they used."""
     db.session.execute(
         update(Channel)
-        .where(Channel.id == submission.channel_id)
-        .values(sequence=func.greatest(Channel.sequence, submission.sequence))
+        .where(Channel.id == Submission.channel_id, Submission.id == any_of(ids, BigInteger()))
+        .values(sequence=func.greatest(Channel.sequence, Submission.sequence))
+        .execution_options(synchronize_session=False)
     )
-    bookings.fee_charged(submission, found.fee_charged)
 
 
 def _end_one(outflow: Outflow, code: str | None) -> None:

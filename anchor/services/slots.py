@@ -1,11 +1,11 @@
 """Submissions as rows: opening them on free channels, and what was stored and answered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, func, or_, select, update
 
 from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, settings
@@ -13,7 +13,7 @@ from anchor.ledger.orders import LedgerOrder
 from anchor.lifecycle import Event
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import networks
-from anchor.services.transactions import Happening, happened
+from anchor.services.transactions import Happening, any_of, happened
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,7 @@ def fill(source: str) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     groups = list(_grouped(_still_payable(found), batch))[: len(channels)]
-    for channel, group in zip(channels, groups, strict=False):
-        _open(source, channel, group)
+    _open(source, list(zip(channels, groups, strict=False)))
     return len(groups)
 
 
@@ -184,21 +183,28 @@ def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
         yield together
 
 
-def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
-    assert channel.sequence is not None
-    submission = Submission(
-        channel_id=channel.id, source=source, sequence=channel.sequence + 1, state="prepared"
-    )
-    db.session.add(submission)
+def _open(source: str, groups: Sequence[tuple[Channel, list[Outflow]]]) -> None:
+    submissions = [
+        Submission(
+            channel_id=channel.id,
+            source=source,
+            sequence=(channel.sequence or 0) + 1,
+            state="prepared",
+        )
+        for channel, _ in groups
+    ]
+    db.session.add_all(submissions)
     db.session.flush()
-    for place, outflow in enumerate(group):
-        outflow.state = "sent"
-        outflow.submission_id = submission.id
-        outflow.operation_index = place
+    for submission, (_, group) in zip(submissions, groups, strict=True):
+        for place, outflow in enumerate(group):
+            outflow.state = "sent"
+            outflow.submission_id = submission.id
+            outflow.operation_index = place
     db.session.flush()
     happened(
         *(
             Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
+            for _, group in groups
             for outflow in group
             if outflow.form != "establish"
         )
@@ -215,22 +221,49 @@ def opened(source: str) -> list[Slot]:
         .order_by(Submission.id)
         .execution_options(populate_existing=True)
     ).all()
-    return [_slot(submission, channel) for submission, channel in rows]
+    ids = [submission.id for submission, _ in rows]
+    carried, stored = _carried(ids), _envelopes(ids)
+    return [
+        _slot(submission, channel, carried[submission.id], stored[submission.id])
+        for submission, channel in rows
+    ]
 
 
-def _slot(submission: Submission, channel: Channel) -> Slot:
-    carried = db.session.scalars(
+def _carried(ids: Sequence[int]) -> Mapping[int, list[Outflow]]:
+    """Return what each of some submissions carries, in the order of its operations."""
+    found: dict[int, list[Outflow]] = {each: [] for each in ids}
+    query = (
         select(Outflow)
-        .where(Outflow.submission_id == submission.id, Outflow.state == "sent")
-        .order_by(Outflow.operation_index)
-    ).all()
+        .where(Outflow.submission_id == any_of(ids, BigInteger()), Outflow.state == "sent")
+        .order_by(Outflow.submission_id, Outflow.operation_index)
+        .execution_options(populate_existing=True)
+    )
+    for outflow in db.session.scalars(query) if ids else ():
+        found[outflow.submission_id or 0].append(outflow)
+    return found
+
+
+def _envelopes(ids: Sequence[int]) -> Mapping[int, list[Stored]]:
+    """Return the envelopes of each of some submissions, oldest first."""
+    found: dict[int, list[Stored]] = {each: [] for each in ids}
     age = func.floor(func.extract("epoch", func.now() - Envelope.submitted_at))
-    stored = db.session.execute(
+    query = (
         select(Envelope, age)
-        .where(Envelope.submission_id == submission.id)
+        .where(Envelope.submission_id == any_of(ids, BigInteger()))
         .order_by(Envelope.id)
         .execution_options(populate_existing=True)
     )
+    for envelope, age_s in db.session.execute(query) if ids else ():
+        found[envelope.submission_id].append(_stored(envelope, age_s))
+    return found
+
+
+def _slot(
+    submission: Submission,
+    channel: Channel,
+    carried: Sequence[Outflow],
+    stored: Sequence[Stored],
+) -> Slot:
     memo = carried[0] if len(carried) == 1 and carried[0].memo is not None else None
     return Slot(
         id=submission.id,
@@ -243,7 +276,7 @@ def _slot(submission: Submission, channel: Channel) -> Slot:
         orders=tuple(_order(outflow) for outflow in carried),
         memo_type=(memo.memo_type if memo else None) or "none",
         memo=memo.memo if memo else None,
-        envelopes=tuple(_stored(envelope, age_s) for envelope, age_s in stored),
+        envelopes=tuple(stored),
     )
 
 
@@ -309,18 +342,21 @@ def store(
             fee=fee,
         )
     )
-    _set(slot.id, state="prepared" if is_signed else "pending_signatures")
+    _set([slot.id], state="prepared" if is_signed else "pending_signatures")
 
 
 @atomic
-def answered(slot: Slot, answer: str) -> None:
-    """Note what the network said when the newest envelope was handed in."""
-    db.session.execute(
-        update(Envelope)
-        .where(Envelope.id == slot.newest.id)
-        .values(submitted_at=func.coalesce(Envelope.submitted_at, func.now()), answer=answer[:500])
-    )
-    _set(slot.id, state="submitted")
+def answered(answers: Sequence[tuple[Slot, str]]) -> None:
+    """Note what the network said as the newest envelope of each submission was handed in."""
+    for slot, answer in answers:
+        db.session.execute(
+            update(Envelope)
+            .where(Envelope.id == slot.newest.id)
+            .values(
+                submitted_at=func.coalesce(Envelope.submitted_at, func.now()), answer=answer[:500]
+            )
+        )
+    _set([slot.id for slot, _ in answers], state="submitted")
 
 
 @atomic
@@ -329,11 +365,12 @@ def hand_in_again(slot: Slot) -> None:
     db.session.execute(update(Envelope).where(Envelope.id == slot.newest.id).values(answer=None))
 
 
-def _set(submission_id: int, *, state: str) -> None:
+def _set(ids: Sequence[int], *, state: str) -> None:
     db.session.execute(
         update(Submission)
-        .where(Submission.id == submission_id, Submission.state.in_(SUBMISSION_OPEN))
+        .where(Submission.id.in_(ids), Submission.state.in_(SUBMISSION_OPEN))
         .values(state=state)
+        .execution_options(synchronize_session=False)
     )
 
 

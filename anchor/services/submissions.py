@@ -18,13 +18,14 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from anchor.errors import AnchorError, Unavailable
 from anchor.extensions import gateway, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import channels, jobs, settling, slots
+from anchor.services import batches, channels, jobs, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.slots import Slot
 
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LEASE_S = 120
+#: The lease is taken anew that often at most.
+_EXTEND_S = 5
+#: What was handed in is looked up that often at least.
+_LOOK_S = 5
 _STRETCH_S = 45
 _REST_MS = 250
 _RETRY_S = 5
@@ -47,10 +52,9 @@ def drive(claimed: jobs.Claim) -> None:
     source = claimed.subject_id
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
-        driver = _Driver(source, gateway(), pool, lambda: jobs.extend(claimed))
+        driver = _Driver(source, gateway(), pool, _now_and_then(lambda: jobs.extend(claimed)))
         until = monotonic() + _STRETCH_S
         while monotonic() < until:
-            jobs.extend(claimed)
             driver.round()
             standing = slots.standing(source)
             if not standing.open:
@@ -65,37 +69,83 @@ def drive(claimed: jobs.Claim) -> None:
     raise jobs.Later(0, "there is more to do")
 
 
-@dataclass(frozen=True)
+def _now_and_then(extend: Callable[[], None]) -> Callable[[], None]:
+    """Make of what takes the lease anew what does so once in a while, but at first at once."""
+    last = [monotonic() - _LEASE_S]
+
+    def now_and_then() -> None:
+        if monotonic() - last[0] > _EXTEND_S:
+            extend()
+            last[0] = monotonic()
+
+    return now_and_then
+
+
+class _Round:
+    """The ledger's source for one round: what holds for all submissions is asked for once."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.network = cache(gateway.network)
+        self.fee_stats = cache(gateway.fee_stats)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+
+@dataclass
 class _Driver:
-    """One stretch of work on the submissions of a source account."""
+    """One stretch of work on the submissions of a source account.
+
+    `ledger` is the newest one when what was handed in was looked up last, at `looked_at`: it
+    is not looked up again before there is another, or some seconds have passed.
+    """
 
     source: str
     gateway: Gateway
     pool: ThreadPoolExecutor
     extend: Callable[[], None]
+    ledger: int = 0
+    looked_at: float = 0
 
     def round(self) -> None:
         """Fill free channels, hand in what is new, and look up what was handed in."""
         from anchor.services import signing  # it brings stellar_sdk, a third of the memory
 
+        self.extend()
+        gateway = cast("Gateway", _Round(self.gateway))
         slots.fill(self.source)
         opened = slots.opened(self.source)
-        self._each(signing.complete, [slot for slot in opened if not slot.is_ready])
-        opened = slots.opened(self.source)
-        self._submit([slot for slot in opened if slot.is_ready and not slot.is_submitted])
-        self._conclude([slot for slot in opened if slot.envelopes])
+        fresh = [slot for slot in opened if not slot.is_ready]
+        self._each(lambda slot: signing.complete(gateway, slot), fresh)
+        if fresh:
+            opened = slots.opened(self.source)
+        taken = self._submit([slot for slot in opened if slot.is_ready and not slot.is_submitted])
+        handed_in = [slot for slot in opened if slot.envelopes and slot.id not in taken]
+        if handed_in and self._is_time_to_look(gateway):
+            self._conclude(gateway, handed_in)
 
-    def _each(self, act: Callable[[Gateway, Slot], None], chosen: Sequence[Slot]) -> None:
+    def _is_time_to_look(self, gateway: Gateway) -> bool:
+        """Tell whether there is a ledger that was not there when we looked last."""
+        try:
+            latest = gateway.network().latest_ledger
+        except Unavailable:
+            latest = self.ledger
+        if latest <= self.ledger and monotonic() - self.looked_at < _LOOK_S:
+            return False
+        self.ledger, self.looked_at = latest, monotonic()
+        return True
+
+    def _each(self, act: Callable[[Slot], None], chosen: Sequence[Slot]) -> None:
         """Do something for each slot; one that fails stops no other (promise 12)."""
         for slot in chosen:
             self.extend()
             try:
-                act(self.gateway, slot)
+                act(slot)
             except Unavailable as error:
                 log.warning("submission %s: %s", slot.id, error)
-            except Exception as error:  # it would be so for ever, and nobody would know
-                log.exception("submission %s", slot.id)
-                settling.in_trouble(slot.id, type(error).__name__)
+            except Exception as error:
+                _in_trouble(slot.id, error)
 
     def _asked(
         self, ask: Callable[[Slot], T | None], chosen: Sequence[Slot]
@@ -112,25 +162,38 @@ class _Driver:
         answers = zip(chosen, self.pool.map(guarded, chosen), strict=True)
         return [(slot, answer) for slot, answer in answers if answer is not None]
 
-    def _submit(self, chosen: Sequence[Slot]) -> None:
-        for slot, answer in self._asked(self._hand_in, chosen):
-            slots.answered(slot, _told(answer))
+    def _submit(self, chosen: Sequence[Slot]) -> set[int]:
+        """Hand in; return those that were taken, and that no ledger can hold yet."""
+        answers = [(slot, _told(answer)) for slot, answer in self._asked(self._hand_in, chosen)]
+        if answers:
+            slots.answered(answers)
+        return {slot.id for slot, told in answers if told == "pending"}
 
     def _hand_in(self, slot: Slot) -> SubmitAnswer:
         """Hand the newest envelope in. Whatever the answer, only a ledger decides."""
         return self.gateway.submit_async(slot.newest.envelope_xdr)
 
-    def _conclude(self, chosen: Sequence[Slot]) -> None:
+    def _conclude(self, gateway: Gateway, chosen: Sequence[Slot]) -> None:
         from anchor.services import signing
 
         found = {slot.id: holder for slot, holder in self._asked(self._look_up, chosen)}
+        there = [slot for slot in chosen if slot.id in found]
+        self.extend()
+        paid = [slot for slot in there if found[slot.id].successful]
 
-        def settle(_gateway: Gateway, slot: Slot) -> None:
-            _settle(slot, found[slot.id])
+        def settle(some: Sequence[Slot]) -> None:
+            settling.confirmed(*(_confirmed(slot, found[slot.id]) for slot in some))
 
-        self._each(settle, [slot for slot in chosen if slot.id in found])
+        for slot, error in batches.in_halves(paid, settle).items():
+            _in_trouble(slot.id, error)
+        self._each(
+            lambda slot: settling.failed(slot.id, found[slot.id]),
+            [slot for slot in there if slot not in paid],
+        )
         rest = [slot for slot in chosen if slot.id not in found]
-        self._each(signing.renew, [slot for slot in rest if slot.wants_a_look])
+        self._each(
+            lambda slot: signing.renew(gateway, slot), [slot for slot in rest if slot.wants_a_look]
+        )
 
     def _look_up(self, slot: Slot) -> LedgerTransaction | None:
         """Find whichever envelope of the submission a ledger holds."""
@@ -141,10 +204,13 @@ class _Driver:
         return None
 
 
-def _settle(slot: Slot, found: LedgerTransaction) -> None:
-    if not found.successful:
-        settling.failed(slot.id, found)
-        return
+def _in_trouble(submission_id: int, error: Exception) -> None:
+    """Say so: it would be like that for ever, and nobody would know."""
+    log.error("submission %s", submission_id, exc_info=error)
+    settling.in_trouble(submission_id, type(error).__name__)
+
+
+def _confirmed(slot: Slot, found: LedgerTransaction) -> settling.Confirmed:
     from anchor.ledger import envelopes
 
     holder = next(each for each in slot.envelopes if found.hash in {each.hash, each.inner_hash})
@@ -153,7 +219,7 @@ def _settle(slot: Slot, found: LedgerTransaction) -> None:
         for place, order in enumerate(slot.orders)
         if order.form == "claimable_balance"
     }
-    settling.confirmed(slot.id, found, balance_ids)
+    return settling.Confirmed(slot.id, found, balance_ids)
 
 
 def _told(answer: SubmitAnswer) -> str:
