@@ -39,7 +39,7 @@ _EXTEND_S = 5
 #: What was handed in is looked up that often at least.
 _LOOK_S = 5
 _STRETCH_S = 45
-_REST_MS = 250
+_REST_MS = 150
 _RETRY_S = 5
 _POOL = 8
 
@@ -55,17 +55,18 @@ def drive(claimed: jobs.Claim) -> None:
         driver = _Driver(source, gateway(), pool, _now_and_then(lambda: jobs.extend(claimed)))
         until = monotonic() + _STRETCH_S
         while monotonic() < until:
-            driver.round()
+            moved = driver.round()
             standing = slots.standing(source)
-            if not standing.open:
+            if not standing.open and not (moved and standing.queued_now):
                 if standing.queued_later:
                     raise jobs.Later(_RETRY_S, "what is queued waits")
                 if not standing.queued_now:
                     return
                 raise jobs.Later(1, "no channel is free")
-            if standing.waits_for_signatures == standing.open:
+            if standing.open and standing.waits_for_signatures == standing.open:
                 raise jobs.Later(_RETRY_S, "envelopes wait for signatures")
-            sleep(_REST_MS / 1000)
+            if not moved:
+                sleep(_REST_MS / 1000)
     raise jobs.Later(0, "there is more to do")
 
 
@@ -108,8 +109,11 @@ class _Driver:
     ledger: int = 0
     looked_at: float = 0
 
-    def round(self) -> None:
-        """Fill free channels, hand in what is new, and look up what was handed in."""
+    def round(self) -> bool:
+        """Fill free channels, hand in what is new, and look up what was handed in.
+
+        Tell whether a submission has ended, so that its channel is free at once.
+        """
         from anchor.services import signing  # it brings stellar_sdk, a third of the memory
 
         self.extend()
@@ -123,7 +127,8 @@ class _Driver:
         taken = self._submit([slot for slot in opened if slot.is_ready and not slot.is_submitted])
         handed_in = [slot for slot in opened if slot.envelopes and slot.id not in taken]
         if handed_in and self._is_time_to_look(gateway):
-            self._conclude(gateway, handed_in)
+            return self._conclude(gateway, handed_in)
+        return False
 
     def _is_time_to_look(self, gateway: Gateway) -> bool:
         """Tell whether there is a ledger that was not there when we looked last."""
@@ -173,7 +178,8 @@ class _Driver:
         """Hand the newest envelope in. Whatever the answer, only a ledger decides."""
         return self.gateway.submit_async(slot.newest.envelope_xdr)
 
-    def _conclude(self, gateway: Gateway, chosen: Sequence[Slot]) -> None:
+    def _conclude(self, gateway: Gateway, chosen: Sequence[Slot]) -> bool:
+        """Settle what a ledger holds and look after the rest; tell whether any was paid."""
         from anchor.services import signing
 
         found = {slot.id: holder for slot, holder in self._asked(self._look_up, chosen)}
@@ -184,7 +190,8 @@ class _Driver:
         def settle(some: Sequence[Slot]) -> None:
             settling.confirmed(*(_confirmed(slot, found[slot.id]) for slot in some))
 
-        for slot, error in batches.in_halves(paid, settle).items():
+        failures = batches.in_halves(paid, settle)
+        for slot, error in failures.items():
             _in_trouble(slot.id, error)
         self._each(
             lambda slot: settling.failed(slot.id, found[slot.id]),
@@ -194,6 +201,7 @@ class _Driver:
         self._each(
             lambda slot: signing.renew(gateway, slot), [slot for slot in rest if slot.wants_a_look]
         )
+        return len(paid) > len(failures)
 
     def _look_up(self, slot: Slot) -> LedgerTransaction | None:
         """Find whichever envelope of the submission a ledger holds."""
