@@ -17,7 +17,7 @@ from anchor.models.outflows import (
 )
 from anchor.models.receipts import RailEvent, RailReading, Receipt
 from anchor.models.transactions import AWAITED, EXPIRED_AWAITED, History, Memo, Transaction
-from anchor.models.work import Case, Job, Tick
+from anchor.models.work import Budget, Case, Job, Tick
 
 __all__ = [
     "AWAITED",
@@ -26,6 +26,7 @@ __all__ = [
     "OUTFLOW_OPEN",
     "SUBMISSION_OPEN",
     "Account",
+    "Budget",
     "Case",
     "Channel",
     "Envelope",

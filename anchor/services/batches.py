@@ -28,7 +28,7 @@ from anchor.errors import Unavailable
 from anchor.extensions import atomic, db
 from anchor.models import Job
 from anchor.services import jobs
-from anchor.services.jobs import Address, Claim, Later, Ran, Superseded
+from anchor.services.jobs import Address, Claim, Later, Ran, Superseded, Untried
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +133,12 @@ def _let_go(claims: Sequence[Claim], ends: Mapping[Claim, Exception]) -> dict[Cl
     gone = {claim for claim in claims if isinstance(ends.get(claim), Superseded)}
     ran = dict.fromkeys((*done, *gone), Ran.DONE)
     later = {claim: end for claim, end in ends.items() if isinstance(end, Later)}
+    untried = [claim for claim, end in ends.items() if isinstance(end, Untried)]
     _done(done)
     _later(later)
-    ran |= dict.fromkeys(later, Ran.DONE)
+    if untried:
+        _update(untried, attempts=Job.attempts - 1, **_FREE)
+    ran |= dict.fromkeys(later, Ran.DONE) | dict.fromkeys(untried, Ran.NOTHING)
     for claim, error in ends.items():
         if claim not in ran:
             ran[claim] = jobs.ended(claim, error)
