@@ -80,18 +80,23 @@ def in_halves(items: Sequence[T], act: Callable[[Sequence[T]], None]) -> dict[T,
 
     `act` leaves nothing behind where it raises. `Unavailable` is about none of them, and raised.
     """
-    if not items:
+    failure = _failure(items, act) if items else None
+    if failure is None:
         return {}
+    if len(items) == 1:
+        return {items[0]: failure}
+    middle = len(items) // 2
+    return in_halves(items[:middle], act) | in_halves(items[middle:], act)
+
+
+def _failure(items: Sequence[T], act: Callable[[Sequence[T]], None]) -> Exception | None:
     try:
         act(items)
     except Unavailable:
         raise
     except Exception as error:
-        if len(items) == 1:
-            return {items[0]: error}
-        middle = len(items) // 2
-        return in_halves(items[:middle], act) | in_halves(items[middle:], act)
-    return {}
+        return error
+    return None
 
 
 def hold(claims: Sequence[Claim]) -> dict[Claim, Exception]:
