@@ -33,7 +33,7 @@ from anchor.services import channel_pool, networks, passes, sweeps
 from anchor.services.deposit_payments import DRIVE
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER
 
-DECIDERS = 4
+DECIDERS = 2
 assert passes.SERVICES  # importing them declares the kinds of job
 STROOPS = 10_000_000
 
@@ -189,7 +189,7 @@ def run(app: Flask, count: int) -> float:
 
     def work(kind: str) -> None:
         with app.app_context():
-            while not done.wait(0.02):
+            while not done.wait(0.1):
                 sweeps.work_off([kind])
 
     threads = [threading.Thread(target=work, args=(PAY_ON_LEDGER,)) for _ in range(DECIDERS)]

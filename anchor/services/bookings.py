@@ -4,7 +4,7 @@ What we hold (``treasury``, ``bank``) grows upwards; what we owe (``customer``, 
 ``in_transit``) and what we earn (``fees``) grows downwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.assets import NATIVE
 from anchor.extensions import db
 from anchor.matching import Verdict
-from anchor.models import Outflow, Payment, Posting, Submission
+from anchor.models import Outflow, Payment, Posting
 from anchor.services import books
 from anchor.services.transactions import any_of
 
@@ -106,10 +106,16 @@ def _ledger_payment(outflow: Outflow) -> list[dict[str, object]]:
     return _rows(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 
-def fee_charged(submission: Submission, fee: int) -> None:
-    """Book what a submission cost, in stroops of lumens. Cause: ``submission <id> fee``."""
-    cause = f"submission {submission.id} fee"
-    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
+def fees_charged(fees: Mapping[int, int]) -> None:
+    """Book what submissions cost, in stroops of lumens by their ids.
+
+    Cause: ``submission <id> fee``.
+    """
+    entries: list[dict[str, object]] = []
+    for submission_id, fee in fees.items():
+        sides = [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)]
+        entries += books.rows(f"submission {submission_id} fee", sides)
+    books.post_all(entries)
 
 
 def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:

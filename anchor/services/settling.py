@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
+from typing import cast
 
-from sqlalchemy import BigInteger, func, select, update
+from sqlalchemy import BigInteger, Table, bindparam, func, select, update
 
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
@@ -42,16 +43,9 @@ def confirmed(*ends: Confirmed) -> None:
     """Record that submissions are in a ledger and successful; the same twice changes nothing."""
     told = {end.submission_id: end for end in ends}
     submissions = [each for each in _locked_all(told) if each.state != "confirmed"]
-    ids = [submission.id for submission in submissions]
-    for submission in submissions:
-        _end_in_ledger(submission, told[submission.id].found, "confirmed")
-    db.session.flush()
-    _use_up(ids)
-    rows = _carried(*ids)
-    for outflow in rows:
-        outflow.state = "done"
-        outflow.settled_at = func.now()
-        outflow.reference = told[outflow.submission_id or 0].found.hash
+    rows = _carried(*(submission.id for submission in submissions))
+    _use_up({submission.id: told[submission.id].found for submission in submissions}, "confirmed")
+    _done(rows, told)
     bookings.ledger_payment_done(*rows)
     paid = [outflow for outflow in rows if outflow.form != "establish"]
     _add_to_paid(paid)
@@ -63,6 +57,21 @@ def confirmed(*ends: Confirmed) -> None:
             if outflow.form == "establish"
         ),
     )
+
+
+def _done(outflows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
+    table = cast(Table, Outflow.__table__)
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("the_id"))
+        .values(state="done", settled_at=func.now(), reference=bindparam("the_hash"))
+    )
+    rows = [
+        {"the_id": each.id, "the_hash": told[each.submission_id or 0].found.hash}
+        for each in outflows
+    ]
+    if rows:
+        db.session.connection().execute(statement, rows)
 
 
 def _add_to_paid(outflows: Sequence[Outflow]) -> None:
@@ -101,7 +110,7 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
     submission = _locked(submission_id)
     if submission.state in _ENDED:
         return
-    _used_up(submission, found, "dead")
+    _use_up({submission_id: found}, "dead")
     codes = found.verdict.failed_operations
     if not codes:
         cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
@@ -270,32 +279,35 @@ def _carried(*submission_ids: int) -> Sequence[Outflow]:
     ).all()
 
 
-def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> None:
-    """Note the end in a ledger, the channel's new sequence number, and what it cost."""
-    _end_in_ledger(submission, found, state)
-    db.session.flush()
-    _use_up([submission.id])
-
-
-def _end_in_ledger(submission: Submission, found: LedgerTransaction, state: str) -> None:
-    submission.state = state
-    submission.is_used_up = True
-    submission.ledger = found.ledger
-    submission.fee_charged = found.fee_charged
-    verdict = found.verdict
-    submission.codes = " ".join((verdict.code, *verdict.operation_codes))[:500]
-    submission.settled_at = func.now()
-    bookings.fee_charged(submission, found.fee_charged)
-
-
-def _use_up(ids: Sequence[int]) -> None:
-    """Move the channels of these submissions on to the numbers that they used."""
+def _use_up(found: Mapping[int, LedgerTransaction], state: str) -> None:
+    """Note the ends of submissions in a ledger, their channels' new numbers, and what it cost."""
+    table = cast(Table, Submission.__table__)
+    names = ("ledger", "fee_charged", "codes")
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("the_id"))
+        .values(state=state, is_used_up=True, settled_at=func.now())
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    rows = [
+        {
+            "the_id": submission_id,
+            "new_ledger": end.ledger,
+            "new_fee_charged": end.fee_charged,
+            "new_codes": " ".join((end.verdict.code, *end.verdict.operation_codes))[:500],
+        }
+        for submission_id, end in found.items()
+    ]
+    if not rows:
+        return
+    db.session.connection().execute(statement, rows)
     db.session.execute(
         update(Channel)
-        .where(Channel.id == Submission.channel_id, Submission.id == any_of(ids, BigInteger()))
+        .where(Channel.id == Submission.channel_id, Submission.id == any_of(found, BigInteger()))
         .values(sequence=func.greatest(Channel.sequence, Submission.sequence))
         .execution_options(synchronize_session=False)
     )
+    bookings.fees_charged({submission_id: end.fee_charged for submission_id, end in found.items()})
 
 
 def _end_one(outflow: Outflow, code: str | None) -> None:
