@@ -212,7 +212,8 @@ def _attempts(ids: Collection[str]) -> Mapping[str, _Attempts]:
 def _parts(row: Transaction, *, with_creation: bool) -> Split:
     policy = policy_of(row.asset)
     creation = policy.delivery.creation_fee if with_creation else 0
-    return split(row.amount_received, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
+    left = row.amount_received - row.amount_refunded
+    return split(left, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,7 @@ def _tell(row: Transaction, reason: str) -> None:
         note=reason,
         transaction_id=row.id,
         asset=row.asset,
-        amount_owed=row.amount_received - row.amount_paid,
+        amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
     )
 
 
@@ -285,7 +286,7 @@ def _order(
             parts = _parts(row, with_creation=created)
         except Rejected as refusal:
             return None, str(refusal)
-        if row.amount_paid + parts.amount_in > row.amount_received:
+        if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
             return None, "less was received than would be paid out"
         asset, amount, fee = row.asset, parts.amount_out, parts.amount_fee
         row.amount_in, row.amount_out, row.amount_fee = parts.amount_in, amount, fee

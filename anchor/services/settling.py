@@ -13,7 +13,7 @@ from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, jobs
+from anchor.services import bookings, cases, jobs, refund_ends
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, any_of, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -47,12 +47,13 @@ def confirmed(*ends: Confirmed) -> None:
     _use_up({submission.id: told[submission.id].found for submission in submissions}, "confirmed")
     _done(rows, told)
     bookings.ledger_payment_done(*rows)
-    paid = [outflow for outflow in rows if outflow.form != "establish"]
+    refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
+    paid = [outflow for outflow in rows if _is_payment(outflow)]
     _add_to_paid(paid)
     happened(
         *(_paid(outflow, told[outflow.submission_id or 0]) for outflow in paid),
         *(
-            Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key)
+            Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key)
             for outflow in rows
             if outflow.form == "establish"
         ),
@@ -95,9 +96,12 @@ def _paid(outflow: Outflow, end: Confirmed) -> Happening:
     place = outflow.operation_index
     if place is not None and place in end.balance_ids:
         columns["claimable_balance_id"] = end.balance_ids[place]
-    return Happening(
-        outflow.transaction_id, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns
-    )
+    return Happening(outflow.pays_for, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns)
+
+
+def _is_payment(outflow: Outflow) -> bool:
+    """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
+    return outflow.kind == "submission" and outflow.form != "establish"
 
 
 @atomic
@@ -231,7 +235,7 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
         .where(
             Outflow.transaction_id.in_(transaction_ids),
             Outflow.state == "prepared",
-            Outflow.kind != "payout",
+            Outflow.kind == "submission",
         )
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
@@ -282,7 +286,7 @@ def _carried(*submission_ids: int) -> Sequence[Outflow]:
 def _use_up(found: Mapping[int, LedgerTransaction], state: str) -> None:
     """Note the ends of submissions in a ledger, their channels' new numbers, and what it cost."""
     table = cast(Table, Submission.__table__)
-    names = ("ledger", "fee_charged", "codes")
+    names = ("ledger", "hash", "fee_charged", "codes")
     statement = (
         update(table)
         .where(table.c.id == bindparam("the_id"))
@@ -293,6 +297,7 @@ def _use_up(found: Mapping[int, LedgerTransaction], state: str) -> None:
         {
             "the_id": submission_id,
             "new_ledger": end.ledger,
+            "new_hash": end.hash,
             "new_fee_charged": end.fee_charged,
             "new_codes": " ".join((end.verdict.code, *end.verdict.operation_codes))[:500],
         }
@@ -322,9 +327,12 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
             note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
             asset=outflow.asset,
         )
+    elif outflow.kind == "refund":
+        _refuse(outflow, code)
+        refund_ends.failed(outflow)
     elif code in _TRUST_CODES:
         _refuse(outflow, code)
-        happened(Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key))
+        happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
     elif code in _LOOK_AGAIN_CODES:
         _refuse(outflow, code)
         _look_again(outflow)
@@ -342,7 +350,7 @@ def _pause(outflow: Outflow) -> None:
             Outflow.source == outflow.source,
             Outflow.asset == outflow.asset,
             Outflow.state == "prepared",
-            Outflow.kind != "payout",
+            Outflow.form.is_not(None),
         )
         .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
     )
@@ -351,9 +359,9 @@ def _pause(outflow: Outflow) -> None:
 def _look_again(outflow: Outflow) -> None:
     """Let the deposit be looked at anew; one that only lacked its account never moved."""
     if outflow.form == "establish":
-        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.transaction_id), LEDGER_LANE)])
+        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.pays_for), LEDGER_LANE)])
     else:
-        happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
 
 
 def _requeue(outflow: Outflow) -> None:
@@ -373,14 +381,17 @@ def _refuse(outflow: Outflow, reason: str) -> None:
 
 
 def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
+    if outflow.kind == "refund":
+        refund_ends.failed(outflow)
+        return
     cases.open_case(
         reason,
         outflow.key,
         note=note,
         transaction_id=outflow.transaction_id,
         asset=outflow.asset,
-        amount_owed=outflow.amount + outflow.amount_fee,
+        amount_owed=outflow.gross,
     )
     if outflow.form != "establish":
-        happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))
-    happened(Happening(outflow.transaction_id, Event.HELD, outflow.key))
+        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+    happened(Happening(outflow.pays_for, Event.HELD, outflow.key))
