@@ -1,10 +1,14 @@
 """Deciding how a deposit reaches its account on the ledger, and queueing its payment.
 
-The crash windows, and what the next claim of the job finds:
+Many are decided together: their accounts are looked at, then one commit queues them. The crash
+windows, and what the next claim of each job finds:
 
-1. before the outflow is committed: nothing happened; the account is looked at anew;
-2. after it: an open outflow in the queue of its source account, which the job of that
-   queue, owed in the same commit, brings to the ledger (`anchor.services.submissions`).
+1. before that commit: nothing happened; the accounts are looked at anew;
+2. after it, before the jobs are let go of: open outflows in the queue of their source account,
+   which the job of that queue, owed in the same commit, brings to the ledger
+   (`anchor.services.submissions`). A deposit with an open outflow is left alone.
+
+What cannot be committed is committed in halves: each half is a commit with the same windows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
