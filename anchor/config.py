@@ -81,6 +81,7 @@ class Settings:
     base_fee_max: int = 10_000
     time_bound_s: int = 60
     batch_max: int = 100
+    trust_requests_per_minute: int = 30
     development: bool = False
     testing: bool = False
 
@@ -237,6 +238,7 @@ class _Builder:
             base_fee_max=data["network"]["base_fee_max"],
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
+            trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
             development=self.development,
         )
 

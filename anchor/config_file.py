@@ -89,6 +89,9 @@ class _Network(_Strict):
     batch_max = fields.Integer(
         strict=True, load_default=100, validate=validate.Range(min=1, max=100)
     )
+    trust_requests_per_minute = fields.Integer(
+        strict=True, load_default=30, validate=validate.Range(min=1, max=60_000)
+    )
 
 
 class _Flow(_Strict):

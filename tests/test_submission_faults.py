@@ -10,7 +10,7 @@ from stellar_sdk import Keypair, MuxedAccount
 
 from anchor.cli import group
 from anchor.extensions import gateway
-from anchor.services import channels, settling, signing, slots, sweeps
+from anchor.services import channels, queues, settling, signing, slots, sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench, stretch
 from tests.waiting import until
@@ -99,7 +99,7 @@ def open_slot(bench: Bench) -> int:
     """Do what the driver does until an envelope is stored, and no more."""
     source = bench.world.distribution
     channels.prepare(gateway(), source)
-    assert slots.fill(source) == 1
+    assert queues.fill(source) == 1
     [slot] = slots.opened(source)
     signing.complete(gateway(), slot)
     return slot.sequence

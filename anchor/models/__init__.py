@@ -25,7 +25,7 @@ from anchor.models.transactions import (
     Memo,
     Transaction,
 )
-from anchor.models.work import PAUSE_SCOPES, Act, Case, Job, Pause, Tick
+from anchor.models.work import PAUSE_SCOPES, Act, Budget, Case, Job, Pause, Tick
 
 __all__ = [
     "AWAITED",
@@ -37,6 +37,7 @@ __all__ = [
     "UNPAID",
     "Account",
     "Act",
+    "Budget",
     "Case",
     "Channel",
     "ClaimableBalance",

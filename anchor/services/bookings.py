@@ -4,7 +4,7 @@ What we hold (``treasury``, ``bank``) grows upwards; what we owe (``customer``, 
 ``in_transit``) and what we earn (``fees``) grows downwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.assets import NATIVE
 from anchor.extensions import db
 from anchor.matching import Verdict
-from anchor.models import ClaimableBalance, Outflow, Payment, Posting, Submission
+from anchor.models import ClaimableBalance, Outflow, Payment, Posting
 from anchor.services import books
 from anchor.services.arrivals import Arrival
 from anchor.services.transactions import any_of
@@ -63,17 +63,23 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
     )
 
 
-def outflow_opened(outflow: Outflow) -> None:
+def outflow_opened(*outflows: Outflow) -> None:
     """Book money that is to go out: what we owed is under way, less the fee.
 
     Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
     """
-    _post(
-        outflow,
-        "opened",
-        (_owed(outflow), outflow.gross),
-        ("fees", -outflow.amount_fee),
-        ("in_transit", -outflow.amount),
+    books.post_all(
+        [
+            row
+            for outflow in outflows
+            for row in _rows(
+                outflow,
+                "opened",
+                (_owed(outflow), outflow.gross),
+                ("fees", -outflow.amount_fee),
+                ("in_transit", -outflow.amount),
+            )
+        ]
     )
 
 
@@ -93,10 +99,14 @@ def outflow_refused(outflow: Outflow) -> None:
     )
 
 
-def ledger_payment_done(outflow: Outflow) -> None:
+def ledger_payment_done(*outflows: Outflow) -> None:
     """Book what left the treasury on the ledger. Cause: ``outflow <id> done``."""
+    books.post_all([row for outflow in outflows for row in _ledger_payment(outflow)])
+
+
+def _ledger_payment(outflow: Outflow) -> list[dict[str, object]]:
     paid_from = "starting_balances" if outflow.form == "establish" else "in_transit"
-    _post(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
+    return _rows(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 
 def came_back(outflow: Outflow, amount: int) -> None:
@@ -149,10 +159,16 @@ def balance_reclaimed(row: ClaimableBalance) -> None:
     books.post(f"balance {row.id} reclaimed", entries, row.transaction_id)
 
 
-def fee_charged(submission: Submission, fee: int) -> None:
-    """Book what a submission cost, in stroops of lumens. Cause: ``submission <id> fee``."""
-    cause = f"submission {submission.id} fee"
-    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
+def fees_charged(fees: Mapping[int, int]) -> None:
+    """Book what submissions cost, in stroops of lumens by their ids.
+
+    Cause: ``submission <id> fee``.
+    """
+    entries: list[dict[str, object]] = []
+    for submission_id, fee in fees.items():
+        sides = [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)]
+        entries += books.rows(f"submission {submission_id} fee", sides)
+    books.post_all(entries)
 
 
 def _owed(outflow: Outflow) -> str:
@@ -161,7 +177,11 @@ def _owed(outflow: Outflow) -> str:
 
 
 def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:
-    books.post(
+    books.post_all(_rows(outflow, event, *entries))
+
+
+def _rows(outflow: Outflow, event: str, *entries: tuple[str, int]) -> list[dict[str, object]]:
+    return books.rows(
         f"outflow {outflow.id} {event}",
         [(account, outflow.asset, amount) for account, amount in entries],
         outflow.transaction_id,
