@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, true, update
 
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
@@ -260,9 +260,9 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
 def _end_one(outflow: Outflow, code: str | None) -> None:
     if code is None:
         _requeue(outflow)
-    elif code in _LIQUIDITY_CODES:
+    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
         _requeue(outflow)
-        _pause(outflow)
+        _pause(outflow, code)
         cases.open_case(
             "waits_for_liquidity",
             f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
@@ -280,9 +280,18 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
         _hand_to_a_person(outflow, "ledger_refused", code)
 
 
-def _pause(outflow: Outflow) -> None:
-    """Let all that this account owes in this asset wait, so that the oldest stays first."""
+def _lacks_reserve(outflow: Outflow, code: str) -> bool:
+    """Tell whether our account cannot bear the reserve of a claimable balance."""
+    return code == "op_low_reserve" and outflow.form == "claimable_balance"
+
+
+def _pause(outflow: Outflow, code: str) -> None:
+    """Let all that would meet the same wait, so that the oldest stays first.
+
+    That is what the account owes in this asset; of a reserve, its claimable balances alone.
+    """
     db.session.flush()
+    same = Outflow.form == outflow.form if _lacks_reserve(outflow, code) else true()
     db.session.execute(
         update(Outflow)
         .where(
@@ -290,6 +299,7 @@ def _pause(outflow: Outflow) -> None:
             Outflow.asset == outflow.asset,
             Outflow.state == "prepared",
             Outflow.kind != "payout",
+            same,
         )
         .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
     )
@@ -320,13 +330,14 @@ def _refuse(outflow: Outflow, reason: str) -> None:
 
 
 def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
+    row = db.session.get_one(Transaction, outflow.transaction_id, populate_existing=True)
     cases.open_case(
         reason,
         outflow.key,
         note=note,
         transaction_id=outflow.transaction_id,
-        asset=outflow.asset,
-        amount_owed=outflow.amount + outflow.amount_fee,
+        asset=row.asset,
+        amount_owed=row.amount_received - row.amount_paid,
     )
     if outflow.form != "establish":
         happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))

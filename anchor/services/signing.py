@@ -40,6 +40,8 @@ def renew(gateway: Gateway, slot: Slot) -> None:
     """
     account = gateway.account(slot.channel, dated=True)
     if account is None:
+        if slot.codes[:1] == ("tx_no_source_account",):
+            _tell(slot, slot.codes[0])
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
     if slot.codes and slot.codes[0] == "tx_bad_auth" and slot.state != "pending_signatures":
         _await_signatures(gateway, slot)
@@ -57,7 +59,8 @@ def renew(gateway: Gateway, slot: Slot) -> None:
 def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int) -> None:
     """No envelope can enter a ledger any more, and the sequence number is unused."""
     operation_codes = slot.codes[1:]
-    culprits = {place: code for place, code in enumerate(operation_codes) if code != "op_success"}
+    blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
+    culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
     if sequence == slot.sequence - 1 and not culprits:
         _replace(gateway, slot)
         return
@@ -83,6 +86,8 @@ def _within_the_bounds(gateway: Gateway, slot: Slot) -> None:
         slots.hand_in_again(slot)
     elif code not in _CODES_THAT_PASS:
         _tell(slot, code)
+    elif "op_bad_auth" in slot.codes:
+        _tell(slot, "op_bad_auth")
 
 
 @atomic
