@@ -22,9 +22,9 @@ from time import monotonic, sleep
 from typing import TypeVar
 
 from anchor.errors import AnchorError, Unavailable
-from anchor.extensions import gateway, transaction
+from anchor.extensions import gateway, settings, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import channels, jobs, settling, slots
+from anchor.services import channels, jobs, networks, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.slots import Slot
 
@@ -42,9 +42,11 @@ _POOL = 8
 def drive(claimed: jobs.Claim) -> None:
     """Work off the queue of one source account until it is empty; the job `DRIVE`.
 
-    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger.
+    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger;
+    `Misconfigured` where the source is of another network than what is queued was meant for.
     """
     source = claimed.subject_id
+    networks.verify(gateway(), settings().network_passphrase)
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
         driver = _Driver(source, gateway(), pool, lambda: jobs.extend(claimed))
