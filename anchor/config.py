@@ -17,7 +17,7 @@ from anchor.assets import is_account_id, is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.money import FeeSchedule, parse_amount
-from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy
+from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy, RefundPolicy
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -75,6 +75,8 @@ class Settings:
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
+    deadline_grace_hours: int = 1
+    incomplete_hours: int = 24
     grace_days: int = 14
     base_fee_max: int = 10_000
     time_bound_s: int = 60
@@ -229,6 +231,8 @@ class _Builder:
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
             transfer_days=data["anchor"]["transfer_days"],
+            deadline_grace_hours=data["anchor"]["deadline_grace_hours"],
+            incomplete_hours=data["anchor"]["incomplete_hours"],
             grace_days=data["anchor"]["grace_days"],
             base_fee_max=data["network"]["base_fee_max"],
             time_bound_s=data["network"]["time_bound_s"],
@@ -323,7 +327,9 @@ class _Builder:
             deposit=self._flow(f"{where}.deposit", table.get("deposit")),
             send=self._flow(f"{where}.send", table.get("send")),
             delivery=self._delivery(f"{where}.deposit", table.get("deposit")),
+            refund=self._refund(table.get("refund")),
             currency=table.get("currency"),
+            outflow_cap=parse_amount(cap) if (cap := table.get("outflow_cap_per_hour")) else None,
         )
 
     def _delivery(self, where: str, table: dict[str, Any] | None) -> DeliveryPolicy:
@@ -339,6 +345,19 @@ class _Builder:
             claimable_balances=table["claimable_balances"],
             reclaim_days=table["reclaim_days"],
             trust_days=table["trust_days"],
+        )
+
+    @staticmethod
+    def _refund(table: dict[str, Any] | None) -> RefundPolicy:
+        if table is None:
+            return RefundPolicy()
+        return RefundPolicy(
+            fee=parse_amount(table["fee"], zero=True),
+            automatic=frozenset(table["automatic"]),
+            min_amount=parse_amount(table["min_amount"], zero=True),
+            daily_count=table["daily_count"],
+            daily_amount=parse_amount(table["daily_amount"]),
+            after_trust_days=table["after_trust_days"],
         )
 
     def _flow(self, where: str, table: dict[str, Any] | None) -> FlowPolicy:

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from anchor.errors import Rejected
+from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
 from anchor.schedule import SERVICES, problem_of
 
@@ -65,6 +66,12 @@ class _Anchor(_Strict):
     transfer_days = fields.Integer(
         strict=True, load_default=7, validate=validate.Range(min=1, max=365)
     )
+    deadline_grace_hours = fields.Integer(
+        strict=True, load_default=1, validate=validate.Range(min=0, max=720)
+    )
+    incomplete_hours = fields.Integer(
+        strict=True, load_default=24, validate=validate.Range(min=1, max=8760)
+    )
     grace_days = fields.Integer(
         strict=True, load_default=14, validate=validate.Range(min=0, max=365)
     )
@@ -105,6 +112,19 @@ class _Deposit(_Flow):
     )
 
 
+class _Refund(_Strict):
+    fee = _Amount(load_default="0")
+    automatic = fields.List(
+        fields.String(validate=validate.OneOf(sorted(REFUNDABLE))), load_default=list
+    )
+    min_amount = _Amount(load_default="1")
+    daily_count = fields.Integer(
+        strict=True, load_default=20, validate=validate.Range(min=1, max=10_000)
+    )
+    daily_amount = _Amount(load_default="1000")
+    after_trust_days = fields.Boolean(load_default=False)
+
+
 class _Asset(_Strict):
     issuer = fields.String()
     distribution = fields.String(required=True)
@@ -120,6 +140,8 @@ class _Asset(_Strict):
     withdrawal = fields.Nested(_Flow)
     deposit = fields.Nested(_Deposit)
     send = fields.Nested(_Flow)
+    refund = fields.Nested(_Refund)
+    outflow_cap_per_hour = _Amount()
 
 
 class _ClientDomains(_Strict):

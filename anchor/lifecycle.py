@@ -82,6 +82,7 @@ class Event(StrEnum):
     REFUND_SENT = "refund_sent"
     REFUND_COMPLETED = "refund_completed"
     PARTLY_REFUNDED = "partly_refunded"
+    REFUND_FAILED = "refund_failed"
     EXPIRED = "expired"
     FAILED = "failed"
     RECOVERED = "recovered"
@@ -145,32 +146,39 @@ def _before_funds(home: Status, waits: Status) -> dict[Status, _Moves]:
 
 def _with_funds(home: Status) -> dict[Status, _Moves]:
     """What is common to all kinds once money is in: asking, holding, refunding, recovering."""
-    refund = {
-        _E.REFUND_COMPLETED: _S.REFUNDED,
-        _E.PARTLY_REFUNDED: home,
-    }
-    return {
-        home: refund
-        | {
+    moves = {
+        home: {
             _E.USER_ACTION_NEEDED: _S.PENDING_USER,
             _E.CUSTOMER_INFO_NEEDED: _S.PENDING_CUSTOMER_INFO_UPDATE,
             _E.TRANSACTION_INFO_NEEDED: _S.PENDING_TRANSACTION_INFO_UPDATE,
             _E.HELD: _S.ON_HOLD,
+            _E.RELEASED: home,
         },
-        _S.ON_HOLD: refund | {_E.RELEASED: home},
-        _S.PENDING_USER: {_E.USER_ACTED: home},
+        _S.ON_HOLD: {_E.RELEASED: home},
+        _S.PENDING_USER: {_E.USER_ACTED: home, _E.HELD: _S.ON_HOLD},
         _S.PENDING_CUSTOMER_INFO_UPDATE: {
             _E.CUSTOMER_INFO_NEEDED: _S.PENDING_CUSTOMER_INFO_UPDATE,
             _E.CUSTOMER_INFO_GIVEN: home,
             _E.CUSTOMER_ACCEPTED: home,
             _E.CUSTOMER_REJECTED: _S.ERROR,
+            _E.HELD: _S.ON_HOLD,
         },
-        _S.PENDING_TRANSACTION_INFO_UPDATE: {_E.TRANSACTION_INFO_GIVEN: home},
-        _S.TOO_SMALL: refund | {_E.RECOVERED: home},
-        _S.TOO_LARGE: refund | {_E.RECOVERED: home},
-        _S.ERROR: refund | {_E.RECOVERED: home},
-        _S.EXPIRED: refund | {_E.RECOVERED: home},
+        _S.PENDING_TRANSACTION_INFO_UPDATE: {
+            _E.TRANSACTION_INFO_GIVEN: home,
+            _E.HELD: _S.ON_HOLD,
+        },
+        _S.TOO_SMALL: {_E.RECOVERED: home},
+        _S.TOO_LARGE: {_E.RECOVERED: home},
+        _S.ERROR: {_E.RECOVERED: home},
+        _S.EXPIRED: {_E.RECOVERED: home},
     }
+    return {status: _refundable(status) | each for status, each in moves.items()}
+
+
+def _refundable(status: Status) -> _Moves:
+    """What a refund does that shows in no status of its own: in part, it changes none."""
+    part = {} if status is _S.EXPIRED else {_E.PARTLY_REFUNDED: status}
+    return {_E.REFUND_COMPLETED: _S.REFUNDED} | part
 
 
 def _paying_by_rail(home: Status) -> dict[Status, _Moves]:
@@ -199,7 +207,7 @@ def _paying_by_rail(home: Status) -> dict[Status, _Moves]:
         _S.PENDING_STELLAR: {
             _E.REFUND_COMPLETED: _S.REFUNDED,
             _E.PARTLY_REFUNDED: home,
-            _E.LEDGER_PAYMENT_FAILED: home,
+            _E.REFUND_FAILED: home,
         },
         _S.ON_HOLD: {_E.PAYOUT_READY_FOR_PICKUP: _S.PENDING_USER_TRANSFER_COMPLETE},
     }
@@ -213,8 +221,11 @@ _PAYING_ON_LEDGER: dict[Status, _Moves] = {
         _E.NO_MARKET_FOUND: _S.NO_MARKET,
         _E.REFUND_SENT: _S.PENDING_EXTERNAL,
     },
-    _S.PENDING_TRUST: {
+    _S.PENDING_TRUST: _refundable(_S.PENDING_TRUST)
+    | {
         _E.TRUST_FOUND: _S.PENDING_ANCHOR,
+        _E.HELD: _S.ON_HOLD,
+        _E.REFUND_SENT: _S.PENDING_EXTERNAL,
         _E.LEDGER_PAYMENT_SUBMITTED: _S.PENDING_STELLAR,
         _E.LEDGER_PAYMENT_CONFIRMED: _S.COMPLETED,
     },
@@ -226,10 +237,11 @@ _PAYING_ON_LEDGER: dict[Status, _Moves] = {
     _S.PENDING_EXTERNAL: {
         _E.REFUND_COMPLETED: _S.REFUNDED,
         _E.PARTLY_REFUNDED: _S.PENDING_ANCHOR,
+        _E.REFUND_FAILED: _S.PENDING_ANCHOR,
         _E.TOO_SMALL_FOUND: _S.TOO_SMALL,
         _E.TOO_LARGE_FOUND: _S.TOO_LARGE,
     },
-    _S.NO_MARKET: {_E.RECOVERED: _S.PENDING_ANCHOR, _E.REFUND_COMPLETED: _S.REFUNDED},
+    _S.NO_MARKET: _refundable(_S.NO_MARKET) | {_E.RECOVERED: _S.PENDING_ANCHOR},
 }
 
 _DEPOSIT_BEFORE: dict[Status, _Moves] = {
@@ -386,6 +398,11 @@ _STATUSES = {kind: life.statuses for life in _LIVES for kind in life.kinds}
 def statuses_of(kind: Kind) -> frozenset[Status]:
     """Return the statuses that a transaction of this kind can ever have."""
     return _STATUSES[kind]
+
+
+def is_legal(kind: Kind, status: Status, *, funds_in: bool, event: Event) -> bool:
+    """Tell whether the table has a row for it."""
+    return (kind, status, funds_in, event) in _TARGETS
 
 
 def next_status(kind: Kind, status: Status, *, funds_in: bool, event: Event) -> Status:

@@ -42,6 +42,11 @@ FOR_THE_DESK = frozenset(
     }
 )
 
+#: Verdicts of money that may be sent back without a person, where the policy says so.
+REFUNDABLE = frozenset(
+    {Verdict.UNMATCHED, Verdict.LATE, Verdict.TOO_SMALL, Verdict.TOO_LARGE, Verdict.SECOND}
+)
+
 #: Kinds whose money comes in on the ledger.
 LEDGER_FUNDED = frozenset({Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND})
 #: Kinds whose money comes in by rail; that of a send as its settlement says.

@@ -34,11 +34,30 @@ class DeliveryPolicy:
 
 
 @dataclass(frozen=True)
+class RefundPolicy:
+    """What an asset's refunds cost, and which are made by themselves.
+
+    `fee` (stroops) is kept of each. `automatic` are the verdicts of payments on the ledger that
+    are sent back without a person, none by default, from `min_amount` stroops on and no more
+    than `daily_count` and `daily_amount` (stroops) in 24 hours. With `after_trust_days` a
+    deposit that waited for its trust line in vain is sent back.
+    """
+
+    fee: int = 0
+    automatic: frozenset[str] = frozenset()
+    min_amount: int = 10_000_000
+    daily_count: int = 20
+    daily_amount: int = 10_000_000_000
+    after_trust_days: bool = False
+
+
+@dataclass(frozen=True)
 class AssetPolicy:
     """One Stellar asset that the anchor serves.
 
     `matching` says how a payment credits a transaction: ``exact`` amount, within
-    `tolerance` stroops, or ``collect`` several payments. `decimals` are the rail's.
+    `tolerance` stroops, or ``collect`` several payments. `decimals` are the rail's. No more
+    than `outflow_cap` stroops go out in an hour.
     """
 
     code: str
@@ -52,7 +71,9 @@ class AssetPolicy:
     deposit: FlowPolicy
     send: FlowPolicy
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
+    refund: RefundPolicy = field(default_factory=RefundPolicy)
     currency: str | None = None
+    outflow_cap: int | None = None
 
     @property
     def id(self) -> str:

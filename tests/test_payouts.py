@@ -206,8 +206,8 @@ def test_a_contradiction_after_the_end_is_a_case(world: World) -> None:
     with transaction():
         outflow = db.session.scalars(select(Outflow)).one()
         row = world.row(row_id)
-        known = payouts.outflows._attempt(outflow, row, (0, 0))
-    payouts.outflows.record(known, Refused("it came back"))
+        known = payouts.outflows._attempt(outflow, row, None, 0, 0)
+    payouts.outcomes.record(known, Refused("it came back"))
     assert world.status(row_id) == "completed"
     assert world.cases() == ["contradicts_final_outcome"]
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from anchor.errors import Unavailable
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Outcome, OutgoingTransaction, Sent
-from anchor.services import jobs, outflows, passes, payouts, sweeps
+from anchor.services import jobs, outcomes, outflows, passes, payouts, sweeps
 from anchor.services.payouts import POLL
 from tests.puppets import Puppet, due_now, puppet
 from tests.world import World
@@ -97,14 +97,14 @@ def test_an_outcome_that_cannot_be_written_is_a_case_and_stops_no_other(
 ) -> None:
     rail, rows = sent(world, 2)
     answer(rail, lambda *_: Done())
-    record = outflows.record
+    record = outcomes.record
 
     def flaky(attempt: outflows.Attempt, outcome: Outcome) -> None:
         if attempt.order.transaction_id == rows[0]:
             raise RuntimeError("a bug of ours")
         record(attempt, outcome)
 
-    monkeypatch.setattr(outflows, "record", flaky)
+    monkeypatch.setattr(outcomes, "record", flaky)
     assert poll(world).postponed == 1
     assert [world.status(row) for row in rows] == ["pending_external", "completed"]
     assert world.cases() == ["outcome_not_recorded"]

@@ -177,7 +177,7 @@ def test_a_trust_line_that_comes_after_the_reversal_pays_nothing(world: World) -
     observe("bank", [booked()])
     happened(Happening(row_id, Event.TRUST_MISSING, "look 1"))
     observe("bank", [backwards(booked())])
-    assert world.status(row_id) == "pending_trust"
+    assert world.status(row_id) == "on_hold"
     happened(Happening(row_id, Event.TRUST_FOUND, "look 2"))
     assert world.row(row_id).is_resting
     with transaction():

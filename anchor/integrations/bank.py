@@ -28,6 +28,7 @@ from anchor.integrations.protocols import (
     ReceiptPage,
     Refused,
     Rejected,
+    Returned,
     Sent,
     Unavailable,
     Unknown,
@@ -70,6 +71,7 @@ class SimulatedBankRail(RailsIntegration):
             can_look_up=True,
             not_found_final_after=timedelta(seconds=2 * timeout_s),
             lists_receipts=True,
+            can_refund=True,
             timeout_s=timeout_s,
             max_in_flight=int(self.options.get("max_in_flight", 4)),
         )
@@ -77,9 +79,16 @@ class SimulatedBankRail(RailsIntegration):
 
     def execute_outgoing_transaction(self, transaction: OutgoingTransaction) -> Outcome:
         """Order a transfer under the attempt's key."""
+        return self._order(transaction, transaction.details.get("bank_account_number", ""))
+
+    def refund(self, transaction: OutgoingTransaction) -> Outcome:
+        """Order a transfer to the account that paid; refused where the bank does not name one."""
+        return self._order(transaction, transaction.payer or "")
+
+    def _order(self, transaction: OutgoingTransaction, account: str) -> Outcome:
         order = {
             "key": transaction.key,
-            "account": transaction.details.get("bank_account_number", ""),
+            "account": account,
             "amount": str(transaction.amount.quantize(Decimal("0.01"))),
         }
         try:
@@ -198,7 +207,7 @@ def _outcome(transfer: Mapping[str, Any]) -> Outcome:
     if transfer["status"] == "settled":
         return Done(delivered_amount=Decimal(transfer["amount"]), reference=transfer["id"])
     if transfer["status"] == "returned":
-        return Refused("the transfer came back")
+        return Returned("the transfer came back")
     return Sent(reference=transfer["id"])
 
 

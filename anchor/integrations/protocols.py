@@ -34,6 +34,7 @@ __all__ = [
     "ReceiptPage",
     "Refused",
     "Rejected",
+    "Returned",
     "Sent",
     "Unavailable",
     "Unknown",
@@ -48,6 +49,10 @@ class OutgoingTransaction:
     `key` is the attempt's own and the one to give to the bank as its idempotency key;
     it never stands for another attempt. `amount` is what is to be delivered, in units
     of `asset`, with no more decimals than the asset policy says.
+
+    A refund sends money back that came: `refund_of` is the bank's id of that booking, `payer`
+    what it said of who paid; `transaction_id`, `kind` and `owner` are empty where the money
+    credited no transaction.
     """
 
     key: str
@@ -61,6 +66,8 @@ class OutgoingTransaction:
     owner: str
     started_at: datetime
     reference: str | None = None
+    refund_of: str | None = None
+    payer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,13 +117,24 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """The money had left, and came back: to be told at any time, also after `Done`.
+
+    `amount` is what came back, in units of the asset; None where it was all.
+    """
+
+    reason: str
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class Unknown:
     """It cannot be told whether money moved."""
 
     reason: str
 
 
-Outcome = Done | Sent | ReadyForPickup | NeedsInfo | Held | Refused | Unknown
+Outcome = Done | Sent | ReadyForPickup | NeedsInfo | Held | Refused | Returned | Unknown
 
 
 @dataclass(frozen=True)
@@ -216,7 +234,8 @@ class RailTraits:
     `idempotent_for`: how long the same key moves money once at most. `can_look_up`:
     `find_outgoing_transaction` answers by key. `not_found_final_after`: how long after an
     attempt began "not found" is final. Without any of these an attempt that began and
-    whose outcome is unknown waits for a person. `lists_receipts`: `receipts_since` answers.
+    whose outcome is unknown waits for a person, refunds like payouts. `can_refund`:
+    `refund` sends money back. `lists_receipts`: `receipts_since` answers.
     `timeout_s` is the longest a call may take by the rail's own time-outs; `max_in_flight`
     how many calls run at once.
     """
@@ -225,6 +244,7 @@ class RailTraits:
     can_look_up: bool = False
     not_found_final_after: timedelta | None = None
     lists_receipts: bool = False
+    can_refund: bool = False
     timeout_s: int = 30
     max_in_flight: int = 4
 
@@ -270,6 +290,14 @@ class RailsIntegration(ABC):
         Raise `Rejected` where the bank said finally no, `Unavailable` only where it is
         certain that nothing was begun. Any other exception counts as `Unknown`.
         """
+
+    def refund(self, transaction: OutgoingTransaction) -> Outcome:
+        """Send `transaction.amount` of the booking `refund_of` back, once for this key.
+
+        The same words and the same care as `execute_outgoing_transaction`, whose look-up and poll
+        also serve refunds.
+        """
+        raise Rejected(f"the rail {self.name} sends nothing back")
 
     def poll_outgoing_transactions(
         self, transactions: Sequence[OutgoingTransaction]

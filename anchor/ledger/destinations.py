@@ -69,6 +69,15 @@ def base_account(address: str) -> str:
     return MuxedAccount.from_account(address).account_id
 
 
+def address_of(account: str, muxed_id: int | None) -> str:
+    """Return the address of an account (``G…``), of an id below it the muxed one (``M…``)."""
+    if muxed_id is None:
+        return account
+    from stellar_sdk import MuxedAccount
+
+    return MuxedAccount(account, muxed_id).account_muxed or account
+
+
 def memo_required(account: LedgerAccount) -> bool:
     """Tell whether the account asks for a memo with each payment (SEP-29)."""
     return account.data.get(_MEMO_REQUIRED) == b"1"

@@ -25,6 +25,7 @@ OUTFLOW_STATES = (*OUTFLOW_OPEN, "done", "refused")
 OUTFLOW_KINDS = ("payout", "submission", "refund")
 #: ``establish`` only creates the account, with lumens of ours, so that it can trust the asset.
 OUTFLOW_FORMS = ("payment", "create_account", "claimable_balance", "establish")
+_SENDS_BACK = [text(f"{column} IS NOT NULL") for column in ("payment_id", "receipt_id")]
 SUBMISSION_OPEN = ("prepared", "pending_signatures", "submitted")
 SUBMISSION_STATES = (*SUBMISSION_OPEN, "confirmed", "dead")
 
@@ -33,11 +34,13 @@ class Outflow(Base):
     """One attempt to move money out: a payout, a submission or a refund.
 
     Its key was stored before anybody outside heard of it: `first_called_at` says when that
-    was, `called_at` when it was told again. One transaction has one
+    was, `called_at` when it was told again; `returned_at` is when money that had arrived came
+    back. One transaction has one
     outflow at most that is not finally known (partial unique index). One on the ledger has a
     `form`: what kind of operation pays `destination` from `source`. It waits in state
     ``prepared`` until a submission carries it; `is_alone` keeps it out of batches, and
-    `not_before` makes it wait for liquidity.
+    `not_before` makes it wait for liquidity. A refund sends one payment or receipt back,
+    whether or not that credited a transaction; none is more than came, all together.
     """
 
     __tablename__ = "outflows"
@@ -46,7 +49,12 @@ class Outflow(Base):
         CheckConstraint(one_of("state", OUTFLOW_STATES), name="state"),
         CheckConstraint("amount > 0 AND amount_fee >= 0", name="amount"),
         CheckConstraint(one_of("form", OUTFLOW_FORMS), name="form"),
-        CheckConstraint("(kind = 'payout') = (form IS NULL)", name="form_on_the_ledger"),
+        CheckConstraint("(rail IS NULL) = (form IS NOT NULL)", name="rail_or_ledger"),
+        CheckConstraint(
+            "(kind = 'refund') = (num_nonnulls(payment_id, receipt_id) = 1)",
+            name="what_a_refund_is",
+        ),
+        CheckConstraint("kind = 'refund' OR transaction_id IS NOT NULL", name="whose_it_is"),
         UniqueConstraint("key"),
         UniqueConstraint("transaction_id", "attempt"),
         Index(
@@ -55,12 +63,20 @@ class Outflow(Base):
             unique=True,
             postgresql_where=text(one_of("state", OUTFLOW_OPEN)),
         ),
+        Index("ix_outflows_payment_id", "payment_id", postgresql_where=_SENDS_BACK[0]),
+        Index("ix_outflows_receipt_id", "receipt_id", postgresql_where=_SENDS_BACK[1]),
+        Index(
+            "ix_outflows_called_at",
+            "asset",
+            "called_at",
+            postgresql_where=text("called_at IS NOT NULL"),
+        ),
         Index("ix_outflows_open_rail", "rail", postgresql_where=text("state = 'sent'")),
         Index(
             "ix_outflows_queue",
             "source",
             "id",
-            postgresql_where=text("state = 'prepared' AND kind <> 'payout'"),
+            postgresql_where=text("state = 'prepared' AND form IS NOT NULL"),
         ),
         Index(
             "ix_outflows_submission_id",
@@ -70,7 +86,9 @@ class Outflow(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
-    transaction_id: Mapped[str] = mapped_column(ForeignKey("transactions.id"))
+    transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"))
+    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipts.id"))
     kind: Mapped[str] = mapped_column(Text)
     attempt: Mapped[int] = mapped_column(Integer)
     key: Mapped[str] = mapped_column(Text)
@@ -96,6 +114,18 @@ class Outflow(Base):
     first_called_at: Mapped[datetime | None] = mapped_column(Instant)
     called_at: Mapped[datetime | None] = mapped_column(Instant)
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
+    returned_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    @property
+    def pays_for(self) -> str:
+        """The transaction that it pays for; a refund may have none."""
+        assert self.transaction_id is not None
+        return self.transaction_id
+
+    @property
+    def gross(self) -> int:
+        """What the customer's money is less by: the amount and its fee."""
+        return self.amount + self.amount_fee
 
 
 class Channel(Base):
@@ -121,7 +151,8 @@ class Submission(Base):
 
     Its envelopes all have this channel and this sequence number, so the ledger takes one of
     them at most. A channel has one open submission (partial unique index): it is free again
-    when the number is used up, or is shown to be unused after every time bound.
+    when the number is used up, or is shown to be unused after every time bound. `ledger` and
+    `hash` are those of the envelope that a ledger took.
     """
 
     __tablename__ = "submissions"
@@ -157,6 +188,7 @@ class Submission(Base):
     codes: Mapped[str | None] = mapped_column(Text)
     fee_charged: Mapped[int | None] = mapped_column(Stroops)
     ledger: Mapped[int | None] = mapped_column(BigInteger)
+    hash: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
 

@@ -33,6 +33,8 @@ AWAITED = (
 EXPIRED_AWAITED = (
     "status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"
 )
+#: What may expire: nothing has come, and it is not over. It is read by its deadline.
+UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 
 
 class Transaction(Base):
@@ -41,7 +43,8 @@ class Transaction(Base):
     `status` and `version` are written by `services.transactions` alone.
     `amount_received` is the sum of credited receipts: *funds in* is that it is above 0.
     `funded_at` is when that was enough, and `is_resting` keeps it from being paid out until a
-    person or the customer acts. `destination` is where a deposit is paid to; `reference` is
+    person or the customer acts. What left is `amount_paid` and `amount_refunded`, each with its
+    fees; they never exceed what came. `destination` is where a deposit is paid to; `reference` is
     what its payer writes on the transfer, and is never given out again.
     """
 
@@ -52,8 +55,15 @@ class Transaction(Base):
         CheckConstraint(one_of("flow", ("interactive", "programmatic", "send")), name="flow"),
         CheckConstraint(one_of("settlement", ("stellar", "rail")), name="settlement"),
         CheckConstraint("version > 0", name="version"),
-        CheckConstraint("amount_received >= 0 AND amount_paid >= 0", name="amounts"),
-        CheckConstraint("amount_paid <= amount_received", name="never_more_out_than_in"),
+        CheckConstraint(
+            "amount_received >= 0 AND amount_paid >= 0 AND amount_refunded >= 0", name="amounts"
+        ),
+        CheckConstraint(
+            "amount_paid + amount_refunded <= amount_received", name="never_more_out_than_in"
+        ),
+        CheckConstraint(
+            one_of("refund_memo_type", (*MEMO_TYPES, "return")), name="refund_memo_type"
+        ),
         CheckConstraint("amount_expected > 0", name="amount_expected"),
         CheckConstraint("amount_in = amount_out + amount_fee", name="in_is_out_and_fee"),
         CheckConstraint("amount_out > 0 AND amount_fee >= 0", name="amount_out"),
@@ -81,6 +91,7 @@ class Transaction(Base):
             "id",
             postgresql_where=text(EXPIRED_AWAITED),
         ),
+        Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
         Index(
             "ix_transactions_pending_trust",
             "id",
@@ -104,6 +115,7 @@ class Transaction(Base):
     amount_expected: Mapped[int | None] = mapped_column(Stroops)
     amount_received: Mapped[int] = mapped_column(Stroops, default=0)
     amount_paid: Mapped[int] = mapped_column(Stroops, default=0)
+    amount_refunded: Mapped[int] = mapped_column(Stroops, default=0, server_default=text("0"))
     amount_in: Mapped[int | None] = mapped_column(Stroops)
     amount_out: Mapped[int | None] = mapped_column(Stroops)
     amount_fee: Mapped[int | None] = mapped_column(Stroops)
@@ -119,6 +131,8 @@ class Transaction(Base):
     destination: Mapped[str | None] = mapped_column(Text)
     destination_memo_type: Mapped[str | None] = mapped_column(Text)
     destination_memo: Mapped[str | None] = mapped_column(Text)
+    refund_memo_type: Mapped[str | None] = mapped_column(Text)
+    refund_memo: Mapped[str | None] = mapped_column(Text)
     reference: Mapped[str | None] = mapped_column(Text)
     takes_claimable_balance: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=text("false")

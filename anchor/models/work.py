@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     ForeignKey,
     Index,
     Integer,
@@ -16,7 +17,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.extensions import Base
-from anchor.models.columns import Instant, Stroops
+from anchor.models.columns import Instant, Stroops, one_of
+
+#: What a pause can be about: everything, an asset, a rail, or a kind of transaction.
+PAUSE_SCOPES = ("all", "asset", "rail", "kind")
 
 
 class Job(Base):
@@ -61,7 +65,10 @@ class Tick(Base):
 
 
 class Case(Base):
-    """Something that no table of rules answers: an operator does."""
+    """Something that no table of rules answers: an operator does.
+
+    `looked_at` is when the policy of automatic refunds decided about it.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
@@ -77,4 +84,48 @@ class Case(Base):
     asset: Mapped[str | None] = mapped_column(Text)
     amount_owed: Mapped[int | None] = mapped_column(Stroops)
     opened_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    looked_at: Mapped[datetime | None] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Act(Base):
+    """What somebody did: `what`, `who` it was, about which case or transaction, and why.
+
+    `outflow_id` is what it sent.
+    """
+
+    __tablename__ = "acts"
+    __table_args__ = (
+        Index("ix_acts_case_id", "case_id", postgresql_where=text("case_id IS NOT NULL")),
+        Index(
+            "ix_acts_transaction_id",
+            "transaction_id",
+            postgresql_where=text("transaction_id IS NOT NULL"),
+        ),
+        Index("ix_acts_outflow_id", "outflow_id", postgresql_where=text("outflow_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    what: Mapped[str] = mapped_column(Text)
+    who: Mapped[str] = mapped_column(Text)
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"))
+    transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
+    outflow_id: Mapped[int | None] = mapped_column(ForeignKey("outflows.id"))
+    note: Mapped[str | None] = mapped_column(Text)
+    done_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+
+class Pause(Base):
+    """Money of some kind that must not leave: `scope` is ``all`` or which, and `subject` that.
+
+    Checked in the claim of every outflow; one that is on its way goes on.
+    """
+
+    __tablename__ = "pauses"
+    __table_args__ = (CheckConstraint(one_of("scope", PAUSE_SCOPES), name="scope"),)
+
+    scope: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    who: Mapped[str] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

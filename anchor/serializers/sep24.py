@@ -150,7 +150,7 @@ def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> 
         "kind": "deposit" if is_deposit else "withdrawal",
         "status": _WORDS.get(status, status).value,
         "more_info_url": more_info_url(row.id),
-        "amount_in": _amount(row.amount_in if row.amount_in is not None else row.amount_expected),
+        "amount_in": _amount(row.amount_received if row.funded_at else row.amount_expected),
         "amount_in_asset": f"stellar:{row.asset}",
         "amount_out": _amount(row.amount_out),
         "amount_out_asset": f"stellar:{row.asset}",
@@ -167,10 +167,29 @@ def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> 
         body["amount_fee"] = fee
         body["amount_fee_asset"] = f"stellar:{row.asset}"
         body["fee_details"] = {"total": fee, "asset": f"stellar:{row.asset}"}
+    if view.refunds:
+        body["refunds"] = _refunds(view)
     due = _due_at(view, settings)
     if due is not None:
         body["user_action_required_by"] = _INSTANT._serialize(due, None, None)
     return body | (_deposit(view) if is_deposit else _withdrawal(view, settings))
+
+
+def _refunds(view: View) -> dict[str, Any]:
+    """Return what went back to the user, by payment, without its fees (SEP24-80 to 83)."""
+    return {
+        "amount_refunded": format_amount(sum(each.amount for each in view.refunds)),
+        "amount_fee": format_amount(sum(each.amount_fee for each in view.refunds)),
+        "payments": [
+            {
+                "id": each.reference or each.key,
+                "id_type": "external" if each.rail else "stellar",
+                "amount": format_amount(each.amount),
+                "fee": format_amount(each.amount_fee),
+            }
+            for each in view.refunds
+        ],
+    }
 
 
 def is_a_deposit(view: View) -> bool:

@@ -28,6 +28,7 @@ from anchor.extensions import db
 from anchor.matching import Verdict
 from anchor.models import Outflow, Payment, Posting, Submission
 from anchor.services import books
+from anchor.services.arrivals import Arrival
 from anchor.services.transactions import any_of
 
 _COLUMNS = ("cause", "account", "asset", "amount", "transaction_id")
@@ -61,21 +62,21 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
 
 
 def outflow_opened(outflow: Outflow) -> None:
-    """Book money that is to go out: what we owed the customer is under way, less the fee.
+    """Book money that is to go out: what we owed is under way, less the fee.
 
     Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
     """
     _post(
         outflow,
         "opened",
-        ("customer", outflow.amount + outflow.amount_fee),
+        (_owed(outflow), outflow.gross),
         ("fees", -outflow.amount_fee),
         ("in_transit", -outflow.amount),
     )
 
 
-def payout_done(outflow: Outflow) -> None:
-    """Book a payout that left the bank. Cause: ``outflow <id> done``."""
+def rail_payment_done(outflow: Outflow) -> None:
+    """Book what left the bank. Cause: ``outflow <id> done``."""
     _post(outflow, "done", ("in_transit", outflow.amount), ("bank", -outflow.amount))
 
 
@@ -84,7 +85,7 @@ def outflow_refused(outflow: Outflow) -> None:
     _post(
         outflow,
         "refused",
-        ("customer", -outflow.amount - outflow.amount_fee),
+        (_owed(outflow), -outflow.gross),
         ("fees", outflow.amount_fee),
         ("in_transit", outflow.amount),
     )
@@ -96,10 +97,38 @@ def ledger_payment_done(outflow: Outflow) -> None:
     _post(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 
+def came_back(outflow: Outflow, amount: int) -> None:
+    """Book what came back after it had arrived: we owe it again. Cause: ``outflow <id> returned``.
+
+    What the way back cost is missing at the bank, and is the fees' loss.
+    """
+    _post(
+        outflow,
+        "returned",
+        ("bank", amount),
+        ("fees", outflow.amount - amount),
+        (_owed(outflow), -outflow.amount),
+    )
+
+
+def credited_by_hand(arrival: Arrival, transaction_id: str) -> None:
+    """Move what a person credited from suspense to its customer. Cause: ``<arrival> credited``."""
+    entries = [
+        ("suspense", arrival.asset, arrival.amount),
+        ("customer", arrival.asset, -arrival.amount),
+    ]
+    books.post(f"{arrival.cause} credited", entries, transaction_id)
+
+
 def fee_charged(submission: Submission, fee: int) -> None:
     """Book what a submission cost, in stroops of lumens. Cause: ``submission <id> fee``."""
     cause = f"submission {submission.id} fee"
     books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
+
+
+def _owed(outflow: Outflow) -> str:
+    """Return the account of what we owed: a refund of what nobody was credited is in suspense."""
+    return "suspense" if outflow.transaction_id is None else "customer"
 
 
 def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:

@@ -154,7 +154,8 @@ def _was_established(transaction_id: str) -> bool:
 def _parts(row: Transaction, *, with_creation: bool) -> Split:
     policy = policy_of(row.asset)
     creation = policy.delivery.creation_fee if with_creation else 0
-    return split(row.amount_received, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
+    left = row.amount_received - row.amount_refunded
+    return split(left, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
 
 
 @atomic
@@ -183,7 +184,7 @@ def _hold(row: Transaction, reason: str) -> None:
         note=reason,
         transaction_id=row.id,
         asset=row.asset,
-        amount_owed=row.amount_received - row.amount_paid,
+        amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
     )
     happened(Happening(row.id, Event.HELD, f"look {row.version}"))
 
@@ -199,7 +200,7 @@ def _queue(row: Transaction, form: str, policy: AssetPolicy) -> None:
         except Rejected as refusal:
             _hold(row, str(refusal))
             return
-        if row.amount_paid + parts.amount_in > row.amount_received:
+        if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
             _hold(row, "less was received than would be paid out")
             return
         asset, amount, fee = row.asset, parts.amount_out, parts.amount_fee

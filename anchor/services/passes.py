@@ -16,13 +16,17 @@ from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
     deposit_payments,
+    expiry,
     jobs,
     networks,
     payments,
     payouts,
     pending_deposits,
+    policy_refunds,
     rail_events,
     receipts,
+    reconciliation,
+    refunds,
     submissions,
     sweeps,
     trustlines,
@@ -47,14 +51,21 @@ def _owe_the_rest() -> None:
     """Owe what no other service does."""
     payments.owe_repairs()
     receipts.owe_repairs()
+    policy_refunds.owe()
+    expiry.owe()
     deposit_payments.owe_payments()
     submissions.owe_drives()
+
+
+def _owe_what_rails_pay() -> None:
+    payouts.owe_ready()
+    refunds.owe_refunds()
 
 
 SERVICES = {
     service.name: service
     for service in (
-        Service("execute_outgoing_transactions", (PAY_OUT,), payouts.owe_ready),
+        Service("execute_outgoing_transactions", (PAY_OUT, payouts.REFUND), _owe_what_rails_pay),
         Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
         Service(
             "poll_pending_deposits",
@@ -64,9 +75,17 @@ SERVICES = {
         Service("check_trustlines", (CHECK_TRUST, *_PAYMENTS), trustlines.owe_checks),
         Service(
             "work",
-            (payments.REPAIR, receipts.REPAIR, rail_events.JUDGE, *_PAYMENTS),
+            (
+                payments.REPAIR,
+                receipts.REPAIR,
+                rail_events.JUDGE,
+                policy_refunds.POLICY_REFUND,
+                expiry.EXPIRE,
+                *_PAYMENTS,
+            ),
             _owe_the_rest,
         ),
+        Service("reconcile", (reconciliation.RECONCILE,), reconciliation.owe),
     )
 }
 

@@ -13,6 +13,7 @@ The crash windows, and what the next claim of the job finds:
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import exists, select
@@ -22,13 +23,15 @@ from anchor.extensions import atomic, db, refuse_inside_transaction
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
-from anchor.services import cases, jobs, outflows, rails
+from anchor.money import to_stroops
+from anchor.services import brakes, cases, jobs, outcomes, outflows, rails
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import PAY_OUT, next_job_kind
 
 log = logging.getLogger(__name__)
 
 POLL = "poll_outgoing_transactions"
+REFUND = "refund_by_rail"
 
 
 def execute(claimed: jobs.Claim) -> None:
@@ -37,12 +40,30 @@ def execute(claimed: jobs.Claim) -> None:
     Raises `Unavailable` while the outcome is unknown or the rail cannot be reached, and
     `jobs.Park` where nothing but a person can tell.
     """
-    attempt = _begin(claimed)
+    _bring_on(_let_go(_begin(claimed)))
+
+
+def refund(claimed: jobs.Claim) -> None:
+    """Bring a refund by rail one step further; the job `REFUND`, by its outflow's id.
+
+    The same care, and the same errors, as with a payout.
+    """
+    _bring_on(_let_go(_begin_refund(claimed)))
+
+
+def _let_go(found: Attempt | str | None) -> Attempt | None:
+    """Return the attempt that may go on; raise `jobs.Later` with the reason of a brake."""
+    if isinstance(found, str):
+        raise jobs.Later(brakes.RETRY_S, found)
+    return found
+
+
+def _bring_on(attempt: Attempt | None) -> None:
     if attempt is None or attempt.state == "sent":
         return
     rail = rails.find(attempt.rail)
     outcome = _call(rail, attempt) if attempt.is_new else _recover(rail, attempt)
-    outflows.record(attempt, outcome)
+    outcomes.record(attempt, outcome)
     if isinstance(outcome, Unknown):
         raise Unavailable(f"the outcome of {attempt.order.key} is unknown: {outcome.reason}")
 
@@ -60,7 +81,7 @@ def poll(claimed: jobs.Claim) -> None:
         found, _ = rails.answers(rail, batch, partial(_ask, rail), lambda each: each.order.key)
         for attempt, outcome in found:
             try:
-                outflows.record(attempt, outcome)
+                outcomes.record(attempt, outcome)
             except Exception as error:
                 log.exception("the outcome of %s could not be recorded", attempt.order.key)
                 _not_recorded(attempt, outcome, error)
@@ -75,7 +96,7 @@ def _not_recorded(attempt: Attempt, outcome: Outcome, error: Exception) -> None:
         "outcome_not_recorded",
         attempt.order.key,
         note=f"the rail said {type(outcome).__name__}; writing that failed: {type(error).__name__}",
-        transaction_id=attempt.order.transaction_id,
+        transaction_id=attempt.order.transaction_id or None,
         asset=attempt.order.asset,
     )
 
@@ -103,8 +124,11 @@ def owe_polls() -> None:
 
 
 @atomic
-def _begin(claimed: jobs.Claim) -> Attempt | None:
-    """Open the attempt, or find the open one; None where there is nothing to pay."""
+def _begin(claimed: jobs.Claim) -> Attempt | str | None:
+    """Open the attempt, or find the open one; None where there is nothing to pay.
+
+    Returns why not where a brake keeps it from leaving: nothing is open then.
+    """
     jobs.hold(claimed)
     row = db.session.scalar(
         select(Transaction)
@@ -118,7 +142,8 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
     if known is not None or next_job_kind(row) != PAY_OUT:
         return known
     try:
-        return outflows.open_payout(row)
+        leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
+        return brakes.why_not(leaving) or outflows.open_payout(row)
     except Rejected as refusal:
         cases.open_case(
             "payout_impossible",
@@ -126,16 +151,37 @@ def _begin(claimed: jobs.Claim) -> Attempt | None:
             note=str(refusal),
             transaction_id=row.id,
             asset=row.asset,
-            amount_owed=row.amount_received - row.amount_paid,
+            amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
         )
         return None
+
+
+@atomic
+def _begin_refund(claimed: jobs.Claim) -> Attempt | str | None:
+    """Find the open refund, noted as called; a booking that was taken back meanwhile ends it."""
+    jobs.hold(claimed)
+    attempt = outflows.refund_attempt(int(claimed.subject_id))
+    if attempt is None or attempt.calls:
+        return attempt
+    if outflows.is_gone(attempt):
+        outcomes.record(attempt, Refused("the bank took the booking back"))
+        return None
+    return brakes.why_not(_leaving(attempt)) or replace(outflows.call_again(attempt), is_new=True)
+
+
+def _leaving(attempt: Attempt) -> brakes.Leaving:
+    kind = brakes.REFUND if attempt.order.refund_of is not None else attempt.order.kind
+    amount = to_stroops(attempt.order.amount)
+    return brakes.Leaving(kind, attempt.order.asset, attempt.rail, amount)
 
 
 def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Hand the order to the rail. Whatever it raises beside its two words is unknown."""
     refuse_inside_transaction()
     try:
-        outcome = rail.execute_outgoing_transaction(attempt.order)
+        refund = attempt.order.refund_of is not None
+        act = rail.refund if refund else rail.execute_outgoing_transaction
+        outcome = act(attempt.order)
     except Rejected as error:
         return Refused(str(error))
     except Unavailable:
@@ -172,7 +218,16 @@ def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
 
 
 def _repeat(rail: RailsIntegration, attempt: Attempt) -> Outcome:
-    return _call(rail, outflows.call_again(attempt))
+    return _call(rail, _call_again(attempt))
+
+
+@atomic
+def _call_again(attempt: Attempt) -> Attempt:
+    judge = brakes.why_paused if attempt.calls else brakes.why_not
+    why_not = judge(_leaving(attempt))
+    if why_not is not None:
+        raise jobs.Later(brakes.RETRY_S, why_not)
+    return outflows.call_again(attempt)
 
 
 def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
@@ -192,12 +247,12 @@ def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
 
 @atomic
 def _ask_a_person(attempt: Attempt) -> None:
-    outflows.record(attempt, Unknown("the rail can neither be asked nor repeated"))
+    outcomes.record(attempt, Unknown("the rail can neither be asked nor repeated"))
     cases.open_case(
         "outcome_unknown",
         attempt.order.key,
         note="ask the bank whether this key moved money",
-        transaction_id=attempt.order.transaction_id,
+        transaction_id=attempt.order.transaction_id or None,
         asset=attempt.order.asset,
     )
 
@@ -211,4 +266,5 @@ def _ask(rail: RailsIntegration, batch: Sequence[Attempt]) -> list[tuple[Attempt
 
 
 jobs.declare(PAY_OUT, jobs.Work(execute, rails.lease_s, rails.ceiling))
+jobs.declare(REFUND, jobs.Work(refund, rails.lease_s, rails.ceiling))
 jobs.declare(POLL, jobs.Work(poll, rails.lease_s, rails.ceiling, parks=False))

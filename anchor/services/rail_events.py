@@ -16,7 +16,7 @@ from anchor.errors import NotFound, Rejected, Unauthorized, Unavailable
 from anchor.extensions import atomic, db, house, refuse_inside_transaction
 from anchor.integrations.protocols import Outcome, RailsIntegration, Receipt
 from anchor.models import RailEvent
-from anchor.services import cases, jobs, outflows, rails, receipts
+from anchor.services import cases, jobs, outcomes, outflows, rails, receipts
 from anchor.services.entries import is_id
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def _record(event: RailEvent, key: str, outcome: Outcome) -> None:
     if attempt is None:
         _of_nobody(event, key, outcome)
     else:
-        outflows.record(attempt, outcome)
+        outcomes.record(attempt, outcome)
 
 
 @atomic

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import BigInteger, func, select, update
 
-from anchor import lifecycle
 from anchor.extensions import db
-from anchor.lifecycle import FINAL, Event, Kind, NoSuchMove, Status
+from anchor.lifecycle import FINAL, Event
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Posting, Receipt, Transaction
 from anchor.services import books, cases, settling
-from anchor.services.transactions import Happening, any_of, happened
+from anchor.services.transactions import Happening, any_of, can_have, happened
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ def _stop(credited: dict[str, list[Receipt]]) -> None:
             happenings += [_less(row.id, receipt) for receipt in credited[row.id]]
         elif row.status not in FINAL:
             rests.append(row.id)
-            if row.id not in under_way and _may_be_held(row):
+            if row.id not in under_way and can_have(row, Event.HELD):
                 cause = f"{cause_of(credited[row.id][0])} reversed"
                 happenings.append(Happening(row.id, Event.HELD, cause))
     db.session.execute(
@@ -127,13 +126,3 @@ def _stop(credited: dict[str, list[Receipt]]) -> None:
 def _less(transaction_id: str, receipt: Receipt) -> Happening:
     cause = f"{cause_of(receipt)} reversed"
     return Happening(transaction_id, None, cause, received=-(receipt.amount or 0))
-
-
-def _may_be_held(row: Transaction) -> bool:
-    try:
-        lifecycle.next_status(
-            Kind(row.kind), Status(row.status), funds_in=row.amount_received > 0, event=Event.HELD
-        )
-    except NoSuchMove:
-        return False
-    return True

@@ -11,7 +11,7 @@ from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, jobs
+from anchor.services import bookings, cases, jobs, refund_ends
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -40,18 +40,19 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
         outflow.settled_at = func.now()
         outflow.reference = found.hash
         bookings.ledger_payment_done(outflow)
-    paid = [outflow for outflow in rows if outflow.form != "establish"]
+    refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
+    paid = [outflow for outflow in rows if _is_payment(outflow)]
     for outflow in paid:
         db.session.execute(
             update(Transaction)
             .where(Transaction.id == outflow.transaction_id)
-            .values(amount_paid=Transaction.amount_paid + outflow.amount + outflow.amount_fee)
+            .values(amount_paid=Transaction.amount_paid + outflow.gross)
         )
     db.session.flush()
     happened(
         *(_paid(outflow, found, balance_ids) for outflow in paid),
         *(
-            Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key)
+            Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key)
             for outflow in rows
             if outflow.form == "establish"
         ),
@@ -63,9 +64,12 @@ def _paid(outflow: Outflow, found: LedgerTransaction, balance_ids: Mapping[int, 
     place = outflow.operation_index
     if place is not None and place in balance_ids:
         columns["claimable_balance_id"] = balance_ids[place]
-    return Happening(
-        outflow.transaction_id, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns
-    )
+    return Happening(outflow.pays_for, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns)
+
+
+def _is_payment(outflow: Outflow) -> bool:
+    """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
+    return outflow.kind == "submission" and outflow.form != "establish"
 
 
 @atomic
@@ -199,7 +203,7 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
         .where(
             Outflow.transaction_id.in_(transaction_ids),
             Outflow.state == "prepared",
-            Outflow.kind != "payout",
+            Outflow.kind == "submission",
         )
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
@@ -245,6 +249,7 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
     submission.state = state
     submission.is_used_up = True
     submission.ledger = found.ledger
+    submission.hash = found.hash
     submission.fee_charged = found.fee_charged
     verdict = found.verdict
     submission.codes = " ".join((verdict.code, *verdict.operation_codes))[:500]
@@ -269,9 +274,12 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
             note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
             asset=outflow.asset,
         )
+    elif outflow.kind == "refund":
+        _refuse(outflow, code)
+        refund_ends.failed(outflow)
     elif code in _TRUST_CODES:
         _refuse(outflow, code)
-        happened(Happening(outflow.transaction_id, Event.TRUST_MISSING, outflow.key))
+        happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
     elif code in _LOOK_AGAIN_CODES:
         _refuse(outflow, code)
         _look_again(outflow)
@@ -298,7 +306,7 @@ def _pause(outflow: Outflow, code: str) -> None:
             Outflow.source == outflow.source,
             Outflow.asset == outflow.asset,
             Outflow.state == "prepared",
-            Outflow.kind != "payout",
+            Outflow.form.is_not(None),
             same,
         )
         .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
@@ -308,9 +316,9 @@ def _pause(outflow: Outflow, code: str) -> None:
 def _look_again(outflow: Outflow) -> None:
     """Let the deposit be looked at anew; one that only lacked its account never moved."""
     if outflow.form == "establish":
-        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.transaction_id), LEDGER_LANE)])
+        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.pays_for), LEDGER_LANE)])
     else:
-        happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
 
 
 def _requeue(outflow: Outflow) -> None:
@@ -330,15 +338,21 @@ def _refuse(outflow: Outflow, reason: str) -> None:
 
 
 def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
-    row = db.session.get_one(Transaction, outflow.transaction_id, populate_existing=True)
+    if outflow.kind == "refund":
+        refund_ends.failed(outflow)
+        return
+    asset, owed = outflow.asset, outflow.gross
+    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
+        row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
+        asset, owed = row.asset, row.amount_received - row.amount_paid
     cases.open_case(
         reason,
         outflow.key,
         note=note,
         transaction_id=outflow.transaction_id,
-        asset=row.asset,
-        amount_owed=row.amount_received - row.amount_paid,
+        asset=asset,
+        amount_owed=owed,
     )
     if outflow.form != "establish":
-        happened(Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_FAILED, outflow.key))
-    happened(Happening(outflow.transaction_id, Event.HELD, outflow.key))
+        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+    happened(Happening(outflow.pays_for, Event.HELD, outflow.key))

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.orders import LedgerOrder
-from anchor.lifecycle import Event
+from anchor.lifecycle import Event, Kind
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import networks
+from anchor.services import brakes, networks
 from anchor.services.transactions import Happening, happened
 
 
@@ -104,7 +104,7 @@ def standing(source: str) -> Standing:
 @atomic
 def busy() -> list[str]:
     """Return the source accounts that something is queued or open for."""
-    queued = select(Outflow.source).where(Outflow.state == "prepared", Outflow.kind != "payout")
+    queued = select(Outflow.source).where(Outflow.state == "prepared", Outflow.form.is_not(None))
     opened = select(Submission.source).where(Submission.state.in_(SUBMISSION_OPEN))
     return [source for source in db.session.scalars(queued.union(opened)) if source]
 
@@ -126,10 +126,16 @@ def fill(source: str) -> int:
         .limit(batch * len(channels))
         .with_for_update(skip_locked=True)
     ).all()
-    groups = list(_grouped(_still_payable(found), batch))[: len(channels)]
+    queue = [(each, _leaving(each)) for each in _still_payable(found)]
+    groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
     for channel, group in zip(channels, groups, strict=False):
         _open(source, channel, group)
     return len(groups)
+
+
+def _leaving(outflow: Outflow) -> brakes.Leaving:
+    kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
+    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, outflow.amount)
 
 
 def _free_channels(source: str) -> Any:
@@ -163,10 +169,14 @@ def _still_free(channels: Sequence[Channel]) -> list[Channel]:
 
 def _still_payable(queue: Sequence[Outflow]) -> list[Outflow]:
     """Lock the transactions, and leave out what a person has stopped meanwhile."""
-    ids = {outflow.transaction_id for outflow in queue}
+    ids = {outflow.transaction_id for outflow in queue if outflow.kind != "refund"}
     query = select(Transaction.id).where(Transaction.id.in_(ids), Transaction.is_resting.is_(False))
     payable = set(db.session.scalars(query.order_by(Transaction.id).with_for_update()))
-    return [outflow for outflow in queue if outflow.transaction_id in payable]
+    return [
+        outflow
+        for outflow in queue
+        if outflow.kind == "refund" or outflow.transaction_id in payable
+    ]
 
 
 def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
@@ -195,12 +205,13 @@ def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
         outflow.state = "sent"
         outflow.submission_id = submission.id
         outflow.operation_index = place
+        outflow.called_at = func.now()
     db.session.flush()
     happened(
         *(
-            Happening(outflow.transaction_id, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
+            Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
             for outflow in group
-            if outflow.form != "establish"
+            if outflow.form != "establish" and outflow.kind != "refund"
         )
     )
 
@@ -349,6 +360,6 @@ def _queued(source: str) -> tuple[ColumnElement[bool], ...]:
     return (
         Outflow.source == source,
         Outflow.state == "prepared",
-        Outflow.kind != "payout",
-        ~rests.exists(),
+        Outflow.form.is_not(None),
+        or_(Outflow.kind == "refund", ~rests.exists()),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from anchor.extensions import atomic, db, settings
 from anchor.models import Account, Case, Job
-from anchor.services import networks
+from anchor.services import brakes, networks
 
 #: A ledger closes every five seconds; what is not read for so long is behind.
 _LAG = timedelta(minutes=2)
@@ -44,6 +44,7 @@ def look() -> dict[str, Any]:
             }
             for row in accounts
         ],
+        "paused": [f"{each.scope} {each.subject}".strip() for each in brakes.standing()],
         "jobs_due": jobs_due,
         "jobs_parked": db.session.scalar(parked),
         "cases_open": db.session.scalar(cases),

@@ -43,7 +43,13 @@ _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
 }
 #: Events after which a transaction is not paid out until a person or a customer acts, …
 _RESTS_AFTER = frozenset(
-    {Event.PAYOUT_REFUSED, Event.PAYOUT_RETURNED, Event.PAYOUT_NEEDS_INFO, Event.HELD}
+    {
+        Event.HELD,
+        Event.PAYOUT_NEEDS_INFO,
+        Event.PAYOUT_REFUSED,
+        Event.PAYOUT_RETURNED,
+        Event.REFUND_SENT,
+    }
 )
 #: … which one of these says. Nothing else ends the rest, money that arrives least of all.
 _RESTS_UNTIL = frozenset(
@@ -148,7 +154,7 @@ class _Change:
                 return
         if happening.event in _RESTS_AFTER | _RESTS_UNTIL:
             self.is_resting = happening.event in _RESTS_AFTER
-        self.is_funded = self.is_funded or happening.event is Event.FUNDS_RECEIVED
+        self.is_funded = self.is_funded or self._funds(happening.event)
         self.to_status = target
         self.version += 1
         self.received += happening.received
@@ -162,6 +168,11 @@ class _Change:
                 "status": target,
             }
         )
+
+    def _funds(self, event: Event | None) -> bool:
+        """Tell whether there is enough from now on: a person says so by recovering it."""
+        has_funds = self.received > 0
+        return event is Event.FUNDS_RECEIVED or (event is Event.RECOVERED and has_funds)
 
     def values(self) -> dict[str, Any]:
         values = dict(self.columns, status=self.to_status, version=self.version)
@@ -180,6 +191,12 @@ class _Change:
             return None
         lane = self.row.rail if kind == PAY_OUT else LEDGER_LANE
         return jobs.Address(kind, self.row.id), lane
+
+
+def can_have(row: Transaction, event: Event) -> bool:
+    """Tell whether the table has a row for `event` where a locked transaction stands now."""
+    funds_in = row.amount_received > 0
+    return lifecycle.is_legal(Kind(row.kind), Status(row.status), funds_in=funds_in, event=event)
 
 
 def next_job_kind(row: Transaction) -> str | None:

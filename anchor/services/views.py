@@ -1,7 +1,7 @@
 """Looking at transactions: one by its ids, or a list of somebody's; the same for every door."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, tuple_
@@ -9,18 +9,19 @@ from sqlalchemy import ColumnElement, select, tuple_
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Kind
-from anchor.models import Memo, Transaction
-from anchor.services.transactions import Owner
+from anchor.models import Memo, Outflow, Transaction
+from anchor.services.transactions import Owner, any_of
 
 MAX_PAGE = 200
 
 
 @dataclass(frozen=True)
 class View:
-    """A transaction with the memo that it was given, for a door to show."""
+    """A transaction with its memo, and the refunds that arrived, for a door to show."""
 
     row: Transaction
     memo: Memo | None
+    refunds: tuple[Outflow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def listing(owner: Owner, wanted: Filter) -> list[View]:
         query = query.where(
             tuple_(Transaction.started_at, Transaction.id) < (mark.started_at, mark.id)
         )
-    return [View(row, memo) for row, memo in db.session.execute(query)]
+    return _with_refunds([View(row, memo) for row, memo in db.session.execute(query)])
 
 
 def _one(*terms: ColumnElement[bool]) -> View:
@@ -92,7 +93,22 @@ def _one(*terms: ColumnElement[bool]) -> View:
     ).one_or_none()
     if found is None:
         raise NotFound("there is no such transaction")
-    return View(found[0], found[1])
+    return _with_refunds([View(found[0], found[1])])[0]
+
+
+def _with_refunds(views: list[View]) -> list[View]:
+    """Add the refunds that arrived, as they were made."""
+    ids = [view.row.id for view in views if view.row.amount_refunded]
+    made: dict[str, list[Outflow]] = {}
+    query = select(Outflow).where(
+        Outflow.transaction_id == any_of(ids),
+        Outflow.kind == "refund",
+        Outflow.state == "done",
+        Outflow.returned_at.is_(None),
+    )
+    for refund in db.session.scalars(query.order_by(Outflow.id)) if ids else ():
+        made.setdefault(refund.pays_for, []).append(refund)
+    return [replace(view, refunds=tuple(made.get(view.row.id, ()))) for view in views]
 
 
 def _owned_by(owner: Owner) -> tuple[ColumnElement[bool], ...]:

@@ -20,7 +20,8 @@ from anchor.lifecycle import (
 S = Status
 _RAIL_HOME = {S.PENDING_ANCHOR, S.PENDING_RECEIVER}
 
-#: The tables of SEP-6 and SEP-24 as texts and diagrams give them, without funds and with.
+#: The tables of SEP-6 and SEP-24 as texts and diagrams give them, without funds and with; with
+#: funds in, an operator may also hold or refund what waits for the customer.
 WITHDRAWAL_WITHOUT = {
     S.INCOMPLETE: "pending_anchor pending_user_transfer_start pending_user"
     " pending_customer_info_update expired error",
@@ -40,11 +41,12 @@ WITHDRAWAL_WITH = {
     " completed refunded error",
     S.PENDING_EXTERNAL: "completed pending_anchor pending_user_transfer_complete error",
     S.ON_HOLD: "pending_anchor pending_user_transfer_complete refunded error",
-    S.PENDING_USER: "pending_anchor error",
+    S.PENDING_USER: "pending_anchor on_hold refunded error",
     S.PENDING_STELLAR: "refunded pending_anchor error",
     S.PENDING_USER_TRANSFER_COMPLETE: "completed pending_anchor error",
-    S.PENDING_CUSTOMER_INFO_UPDATE: "pending_customer_info_update pending_anchor error",
-    S.PENDING_TRANSACTION_INFO_UPDATE: "pending_anchor error",
+    S.PENDING_CUSTOMER_INFO_UPDATE: "pending_customer_info_update pending_anchor on_hold refunded"
+    " error",
+    S.PENDING_TRANSACTION_INFO_UPDATE: "pending_anchor on_hold refunded error",
     S.TOO_SMALL: "pending_anchor refunded error",
     S.TOO_LARGE: "pending_anchor refunded error",
     S.ERROR: "pending_anchor refunded",
@@ -56,7 +58,8 @@ DEPOSIT_WITH = {
     S.PENDING_ANCHOR: "pending_trust pending_user pending_stellar pending_external no_market"
     " on_hold pending_customer_info_update pending_transaction_info_update"
     " completed refunded error",
-    S.PENDING_TRUST: "pending_anchor pending_stellar completed error",
+    S.PENDING_TRUST: "pending_anchor pending_stellar completed on_hold pending_external refunded"
+    " error",
     S.PENDING_STELLAR: "completed pending_anchor pending_trust error",
     S.PENDING_EXTERNAL: "pending_anchor too_small too_large refunded error",
     S.NO_MARKET: "pending_anchor refunded error",
@@ -74,8 +77,8 @@ SEND_WITH = {
     " pending_transaction_info_update completed refunded error",
     S.PENDING_EXTERNAL: "completed pending_receiver refunded error",
     S.PENDING_STELLAR: "refunded pending_receiver error",
-    S.PENDING_CUSTOMER_INFO_UPDATE: "pending_customer_info_update pending_receiver error",
-    S.PENDING_TRANSACTION_INFO_UPDATE: "pending_receiver error",
+    S.PENDING_CUSTOMER_INFO_UPDATE: "pending_customer_info_update pending_receiver refunded error",
+    S.PENDING_TRANSACTION_INFO_UPDATE: "pending_receiver refunded error",
     S.ERROR: "pending_receiver refunded",
     S.EXPIRED: "pending_receiver refunded",
     S.PENDING_SENDER: "pending_receiver error",

@@ -1,0 +1,169 @@
+"""What keeps money from leaving: pauses that people set, and caps of outflow in an hour.
+
+Checked in the claim of every outflow, before anybody outside hears of it (promise 14). What is
+on its way already goes on: it is looked up, and never repeated while it is paused.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.errors import NotFound, Rejected
+from anchor.extensions import atomic, db, settings
+from anchor.lifecycle import Kind
+from anchor.models import PAUSE_SCOPES, Act, Outflow, Pause
+from anchor.money import format_amount
+from anchor.services import cases
+
+#: The rail of what leaves on the ledger, and the kind of what goes back to its payer.
+STELLAR, REFUND = "stellar", "refund"
+#: After so many seconds an outflow that a brake stopped is tried again.
+RETRY_S = 30
+KINDS = (*(kind.value for kind in Kind), REFUND)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Money that is about to leave, as a brake looks at it: `amount` stroops of `asset`."""
+
+    kind: str
+    asset: str
+    rail: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A pause that is set."""
+
+    scope: str
+    subject: str
+    who: str
+    note: str | None
+
+
+@atomic
+def pause(scope: str, subject: str, who: str, note: str | None) -> None:
+    """Stop what is about to leave: ``all``, or of an asset, a rail or a kind of transaction."""
+    _demand_known(scope, subject)
+    statement = insert(Pause).values(scope=scope, subject=subject, who=who, note=note)
+    db.session.execute(statement.on_conflict_do_nothing())
+    db.session.add(Act(what=f"pause {scope} {subject}".strip(), who=who, note=note))
+
+
+@atomic
+def resume(scope: str, subject: str, who: str, note: str | None) -> None:
+    """Take a pause back; `NotFound` where there is none."""
+    gone = db.session.execute(
+        delete(Pause).where(Pause.scope == scope, Pause.subject == subject).returning(Pause.scope)
+    )
+    if gone.one_or_none() is None:
+        raise NotFound(f"{scope} {subject}".strip() + " is not paused")
+    db.session.add(Act(what=f"resume {scope} {subject}".strip(), who=who, note=note))
+
+
+def _demand_known(scope: str, subject: str) -> None:
+    rails = {rail for policy in settings().assets.values() for rail in policy.rails}
+    known: dict[str, Iterable[str]] = {
+        "all": [""],
+        "asset": [policy.id for policy in settings().assets.values()],
+        "rail": [STELLAR, *rails],
+        "kind": KINDS,
+    }
+    if subject not in known[scope]:
+        raise Rejected(f"there is no {scope} {subject}; known are {', '.join(known[scope])}")
+
+
+@atomic
+def standing() -> list[Standing]:
+    """Return the pauses that are set."""
+    rows = db.session.scalars(select(Pause).order_by(Pause.scope, Pause.subject))
+    return [Standing(row.scope, row.subject, row.who, row.note) for row in rows]
+
+
+def why_not(leaving: Leaving) -> str | None:
+    """Return why something must not leave now, or None where it may.
+
+    Needs an open transaction, which keeps others from using the same room under a cap until
+    it ends: the caller writes that the money leaves.
+    """
+    if (paused := why_paused(leaving)) is not None:
+        return paused
+    return None if _fits(leaving, _room(leaving.asset)) else _capped(leaving)
+
+
+def why_paused(leaving: Leaving) -> str | None:
+    """Do the same without the cap, for what counts under it already."""
+    return "it is paused" if _stops(_paused(), leaving) else None
+
+
+def may_leave(queue: Sequence[tuple[Outflow, Leaving]]) -> list[Outflow]:
+    """Return those of a queue that may leave now, the oldest first. Needs an open transaction.
+
+    Where a cap is reached all that come later in that asset wait, too.
+    """
+    held, room = _paused(), {asset: _room(asset) for asset in {one.asset for _, one in queue}}
+    found = []
+    for outflow, leaving in queue:
+        left = room[leaving.asset]
+        if _stops(held, leaving):
+            continue
+        if not _fits(leaving, left):
+            _capped(leaving)
+            room[leaving.asset] = 0
+            continue
+        if left is not None:
+            room[leaving.asset] = left - leaving.amount
+        found.append(outflow)
+    return found
+
+
+def _paused() -> set[tuple[str, str]]:
+    return {(row.scope, row.subject) for row in db.session.scalars(select(Pause))}
+
+
+def _stops(held: set[tuple[str, str]], leaving: Leaving) -> bool:
+    subjects = ("", leaving.asset, leaving.rail, leaving.kind)
+    return any(each in held for each in zip(PAUSE_SCOPES, subjects, strict=True))
+
+
+def _fits(leaving: Leaving, room: int | None) -> bool:
+    return room is None or leaving.amount <= room
+
+
+def _room(asset: str) -> int | None:
+    """Return how many stroops may still leave in this hour, None where there is no cap."""
+    policy = settings().asset_by_id(asset)
+    if policy is None or policy.outflow_cap is None:
+        return None
+    db.session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext('anchor.cap'), hashtext(:asset))"),
+        {"asset": asset},
+    )
+    left = select(func.coalesce(func.sum(Outflow.amount), 0)).where(
+        Outflow.asset == asset,
+        Outflow.called_at > func.now() - timedelta(hours=1),
+        or_(Outflow.state.in_(("sent", "unknown", "done")), Outflow.rail.is_not(None)),
+        Outflow.state != "refused",
+    )
+    return policy.outflow_cap - int(db.session.scalar(left) or 0)
+
+
+def _capped(leaving: Leaving) -> str:
+    """Open this hour's case, and return the reason."""
+    hour = db.session.execute(select(func.date_trunc("hour", func.now()))).scalar_one()
+    policy = settings().asset_by_id(leaving.asset)
+    cap = policy.outflow_cap if policy else None
+    note = f"{format_amount(cap or 0)} in an hour are reached; what is queued waits"
+    if cap is not None and leaving.amount > cap:
+        note = f"one of {format_amount(leaving.amount)} is above the cap itself, and waits for ever"
+    cases.open_case(
+        "outflow_cap_reached",
+        f"{leaving.asset}/{hour:%Y-%m-%dT%H}",
+        note=note,
+        asset=leaving.asset,
+    )
+    return "the cap of this hour is reached"

@@ -1,0 +1,315 @@
+"""The operator's desk: what waits for a person, what may be done about it, and the doing.
+
+Every act writes who did what in the commit that does it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+
+from anchor.assets import StellarAsset
+from anchor.errors import NotFound, Rejected
+from anchor.extensions import atomic, db
+from anchor.lifecycle import FINAL, Event, Status
+from anchor.matching import FOR_THE_DESK, Verdict
+from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Receipt, Transaction
+from anchor.money import format_amount
+from anchor.services import arrivals, bookings, jobs, outflows, settling
+from anchor.services.arrivals import Arrival
+from anchor.services.transactions import PAY_OUT, Happening, can_have, happened
+
+#: Verdicts of money that a person may credit to somebody.
+CREDITABLE = FOR_THE_DESK - {Verdict.UNREADABLE}
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True)
+class By:
+    """Who acts, and why."""
+
+    who: str
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """One act that was done."""
+
+    what: str
+    who: str
+    note: str | None
+    done_at: datetime
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A case as a person needs it; `acts` may be done now, `done` were. Amounts in stroops."""
+
+    id: int
+    reason: str
+    cause: str
+    note: str | None
+    transaction_id: str | None
+    asset: str | None
+    amount_owed: int | None
+    opened_at: datetime
+    closed_at: datetime | None
+    acts: tuple[str, ...] = ()
+    done: tuple[Done, ...] = ()
+
+
+@atomic
+def listing(
+    *, reason: str | None = None, closed: bool = False, after: int = 0, limit: int = 50
+) -> list[Desk]:
+    """Return cases, the oldest first, that come after the one with the id `after`."""
+    query = select(Case).where(Case.id > after).order_by(Case.id).limit(min(limit, MAX_PAGE))
+    if not closed:
+        query = query.where(Case.closed_at.is_(None))
+    if reason is not None:
+        query = query.where(Case.reason == reason)
+    return [_shown(case) for case in db.session.scalars(query)]
+
+
+@atomic
+def show(case_id: int) -> Desk:
+    """Return one case with the acts that are legal now and those that were done."""
+    case = _case(case_id)
+    query = select(Act).where(Act.case_id == case_id).order_by(Act.id)
+    done = tuple(
+        Done(act.what, act.who, act.note, act.done_at) for act in db.session.scalars(query)
+    )
+    return _shown(case, acts=() if case.closed_at else _acts(case), done=done)
+
+
+def _shown(case: Case, acts: tuple[str, ...] = (), done: tuple[Done, ...] = ()) -> Desk:
+    return Desk(
+        id=case.id,
+        reason=case.reason,
+        cause=case.cause,
+        note=case.note,
+        transaction_id=case.transaction_id,
+        asset=case.asset,
+        amount_owed=case.amount_owed,
+        opened_at=case.opened_at,
+        closed_at=case.closed_at,
+        acts=acts,
+        done=done,
+    )
+
+
+def _acts(case: Case) -> tuple[str, ...]:
+    """Return the names of the commands that may answer a case as things stand."""
+    found = ["close"]
+    arrival = arrival_of(case)
+    if arrival is not None and arrival.left > 0 and not arrival.is_gone:
+        if arrival.verdict in CREDITABLE:
+            found.append("credit")
+        if arrival.verdict in CREDITABLE | {Verdict.CREDITED}:
+            found.append("refund")
+    if case.transaction_id is not None:
+        row = db.session.get_one(Transaction, case.transaction_id)
+        is_gone = row.funded_at is not None and arrivals.gone(row.id) > 0
+        if row.is_resting and can_have(row, Event.RELEASED) and not is_gone:
+            found.append("release")
+        if is_gone and can_have(row, Event.FAILED):
+            found.append("fail")
+        if not row.is_resting and row.status not in FINAL and can_have(row, Event.HELD):
+            found.append("hold")
+        owed = row.amount_received - row.amount_paid - row.amount_refunded
+        if owed > 0 and _open_key(row.id) is None and "refund" not in found:
+            found += ["refund", *(["pay-again"] if _can_be_paid_again(row) else [])]
+    if case.reason.startswith("job_"):
+        found.append("retry")
+    return tuple(sorted(found))
+
+
+def arrival_of(case: Case) -> Arrival | None:
+    """Return the money that a case is about, or None. Needs an open transaction."""
+    try:
+        return arrivals.find(case.cause)
+    except NotFound:
+        return None
+
+
+@atomic
+def close(case_id: int, by: By) -> None:
+    """Close a case: what it is about was dealt with otherwise, as the note says."""
+    case = _case(case_id)
+    if case.closed_at is not None:
+        raise Rejected(f"case {case_id} is closed already")
+    if not by.note:
+        raise Rejected("closing a case needs a note that says how it was answered")
+    case.closed_at = func.now()
+    _act("close", by, case_id=case_id)
+
+
+@atomic
+def hold(transaction_id: str, by: By) -> None:
+    """Let nothing go out for a transaction; what is on its way is not called back."""
+    row = _locked(transaction_id)
+    settling.withdraw([row.id], "it is held")
+    key = _open_key(row.id)
+    if key is not None:
+        raise Rejected(f"{key} is on its way; nothing can be held until its end is known")
+    if row.is_resting or not can_have(row, Event.HELD):
+        raise Rejected(f"{transaction_id} is {row.status}: there is nothing to hold")
+    act_id = _act("hold", by, transaction_id=row.id)
+    happened(Happening(row.id, Event.HELD, f"act {act_id}"))
+
+
+@atomic
+def release(transaction_id: str, by: By) -> None:
+    """Let a transaction that rests go on: it is paid out."""
+    row = _locked(transaction_id)
+    key = _open_key(row.id)
+    if key is not None:
+        raise Rejected(f"{key} is on its way; wait until its end is known")
+    if not row.is_resting or not can_have(row, Event.RELEASED):
+        raise Rejected(f"{transaction_id} is {row.status} and waits for nobody's word")
+    if row.amount_paid + row.amount_refunded >= row.amount_received:
+        raise Rejected(f"nothing is left of {transaction_id} to pay out")
+    _demand_not_gone(row)
+    act_id = _act("release", by, transaction_id=row.id)
+    happened(Happening(row.id, Event.RELEASED, f"act {act_id}"))
+
+
+@atomic
+def pay_again(transaction_id: str, by: By) -> str:
+    """Pay again what came back after the end, to the details that the transaction has now.
+
+    Returns the key of the new payout.
+    """
+    row = _locked(transaction_id)
+    if not _can_be_paid_again(row):
+        raise Rejected(f"nothing of {transaction_id} came back that could be paid again")
+    key = _open_key(row.id)
+    if key is not None:
+        raise Rejected(f"{key} is on its way; wait until its end is known")
+    outflow = outflows.open_again(row)
+    _act("pay again", by, transaction_id=row.id)
+    jobs.renew(jobs.Address(PAY_OUT, row.id), row.rail)
+    return outflow.key
+
+
+def _can_be_paid_again(row: Transaction) -> bool:
+    came_back = select(Outflow.id).where(
+        Outflow.transaction_id == row.id,
+        Outflow.kind == "payout",
+        Outflow.returned_at.is_not(None),
+    )
+    left = row.amount_received - row.amount_paid - row.amount_refunded
+    is_over = row.status == Status.COMPLETED
+    return is_over and left > 0 and db.session.scalar(came_back.limit(1)) is not None
+
+
+@atomic
+def credit(case_id: int, transaction_id: str, by: By) -> None:
+    """Credit money that matched nobody to a transaction, and let that go on.
+
+    Raises `Rejected` where it is not the transaction's asset, where some of it was sent back,
+    or where the transaction takes no money any more.
+    """
+    case = _case(case_id)
+    row = _locked(transaction_id)
+    if arrival_of(case) is None:
+        raise Rejected(f"case {case_id} is about no money that came")
+    arrival = arrivals.lock(case.cause)
+    if arrival.verdict not in CREDITABLE or arrival.is_gone:
+        raise Rejected(f"{arrival.cause} is {arrival.verdict} and cannot be credited")
+    if arrival.left != arrival.amount:
+        raise Rejected(f"{format_amount(arrival.amount - arrival.left)} of it were sent back")
+    if arrival.asset != row.asset:
+        raise Rejected(f"it is {_code(arrival.asset)}, and {row.id} is about {row.asset_code}")
+    event = Event.RECOVERED if row.status in {Status.EXPIRED, Status.ERROR} else None
+    if event is None and not can_have(row, Event.FUNDS_RECEIVED):
+        raise Rejected(f"{row.id} is {row.status} and takes no money any more")
+    _demand_not_gone(row)
+    _credited(arrival, row.id)
+    case.closed_at = func.now()
+    act_id = _act("credit", by, case_id=case_id, transaction_id=row.id)
+    bookings.credited_by_hand(arrival, row.id)
+    cause = f"act {act_id}"
+    if event is None:
+        happened(Happening(row.id, Event.FUNDS_RECEIVED, cause, received=arrival.amount))
+    else:
+        happened(
+            Happening(row.id, None, cause, received=arrival.amount),
+            Happening(row.id, event, cause),
+        )
+
+
+def _demand_not_gone(row: Transaction) -> None:
+    """Refuse to go on with a transaction whose bank took money back that still counts in it."""
+    gone = arrivals.gone(row.id)
+    if gone and row.funded_at is not None:
+        raise Rejected(
+            f"the bank took {format_amount(gone)} of {row.id} back: refund what is left of it, "
+            "and let the customer begin a new one"
+        )
+
+
+@atomic
+def fail(transaction_id: str, by: By) -> None:
+    """End a transaction without paying: its status is ``error`` from now on.
+
+    Raises `Rejected` while something is on its way, or while money of the customer's is with us.
+    """
+    row = _locked(transaction_id)
+    settling.withdraw([row.id], "it has failed")
+    key = _open_key(row.id)
+    if key is not None:
+        raise Rejected(f"{key} is on its way; wait until its end is known")
+    gone = arrivals.gone(row.id) if row.funded_at is not None else 0
+    left = row.amount_received - row.amount_paid - row.amount_refunded - gone
+    if left > 0:
+        raise Rejected(f"{format_amount(left)} of it are with us: refund them first")
+    if not can_have(row, Event.FAILED):
+        raise Rejected(f"{transaction_id} is {row.status} and over")
+    act_id = _act("fail", by, transaction_id=row.id)
+    columns = {"message": by.note[:500]} if by.note else {}
+    happened(Happening(row.id, Event.FAILED, f"act {act_id}", columns=columns))
+
+
+def _credited(arrival: Arrival, transaction_id: str) -> None:
+    table = Payment if arrival.rail is None else Receipt
+    db.session.execute(
+        update(table)
+        .where(table.id == arrival.row_id)
+        .values(verdict=Verdict.CREDITED, transaction_id=transaction_id, note="credited by hand")
+    )
+
+
+def _code(asset: str) -> str:
+    return StellarAsset.parse(asset).code if not asset.startswith("rail:") else asset[5:]
+
+
+def _case(case_id: int) -> Case:
+    case = db.session.get(Case, case_id, with_for_update=True, populate_existing=True)
+    if case is None:
+        raise NotFound(f"there is no case {case_id}")
+    return case
+
+
+def _locked(transaction_id: str) -> Transaction:
+    row = db.session.get(Transaction, transaction_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound(f"there is no transaction {transaction_id}")
+    return row
+
+
+def _open_key(transaction_id: str) -> str | None:
+    query = select(Outflow.key).where(
+        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN)
+    )
+    return db.session.scalar(query)
+
+
+def _act(
+    what: str, by: By, *, case_id: int | None = None, transaction_id: str | None = None
+) -> int:
+    act = Act(what=what, who=by.who, note=by.note, case_id=case_id, transaction_id=transaction_id)
+    db.session.add(act)
+    db.session.flush()
+    return act.id

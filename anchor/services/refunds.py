@@ -1,0 +1,243 @@
+"""Sending money back to who paid it: once, and never more than came (promises 5 and 14).
+
+A refund is an outflow like any other. On the ledger it travels in a submission, at a bank the
+rail carries it out; its end is in `anchor.services.refund_ends`.
+
+The crash windows, and what is found afterwards:
+
+1. before the outflow is committed: nothing happened; whoever asked asks again;
+2. after it: an open outflow with its key and the job that brings it on, owed in the same
+   commit. From there on the windows are those of a submission or of a payout.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, func, select
+
+from anchor.errors import Rejected
+from anchor.extensions import atomic, db, gateway, settings
+from anchor.ledger import destinations
+from anchor.lifecycle import Event, Kind
+from anchor.matching import Verdict
+from anchor.models import OUTFLOW_OPEN, Act, Channel, Outflow, Transaction
+from anchor.money import FeeSchedule, Split, format_amount, split
+from anchor.policies import AssetPolicy, RefundPolicy
+from anchor.services import arrivals, bookings, jobs, rails, settling
+from anchor.services.arrivals import Arrival
+from anchor.services.deposit_payments import DRIVE, lane_of
+from anchor.services.payouts import REFUND
+from anchor.services.transactions import Happening, can_have, happened
+
+_UNBOOKED = frozenset({Verdict.HISTORY, Verdict.UNREADABLE, Verdict.UNJUDGED})
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody decided: send back `gross` stroops of what came (None: all that is left).
+
+    `who` decided it, and `note` says why; `case_id` is the case that it answers.
+    """
+
+    cause: str
+    gross: int | None
+    who: str
+    note: str | None = None
+    case_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A refund that is on its way: `amount` stroops to the payer, and the fee that was kept."""
+
+    key: str
+    amount: int
+    fee: int
+
+
+def begin(order: Order) -> Begun:
+    """Send money back, or raise `Rejected` with the reason why not; then nothing was written.
+
+    Raises `Unavailable` where the ledger cannot be asked whether the payer can take it.
+    """
+    arrival = arrivals.find(order.cause)
+    _demand_refundable(arrival)
+    if arrival.rail is None:
+        _demand_taker(arrival, order.gross or arrival.left, _has_memo(arrival))
+    elif not rails.find(arrival.rail).traits.can_refund:
+        raise Rejected(f"the rail {arrival.rail} sends nothing back by itself")
+    return _open(order)
+
+
+def of_transaction(transaction_id: str) -> Arrival:
+    """Return the one arrival that credited a transaction.
+
+    Raises `Rejected` where it was none or several: then one of them is to be named.
+    """
+    found = arrivals.of_transaction(transaction_id)
+    if not found:
+        raise Rejected(f"nothing was credited to {transaction_id}")
+    if len(found) > 1:
+        names = "; ".join(f"{each.cause} ({format_amount(each.left)} left)" for each in found)
+        raise Rejected(f"several payments were credited, so name one: {names}")
+    return found[0]
+
+
+def _demand_refundable(arrival: Arrival) -> None:
+    if arrival.verdict in _UNBOOKED:
+        raise Rejected(f"{arrival.cause} is {arrival.verdict}: it stands in no book of ours")
+    if arrival.is_gone:
+        raise Rejected(f"the bank took {arrival.cause} back itself")
+    if arrival.left <= 0:
+        raise Rejected(f"all of {arrival.cause} was sent back, or is on its way")
+
+
+def _demand_taker(arrival: Arrival, gross: int, has_memo: bool) -> None:
+    """Make sure that the payer is a customer's account which can take the money now."""
+    if arrival.payer is None:
+        raise Rejected(f"the ledger does not say who paid {arrival.cause}")
+    account_id = destinations.base_account(arrival.payer)
+    if is_ours(account_id):
+        raise Rejected(f"{account_id} is an account of ours")
+    account = gateway().account(account_id)
+    room = destinations.room_for(account, arrival.asset, gross)
+    if account is None or room != destinations.READY:
+        raise Rejected(f"{account_id} cannot take it back now ({destinations.CODES[room]})")
+    muxed = arrival.payer.startswith("M")
+    if destinations.memo_required(account) and not has_memo and not muxed:
+        raise Rejected(f"{account_id} asks for a memo (SEP-29), and we were given none")
+
+
+@atomic
+def is_ours(account_id: str) -> bool:
+    """Tell whether an account is the anchor's: of it nothing is ever sent back."""
+    issuers = {policy.issuer for policy in settings().assets.values()}
+    if account_id in issuers or account_id in settings().distribution_accounts:
+        return True
+    query = select(Channel.id).where(Channel.account_id == account_id)
+    return db.session.scalar(query.limit(1)) is not None
+
+
+@atomic
+def _has_memo(arrival: Arrival) -> bool:
+    if arrival.transaction_id is None:
+        return False
+    query = select(Transaction.refund_memo).where(Transaction.id == arrival.transaction_id)
+    return db.session.scalar(query) is not None
+
+
+@atomic
+def _open(order: Order) -> Begun:
+    """Open the outflow under the locks of the transaction and of what came."""
+    row = _locked_transaction(arrivals.find(order.cause).transaction_id)
+    arrival = arrivals.lock(order.cause)
+    if arrival.transaction_id != (row.id if row else None):
+        raise Rejected(f"{order.cause} was credited at this moment; look at it again")
+    _demand_refundable(arrival)
+    most = arrival.left
+    if row is not None:
+        settling.withdraw([row.id], "it is sent back instead")
+        _demand_nothing_open(row)
+        most = min(most, row.amount_received - row.amount_paid - row.amount_refunded)
+    gross = most if order.gross is None else order.gross
+    if not 0 < gross <= most:
+        raise Rejected(f"no more than {format_amount(most)} can be sent back")
+    outflow = _outflow(arrival, row, _parts(arrival, gross))
+    db.session.add(outflow)
+    db.session.flush()
+    bookings.outflow_opened(outflow)
+    if row is not None:
+        _stop(row, outflow)
+    _owe(outflow)
+    act = Act(what="refund", who=order.who, case_id=order.case_id, note=order.note)
+    act.transaction_id, act.outflow_id = outflow.transaction_id, outflow.id
+    db.session.add(act)
+    return Begun(outflow.key, outflow.amount, outflow.amount_fee)
+
+
+def _locked_transaction(transaction_id: str | None) -> Transaction | None:
+    if transaction_id is None:
+        return None
+    return db.session.scalars(
+        select(Transaction)
+        .where(Transaction.id == transaction_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def _demand_nothing_open(row: Transaction) -> None:
+    going = select(Outflow.key).where(
+        Outflow.transaction_id == row.id, Outflow.state.in_(OUTFLOW_OPEN)
+    )
+    key = db.session.scalar(going)
+    if key is not None:
+        raise Rejected(f"{key} is on its way, and nothing else goes out until its end is known")
+
+
+def _parts(arrival: Arrival, gross: int) -> Split:
+    policy = settings().asset_by_id(arrival.asset)
+    fee = policy.refund.fee if policy else RefundPolicy().fee
+    decimals = 7 if arrival.rail is None else _decimals(policy)
+    return split(gross, FeeSchedule(fee, Decimal(0)), decimals)
+
+
+def _decimals(policy: AssetPolicy | None) -> int:
+    return policy.decimals if policy else 2
+
+
+def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow:
+    outflow = Outflow(
+        kind="refund",
+        state="prepared",
+        asset=arrival.asset,
+        amount=parts.amount_out,
+        amount_fee=parts.amount_fee,
+        transaction_id=row.id if row else None,
+    )
+    what: ColumnElement[bool]
+    if arrival.rail is None:
+        outflow.payment_id, outflow.form = arrival.row_id, "payment"
+        outflow.source, outflow.destination = arrival.account, arrival.payer
+        if row is not None and not (arrival.payer or "").startswith("M"):
+            outflow.memo_type, outflow.memo = row.refund_memo_type, row.refund_memo
+        outflow.is_alone = outflow.memo is not None
+        what = Outflow.payment_id == arrival.row_id
+    else:
+        outflow.receipt_id, outflow.rail = arrival.row_id, arrival.rail
+        what = Outflow.receipt_id == arrival.row_id
+    if row is not None:
+        what = Outflow.transaction_id == row.id
+    latest = db.session.scalar(select(func.max(Outflow.attempt)).where(what))
+    outflow.attempt = 1 + (latest or 0)
+    name = row.id if row else f"{'payment' if arrival.rail is None else 'receipt'}-{arrival.row_id}"
+    outflow.key = f"{name}-{outflow.attempt}"
+    return outflow
+
+
+def _stop(row: Transaction, refund: Outflow) -> None:
+    """Let nothing else go out for the transaction until a person says so."""
+    by_rail = refund.rail is not None
+    event = Event.HELD if by_rail and row.kind == Kind.SEND else Event.REFUND_SENT
+    if can_have(row, event):
+        happened(Happening(row.id, event, refund.key))
+
+
+def _owe(refund: Outflow) -> None:
+    if refund.rail is None:
+        assert refund.source is not None
+        jobs.renew(jobs.Address(DRIVE, refund.source), lane_of(refund.source))
+    else:
+        jobs.ensure([(jobs.Address(REFUND, str(refund.id)), refund.rail)])
+
+
+@atomic
+def owe_refunds() -> None:
+    """Owe the job of each refund by rail that is not finally known: a sweep's first half."""
+    query = select(Outflow.id, Outflow.rail).where(
+        Outflow.kind == "refund",
+        Outflow.rail.is_not(None),
+        Outflow.state.in_(("prepared", "unknown")),
+    )
+    found = db.session.execute(query).all()
+    jobs.ensure((jobs.Address(REFUND, str(each.id)), each.rail or "") for each in found)
