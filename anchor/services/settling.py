@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import cast
 
-from sqlalchemy import BigInteger, Table, bindparam, func, select, update
+from sqlalchemy import BigInteger, Table, bindparam, func, select, true, update
 
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
@@ -361,9 +361,9 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
     elif outflow.form == "claim":
         _refuse(outflow, code)
         claimable_balances.not_reclaimed(outflow, code)
-    elif code in _LIQUIDITY_CODES:
+    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
         _requeue(outflow)
-        _pause(outflow)
+        _pause(outflow, code)
         cases.open_case(
             "waits_for_liquidity",
             f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
@@ -384,9 +384,18 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
         _hand_to_a_person(outflow, "ledger_refused", code)
 
 
-def _pause(outflow: Outflow) -> None:
-    """Let all that this account owes in this asset wait, so that the oldest stays first."""
+def _lacks_reserve(outflow: Outflow, code: str) -> bool:
+    """Tell whether our account cannot bear the reserve of a claimable balance."""
+    return code == "op_low_reserve" and outflow.form == "claimable_balance"
+
+
+def _pause(outflow: Outflow, code: str) -> None:
+    """Let all that would meet the same wait, so that the oldest stays first.
+
+    That is what the account owes in this asset; of a reserve, its claimable balances alone.
+    """
     db.session.flush()
+    same = Outflow.form == outflow.form if _lacks_reserve(outflow, code) else true()
     db.session.execute(
         update(Outflow)
         .where(
@@ -394,6 +403,7 @@ def _pause(outflow: Outflow) -> None:
             Outflow.asset == outflow.asset,
             Outflow.state == "prepared",
             Outflow.form.is_not(None),
+            same,
         )
         .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
     )
@@ -430,13 +440,17 @@ def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
     if outflow.form == "claim":
         claimable_balances.not_reclaimed(outflow, note)
         return
+    asset, owed = outflow.asset, outflow.gross
+    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
+        row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
+        asset, owed = row.asset, row.amount_received - row.amount_paid - row.amount_refunded
     cases.open_case(
         reason,
         outflow.key,
         note=note,
         transaction_id=outflow.transaction_id,
-        asset=outflow.asset,
-        amount_owed=outflow.gross,
+        asset=asset,
+        amount_owed=owed,
     )
     if outflow.form != "establish":
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))

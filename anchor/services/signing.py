@@ -83,6 +83,8 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
     signers = signers or Signers(gateway)
     account = gateway.account(slot.channel, dated=True)
     if account is None:
+        if slot.codes[:1] == ("tx_no_source_account",):
+            _tell(slot, slot.codes[0])
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
     if _UNSIGNED_CODES.intersection(slot.codes) and not _is_authorized(slot, signers):
         _await_signatures(gateway, slot, signers)
@@ -117,7 +119,8 @@ def _await_signatures(gateway: Gateway, slot: Slot, signers: Signers) -> None:
 def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Signers) -> None:
     """No envelope can enter a ledger any more, and the sequence number is unused."""
     operation_codes = slot.codes[1:]
-    culprits = {place: code for place, code in enumerate(operation_codes) if code != "op_success"}
+    blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
+    culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
     if sequence == slot.sequence - 1 and not culprits:
         if not slot.is_ready:
             settling.lacks_signatures(slot.id, _LATE)
@@ -145,6 +148,8 @@ def _within_the_bounds(gateway: Gateway, slot: Slot, signers: Signers) -> None:
         slots.hand_in_again(slot)
     elif code not in _CODES_THAT_PASS:
         _tell(slot, code)
+    elif "op_bad_auth" in slot.codes:
+        _tell(slot, "op_bad_auth")
 
 
 @atomic

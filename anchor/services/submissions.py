@@ -25,9 +25,9 @@ from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
 from anchor.errors import AnchorError, Unavailable
-from anchor.extensions import gateway, transaction
+from anchor.extensions import gateway, settings, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import batches, channels, jobs, queues, settling, slots
+from anchor.services import batches, channels, jobs, networks, queues, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.queues import Standing
 from anchor.services.signers import Signers
@@ -52,9 +52,11 @@ _POOL = 8
 def drive(claimed: jobs.Claim) -> None:
     """Work off the queue of one source account until it is empty; the job `DRIVE`.
 
-    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger.
+    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger;
+    `Misconfigured` where the source is of another network than what is queued was meant for.
     """
     source = claimed.subject_id
+    networks.verify(gateway(), settings().network_passphrase)
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
         extend = _now_and_then(lambda: jobs.extend(claimed))
