@@ -26,11 +26,11 @@ from anchor.services import (
     cases,
     channels,
     networks,
+    order_ends,
     outcomes,
     outflows,
     pending_deposits,
     rails,
-    settling,
     sweeps,
 )
 from anchor.services.outflows import Attempt
@@ -194,7 +194,7 @@ def _take_payment(transaction_id: str) -> str | None:
     payment = next((each for each in _unexplained() if _pays(each, row)), None)
     if payment is None or payment.amount is None:
         return None
-    settling.withdraw([row.id], "it was paid before the backup was restored")
+    order_ends.withdraw([row.id], "it was paid before the backup was restored")
     attempt = outflows.next_attempt(row.id)
     outflow = Outflow(
         transaction_id=row.id,

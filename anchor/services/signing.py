@@ -12,7 +12,7 @@ from anchor.extensions import atomic, house, settings
 from anchor.ledger import envelopes, keys
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
-from anchor.services import asking, cases, channels, collecting, settling, slots
+from anchor.services import cases, channels, collecting, settling, signature_requests, slots
 from anchor.services.collecting import Progress
 from anchor.services.signers import Signers
 from anchor.services.slots import Slot
@@ -60,7 +60,7 @@ def _go_on(gateway: Gateway, slot: Slot, signers: Signers) -> None:
 
 def _have_signed(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """Ask custody about the stored envelope; people get one that they have time to sign."""
-    progress = asking.ask(gateway, slot, signers)
+    progress = signature_requests.ask(gateway, slot, signers)
     if progress is Progress.SHORT:
         signers.falls_short(slot.source)
         if _is_patient(slot, signers):
