@@ -20,6 +20,12 @@ def execute_outgoing_transaction(transaction_id: str) -> None:
 
 
 @actor()
+def refund_by_rail(outflow_id: str) -> None:
+    """Bring one refund by rail a step further."""
+    jobs.run(jobs.Address(payouts.REFUND, outflow_id))
+
+
+@actor()
 def poll_outgoing_transactions_of(rail: str) -> None:
     """Ask one rail about the orders that it has yet to confirm."""
     jobs.run(jobs.Address(payouts.POLL, rail))
@@ -70,6 +76,7 @@ def judge_rail_event(event_id: str) -> None:
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
+    payouts.REFUND: refund_by_rail,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
     PAY_ON_LEDGER: pay_on_ledger,
