@@ -2,6 +2,9 @@
 
 from anchor.actors.setup import AppActor, actor
 from anchor.services import (
+    custody_orders,
+    custody_outcomes,
+    departures,
     deposit_payments,
     jobs,
     payments,
@@ -73,6 +76,24 @@ def judge_rail_event(event_id: str) -> None:
     jobs.run(jobs.Address(rail_events.JUDGE, event_id))
 
 
+@actor()
+def pay_by_custodian(outflow_id: str) -> None:
+    """Bring one order to the custodian, or find out what became of it."""
+    jobs.run(jobs.Address(custody_orders.CARRY, outflow_id))
+
+
+@actor()
+def poll_custodian(name: str) -> None:
+    """Ask a custodian about the orders that it has yet to confirm."""
+    jobs.run(jobs.Address(custody_outcomes.POLL, name))
+
+
+@actor()
+def explain_departure(cause: str) -> None:
+    """Find out whether an order of ours made one payment."""
+    jobs.run(jobs.Address(departures.EXPLAIN, cause))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
@@ -85,4 +106,7 @@ ACTORS: dict[str, AppActor] = {
     pending_deposits.POLL: poll_pending_deposits_of,
     receipts.REPAIR: judge_receipts,
     rail_events.JUDGE: judge_rail_event,
+    custody_orders.CARRY: pay_by_custodian,
+    custody_outcomes.POLL: poll_custodian,
+    departures.EXPLAIN: explain_departure,
 }

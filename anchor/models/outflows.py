@@ -38,9 +38,11 @@ class Outflow(Base):
     back. One transaction has one
     outflow at most that is not finally known (partial unique index). One on the ledger has a
     `form`: what kind of operation pays `destination` from `source`. It waits in state
-    ``prepared`` until a submission carries it; `is_alone` keeps it out of batches, and
-    `not_before` makes it wait for liquidity. A refund sends one payment or receipt back,
-    whether or not that credited a transaction; none is more than came, all together.
+    ``prepared`` until a submission carries it, or a custodian (`custody`) is given the order;
+    `is_alone` keeps it out of batches, and `not_before` makes it wait for liquidity.
+    `told_hash` is the ledger transaction that the custodian says paid it. A refund sends one
+    payment or receipt back, whether or not that credited a transaction; none is more than came,
+    all together.
     """
 
     __tablename__ = "outflows"
@@ -54,6 +56,7 @@ class Outflow(Base):
             "(kind = 'refund') = (num_nonnulls(payment_id, receipt_id) = 1)",
             name="what_a_refund_is",
         ),
+        CheckConstraint("custody IS NULL OR form IS NOT NULL", name="custody_on_the_ledger"),
         CheckConstraint("kind = 'refund' OR transaction_id IS NOT NULL", name="whose_it_is"),
         UniqueConstraint("key"),
         UniqueConstraint("transaction_id", "attempt"),
@@ -77,6 +80,19 @@ class Outflow(Base):
             "source",
             "id",
             postgresql_where=text("state = 'prepared' AND form IS NOT NULL"),
+        ),
+        Index(
+            "uq_outflows_arrived",
+            "reference",
+            "operation_index",
+            unique=True,
+            postgresql_where=text("state = 'done' AND form IS NOT NULL"),
+        ),
+        Index(
+            "ix_outflows_custody",
+            "custody",
+            "id",
+            postgresql_where=text("custody IS NOT NULL AND state IN ('sent', 'unknown')"),
         ),
         Index(
             "ix_outflows_submission_id",
@@ -106,6 +122,8 @@ class Outflow(Base):
     not_before: Mapped[datetime | None] = mapped_column(Instant)
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
     operation_index: Mapped[int | None] = mapped_column(SmallInteger)
+    custody: Mapped[str | None] = mapped_column(Text)
+    told_hash: Mapped[str | None] = mapped_column(Text)
     reference: Mapped[str | None] = mapped_column(Text)
     delivered_amount: Mapped[int | None] = mapped_column(Stroops)
     note: Mapped[str | None] = mapped_column(Text)

@@ -126,6 +126,12 @@ def fee_charged(submission: Submission, fee: int) -> None:
     books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
 
 
+def custody_charged(outflow: Outflow, fee: int) -> None:
+    """Book what a custodian charged, in stroops of lumens. Cause: ``outflow <id> fee``."""
+    entries = [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)]
+    books.post(f"outflow {outflow.id} fee", entries, outflow.transaction_id)
+
+
 def _owed(outflow: Outflow) -> str:
     """Return the account of what we owed: a refund of what nobody was credited is in suspense."""
     return "suspense" if outflow.transaction_id is None else "customer"

@@ -15,6 +15,10 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
+    custodian_payments,
+    custody_orders,
+    custody_outcomes,
+    departures,
     deposit_payments,
     jobs,
     networks,
@@ -42,7 +46,9 @@ class Service:
 
 
 #: What brings a deposit to the ledger, once it is ready.
-_PAYMENTS = (PAY_ON_LEDGER, deposit_payments.DRIVE)
+_PAYMENTS = (PAY_ON_LEDGER, deposit_payments.DRIVE, custody_orders.CARRY)
+#: What tells how payments ended that were handed to somebody outside.
+_POLLS = (payouts.POLL, custody_outcomes.POLL)
 
 
 def _owe_the_rest() -> None:
@@ -52,6 +58,7 @@ def _owe_the_rest() -> None:
     policy_refunds.owe()
     deposit_payments.owe_payments()
     submissions.owe_drives()
+    custodian_payments.owe()
 
 
 def _owe_what_rails_pay() -> None:
@@ -59,11 +66,16 @@ def _owe_what_rails_pay() -> None:
     refunds.owe_refunds()
 
 
+def _owe_polls() -> None:
+    payouts.owe_polls()
+    custodian_payments.owe_polls()
+
+
 SERVICES = {
     service.name: service
     for service in (
         Service("execute_outgoing_transactions", (PAY_OUT, payouts.REFUND), _owe_what_rails_pay),
-        Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
+        Service("poll_outgoing_transactions", _POLLS, _owe_polls),
         Service(
             "poll_pending_deposits",
             (pending_deposits.POLL, rail_events.JUDGE, *_PAYMENTS),
@@ -77,6 +89,8 @@ SERVICES = {
                 receipts.REPAIR,
                 rail_events.JUDGE,
                 policy_refunds.POLICY_REFUND,
+                departures.EXPLAIN,
+                custody_outcomes.POLL,
                 *_PAYMENTS,
             ),
             _owe_the_rest,

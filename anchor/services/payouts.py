@@ -228,10 +228,7 @@ def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
     def find() -> Outcome | None:
         return rail.find_outgoing_transaction(attempt.order)
 
-    found: Outcome | None = recovery.look_up(
-        f"the rail {rail.name}", attempt.order.key, find, Outcome
-    )
-    return found
+    return recovery.look_up(f"the rail {rail.name}", attempt.order.key, find, Outcome)
 
 
 @atomic

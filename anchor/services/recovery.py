@@ -72,9 +72,7 @@ def call(
     return outcome
 
 
-def look_up(
-    who: str, key: str, find: Callable[[], Answer | None], outcomes: UnionType
-) -> Answer | None:
+def look_up(who: str, key: str, find: Callable[[], Answer], outcomes: UnionType) -> Answer:
     """Ask what became of a key; None where it is not known there.
 
     Raises `Unavailable` for whatever is no answer: nothing can be concluded from it.

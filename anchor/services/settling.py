@@ -1,6 +1,6 @@
 """What the end of a submission means for the deposits that it carried."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -34,7 +34,16 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
     if submission.state == "confirmed":
         return
     _used_up(submission, found, "confirmed")
-    rows = _carried(submission_id)
+    arrived(_carried(submission_id), found, balance_ids)
+
+
+def arrived(
+    rows: Sequence[Outflow], found: LedgerTransaction, balance_ids: Mapping[int, str]
+) -> None:
+    """Write down that a ledger holds what these outflows were to do. Needs an open transaction.
+
+    They are locked and not finally known, and have the places of their operations.
+    """
     for outflow in rows:
         outflow.state = "done"
         outflow.settled_at = func.now()
@@ -88,7 +97,7 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
         cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
     for outflow in _carried(submission_id):
         assert outflow.operation_index is not None
-        _end_one(outflow, codes.get(outflow.operation_index))
+        end_by_code(outflow, codes.get(outflow.operation_index), _requeue)
 
 
 @atomic
@@ -117,7 +126,7 @@ def unusable(
     )
     for outflow in _carried(submission_id):
         assert outflow.operation_index is not None
-        _end_one(outflow, codes.get(outflow.operation_index))
+        end_by_code(outflow, codes.get(outflow.operation_index), _requeue)
 
 
 @atomic
@@ -164,6 +173,31 @@ def given_up(submission_id: int) -> bool:
     return True
 
 
+def unsigned_given_up(source: str) -> None:
+    """Put back what is carried by submissions of which no envelope was ever stored."""
+    for submission_id in _unsigned(source):
+        _give_up_unsigned(submission_id)
+
+
+@atomic
+def _unsigned(source: str) -> Sequence[int]:
+    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
+    query = select(Submission.id).where(
+        Submission.source == source, Submission.state == "prepared", ~stored.exists()
+    )
+    return db.session.scalars(query).all()
+
+
+@atomic
+def _give_up_unsigned(submission_id: int) -> None:
+    submission = _locked(submission_id)
+    if submission.state in _ENDED or _newest(submission_id) is not None:
+        return
+    _bury(submission, "a custodian pays instead")
+    for outflow in _carried(submission_id):
+        _requeue(outflow)
+
+
 @atomic
 def unbuildable(submission_id: int, reason: str) -> None:
     """End a submission that cannot be built: a lone order goes to a person, others go alone."""
@@ -176,8 +210,8 @@ def unbuildable(submission_id: int, reason: str) -> None:
         if len(carried) > 1:
             _requeue(outflow)
         else:
-            _refuse(outflow, reason)
-            _hand_to_a_person(outflow, "cannot_be_built", reason)
+            refuse(outflow, reason)
+            hand_to_a_person(outflow, "cannot_be_built", reason)
 
 
 @atomic
@@ -188,8 +222,8 @@ def declined(submission_id: int, reason: str) -> None:
         return
     _bury(submission, reason)
     for outflow in _carried(submission_id):
-        _refuse(outflow, f"custody declined: {reason}")
-        _hand_to_a_person(outflow, "custody_declined", reason)
+        refuse(outflow, f"custody declined: {reason}")
+        hand_to_a_person(outflow, "custody_declined", reason)
 
 
 def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
@@ -209,7 +243,7 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
         .execution_options(populate_existing=True)
     ).all()
     for outflow in queued:
-        _refuse(outflow, reason)
+        refuse(outflow, reason)
 
 
 def _locked(submission_id: int) -> Submission:
@@ -261,12 +295,17 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
     bookings.fee_charged(submission, found.fee_charged)
 
 
-def _end_one(outflow: Outflow, code: str | None) -> None:
+def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow], None]) -> None:
+    """Write down that an outflow moved nothing, with what its result code calls for.
+
+    Without a code, and where our own account lacks something, `requeue` puts it back into
+    its queue. Needs an open transaction, in which the outflow is locked and not finally known.
+    """
     if code is None:
-        _requeue(outflow)
+        requeue(outflow)
     elif code in _LIQUIDITY_CODES:
-        _requeue(outflow)
-        _pause(outflow)
+        requeue(outflow)
+        pause_queue(outflow)
         cases.open_case(
             "waits_for_liquidity",
             f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
@@ -274,20 +313,20 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
             asset=outflow.asset,
         )
     elif outflow.kind == "refund":
-        _refuse(outflow, code)
+        refuse(outflow, code)
         refund_ends.failed(outflow)
     elif code in _TRUST_CODES:
-        _refuse(outflow, code)
+        refuse(outflow, code)
         happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
     elif code in _LOOK_AGAIN_CODES:
-        _refuse(outflow, code)
+        refuse(outflow, code)
         _look_again(outflow)
     else:
-        _refuse(outflow, code)
-        _hand_to_a_person(outflow, "ledger_refused", code)
+        refuse(outflow, code)
+        hand_to_a_person(outflow, "ledger_refused", code)
 
 
-def _pause(outflow: Outflow) -> None:
+def pause_queue(outflow: Outflow) -> None:
     """Let all that this account owes in this asset wait, so that the oldest stays first."""
     db.session.flush()
     db.session.execute(
@@ -317,7 +356,8 @@ def _requeue(outflow: Outflow) -> None:
     outflow.operation_index = None
 
 
-def _refuse(outflow: Outflow, reason: str) -> None:
+def refuse(outflow: Outflow, reason: str) -> None:
+    """Write down that an outflow finally moved nothing. Needs an open transaction."""
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
@@ -326,7 +366,13 @@ def _refuse(outflow: Outflow, reason: str) -> None:
     db.session.flush()
 
 
-def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
+def hand_to_a_person(
+    outflow: Outflow, reason: str, note: str, *, was_submitted: bool = True
+) -> None:
+    """Let a refused outflow's transaction rest until a person has looked at it.
+
+    Needs an open transaction. `was_submitted` tells whether its status says so.
+    """
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
         return
@@ -338,6 +384,6 @@ def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
         asset=outflow.asset,
         amount_owed=outflow.gross,
     )
-    if outflow.form != "establish":
+    if was_submitted and outflow.form != "establish":
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
     happened(Happening(outflow.pays_for, Event.HELD, outflow.key))

@@ -9,7 +9,7 @@ from anchor.integrations.custody import Declined, Later, Signature, Signer, Sign
 from anchor.ledger import envelopes, keys
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
-from anchor.services import cases, channels, settling, slots
+from anchor.services import cases, channels, custodians, settling, slots
 from anchor.services.slots import Slot
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,9 @@ def renew(gateway: Gateway, slot: Slot) -> None:
     account = gateway.account(slot.channel, dated=True)
     if account is None:
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
-    if slot.codes and slot.codes[0] == "tx_bad_auth" and slot.state != "pending_signatures":
+    we_sign = custodians.current() is None
+    bad_auth = slot.codes[:1] == ("tx_bad_auth",) and slot.state != "pending_signatures"
+    if bad_auth and we_sign:
         _await_signatures(gateway, slot)
     elif account.has_let_pass(slot.sequence, slot.last_max_time):
         _after_the_bounds(gateway, slot, account.sequence)
@@ -50,7 +52,7 @@ def renew(gateway: Gateway, slot: Slot) -> None:
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
             settling.used_by_others(slot.id)
-    else:
+    elif we_sign:
         _within_the_bounds(gateway, slot)
 
 
@@ -58,7 +60,8 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int) -> None:
     """No envelope can enter a ledger any more, and the sequence number is unused."""
     operation_codes = slot.codes[1:]
     culprits = {place: code for place, code in enumerate(operation_codes) if code != "op_success"}
-    if sequence == slot.sequence - 1 and not culprits:
+    we_sign = custodians.current() is None
+    if sequence == slot.sequence - 1 and not culprits and we_sign:
         _replace(gateway, slot)
         return
     settling.unusable(

@@ -126,14 +126,15 @@ def fill(source: str) -> int:
         .limit(batch * len(channels))
         .with_for_update(skip_locked=True)
     ).all()
-    queue = [(each, _leaving(each)) for each in _still_payable(found)]
+    queue = [(each, leaving(each)) for each in _still_payable(found)]
     groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
     for channel, group in zip(channels, groups, strict=False):
         _open(source, channel, group)
     return len(groups)
 
 
-def _leaving(outflow: Outflow) -> brakes.Leaving:
+def leaving(outflow: Outflow) -> brakes.Leaving:
+    """Return an outflow on the ledger as a brake looks at it."""
     kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
     return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, outflow.amount)
 
@@ -251,14 +252,15 @@ def _slot(submission: Submission, channel: Channel) -> Slot:
         channel_number=channel.number,
         sequence=submission.sequence,
         passphrase=settings().network_passphrase,
-        orders=tuple(_order(outflow) for outflow in carried),
+        orders=tuple(order_of(outflow) for outflow in carried),
         memo_type=(memo.memo_type if memo else None) or "none",
         memo=memo.memo if memo else None,
         envelopes=tuple(_stored(envelope, age_s) for envelope, age_s in stored),
     )
 
 
-def _order(outflow: Outflow) -> LedgerOrder:
+def order_of(outflow: Outflow) -> LedgerOrder:
+    """Return what an outflow is to do on the ledger."""
     assert outflow.form is not None
     assert outflow.destination is not None
     is_new = outflow.form == "establish"

@@ -24,7 +24,7 @@ from typing import TypeVar
 from anchor.errors import AnchorError, Unavailable
 from anchor.extensions import gateway, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import channels, jobs, settling, slots
+from anchor.services import channels, custodian_payments, custodians, jobs, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.slots import Slot
 
@@ -42,9 +42,14 @@ _POOL = 8
 def drive(claimed: jobs.Claim) -> None:
     """Work off the queue of one source account until it is empty; the job `DRIVE`.
 
-    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger.
+    Where a custodian pays, it is given what is queued, each order by a job of its own; what
+    was submitted before is brought to its end here. Raises `jobs.Later` where something waits:
+    for liquidity, signatures, or a ledger.
     """
     source = claimed.subject_id
+    if custodians.current() is not None and not slots.standing(source).open:
+        custodian_payments.owe(source)
+        return
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
         driver = _Driver(source, gateway(), pool, lambda: jobs.extend(claimed))
@@ -54,6 +59,9 @@ def drive(claimed: jobs.Claim) -> None:
             driver.round()
             standing = slots.standing(source)
             if not standing.open:
+                if custodians.current() is not None:
+                    custodian_payments.owe(source)
+                    return
                 if standing.queued_later:
                     raise jobs.Later(_RETRY_S, "what is queued waits")
                 if not standing.queued_now:
@@ -78,7 +86,10 @@ class _Driver:
         """Fill free channels, hand in what is new, and look up what was handed in."""
         from anchor.services import signing  # it brings stellar_sdk, a third of the memory
 
-        slots.fill(self.source)
+        if custodians.current() is None:
+            slots.fill(self.source)
+        else:
+            settling.unsigned_given_up(self.source)
         opened = slots.opened(self.source)
         self._each(signing.complete, [slot for slot in opened if not slot.is_ready])
         opened = slots.opened(self.source)

@@ -1,0 +1,161 @@
+"""What a custodian says about an order, written down with all that it means.
+
+Paid is what a ledger shows to be paid; what contradicts a final fact is a case, and changes
+nothing (promises 6 and 7).
+"""
+
+from decimal import Decimal
+
+from sqlalchemy import select, text
+
+from anchor.errors import Rejected
+from anchor.extensions import atomic, db
+from anchor.integrations.custody import CustodyOutcome, Declined, Paid, Sent, Unknown
+from anchor.models import Act, Outflow
+from anchor.money import to_stroops
+from anchor.services import bookings, cases, custodians, custody_orders, evidence, jobs, settling
+from anchor.services.custody_orders import Entrusted
+from anchor.services.evidence import Evidence
+
+#: The job that asks one custodian about all orders which it has yet to confirm.
+POLL = "poll_custodian"
+#: A transaction that no ledger shows after so long is told to a person.
+_FOUND_AFTER_S = 600
+
+
+def learn(entrusted: Entrusted, outcome: CustodyOutcome, act: Act | None = None) -> None:
+    """Hold an outcome against the ledger where it says paid, and write it down.
+
+    Safe to repeat, and right also from a hand that lost its job meanwhile: it is recorded on
+    the attempt that it is about. No transaction may be open. `act` is who said so instead of
+    the custodian.
+    """
+    found = evidence.look(entrusted.wanted, outcome) if isinstance(outcome, Paid) else None
+    _record(entrusted, outcome, found, act)
+
+
+@atomic
+def _record(
+    entrusted: Entrusted, outcome: CustodyOutcome, found: Evidence | None, act: Act | None
+) -> None:
+    outflow = custody_orders.locked(entrusted.outflow_id)
+    assert outflow is not None
+    if act is not None:
+        db.session.add(act)
+    if outflow.state in {"done", "refused"}:
+        _after_the_end(outflow, outcome, found)
+    elif isinstance(outcome, Paid):
+        assert found is not None
+        _paid(entrusted, outflow, outcome, found)
+    elif isinstance(outcome, Sent):
+        _sent(outflow, outcome.reference)
+    elif isinstance(outcome, Unknown):
+        outflow.note = _printable(outcome.reason)
+    else:
+        _declined(outflow, outcome)
+
+
+def _sent(outflow: Outflow, reference: str | None) -> None:
+    outflow.state = "sent"
+    if reference is not None:
+        outflow.reference = _printable(reference)
+    assert outflow.custody is not None
+    lane = custodians.lane_of(outflow.custody)
+    jobs.ensure([(jobs.Address(POLL, outflow.custody), lane)])
+
+
+def _paid(entrusted: Entrusted, outflow: Outflow, outcome: Paid, shown: Evidence) -> None:
+    place = None if shown.differs or shown.found is None else _free_place(shown)
+    if shown.found is None and shown.differs is None:
+        _sent(outflow, None)
+        outflow.told_hash = shown.hash
+        if entrusted.key_age_s > _FOUND_AFTER_S:
+            note = f"{shown.hash} is said to have paid it, and no ledger shows it"
+            _tell(outflow, "custody_paid_unseen", note, cause=f"{outflow.key}/{shown.hash}")
+        return
+    if place is None:
+        why = shown.differs or "it paid other orders of ours, and this one is not among them"
+        _sent(outflow, None)
+        outflow.told_hash = None
+        note = f"{shown.hash} is said to have paid it, and did not: {why}"
+        _tell(outflow, "custody_paid_otherwise", note, cause=f"{outflow.key}/{shown.hash}")
+        return
+    assert shown.found is not None
+    outflow.told_hash = shown.hash
+    outflow.operation_index = place
+    _book_fee(outflow, outcome.fee)
+    balances = dict(zip(shown.places, shown.balance_ids, strict=False))
+    settling.arrived([outflow], shown.found, balances)
+
+
+def _free_place(shown: Evidence) -> int | None:
+    """Return an operation that did what was ordered and was counted for no other order."""
+    assert shown.found is not None
+    db.session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext('anchor.arrived'), hashtext(:hash))"),
+        {"hash": shown.found.hash},
+    )
+    counted = set(
+        db.session.scalars(
+            select(Outflow.operation_index).where(
+                Outflow.reference == shown.found.hash,
+                Outflow.state == "done",
+                Outflow.form.is_not(None),
+            )
+        )
+    )
+    return next((place for place in shown.places if place not in counted), None)
+
+
+def _book_fee(outflow: Outflow, fee: Decimal | None) -> None:
+    if fee is None:
+        return
+    try:
+        stroops = to_stroops(fee)
+        if stroops < 0:
+            raise Rejected("a fee below nothing")
+    except (Rejected, AttributeError, TypeError):
+        _tell(outflow, "custody_fee_unreadable", "the fee was told in a way no ledger can hold")
+        return
+    bookings.custody_charged(outflow, stroops)
+
+
+def _declined(outflow: Outflow, outcome: Declined) -> None:
+    reason = _printable(outcome.reason)
+    if outcome.code is not None:
+        settling.end_by_code(outflow, _printable(outcome.code), custody_orders.again)
+    else:
+        settling.refuse(outflow, f"custody declined: {reason}")
+        settling.hand_to_a_person(outflow, "custody_declined", reason)
+
+
+def _after_the_end(outflow: Outflow, outcome: CustodyOutcome, shown: Evidence | None) -> None:
+    if isinstance(outcome, Unknown):
+        return
+    if outflow.state == "done":
+        is_same = shown is not None and (
+            shown.hash in {outflow.told_hash, outflow.reference}
+            or (shown.found is not None and shown.found.hash == outflow.reference)
+        )
+        if is_same or isinstance(outcome, Sent):
+            return
+    elif isinstance(outcome, Declined):
+        return
+    told = shown.hash if shown else type(outcome).__name__
+    note = f"the order is {outflow.state}, and now {type(outcome).__name__} was reported: {told}"
+    _tell(outflow, "contradicts_final_outcome", note, cause=f"{outflow.key}/{told}")
+
+
+def _tell(outflow: Outflow, reason: str, note: str, *, cause: str | None = None) -> None:
+    cases.open_case(
+        reason,
+        cause or outflow.key,
+        note=note,
+        transaction_id=outflow.transaction_id,
+        asset=outflow.asset,
+        amount_owed=outflow.amount,
+    )
+
+
+def _printable(told: object) -> str:
+    return "".join(letter for letter in str(told) if letter.isprintable())[:500]
