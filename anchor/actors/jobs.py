@@ -10,6 +10,7 @@ from anchor.services import (
     payments,
     payouts,
     pending_deposits,
+    policy_refunds,
     rail_events,
     receipts,
 )
@@ -26,6 +27,12 @@ def execute_outgoing_transaction(transaction_id: str) -> None:
 def refund_by_rail(outflow_id: str) -> None:
     """Bring one refund by rail a step further."""
     jobs.run(jobs.Address(payouts.REFUND, outflow_id))
+
+
+@actor()
+def refund_by_policy(cause: str) -> None:
+    """Send back what the policy of its asset says."""
+    jobs.run(jobs.Address(policy_refunds.POLICY_REFUND, cause))
 
 
 @actor()
@@ -98,6 +105,7 @@ def explain_departure(cause: str) -> None:
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
     payouts.REFUND: refund_by_rail,
+    policy_refunds.POLICY_REFUND: refund_by_policy,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
     PAY_ON_LEDGER: pay_on_ledger,

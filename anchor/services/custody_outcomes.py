@@ -56,12 +56,14 @@ def _record(
 
 
 def _sent(outflow: Outflow, reference: str | None) -> None:
-    outflow.state = "sent"
     if reference is not None:
         outflow.reference = _printable(reference)
+    if outflow.state == "sent":
+        return
+    outflow.state = "sent"
     assert outflow.custody is not None
     lane = custodians.lane_of(outflow.custody)
-    jobs.ensure([(jobs.Address(POLL, outflow.custody), lane)])
+    jobs.renew(jobs.Address(POLL, outflow.custody), lane)
 
 
 def _paid(entrusted: Entrusted, outflow: Outflow, outcome: Paid, shown: Evidence) -> None:

@@ -48,7 +48,8 @@ def look(wanted: Wanted, told: Paid) -> Evidence:
     """
     told_hash = str(told.transaction_hash).lower()
     if not _HASH.fullmatch(told_hash):
-        return Evidence(told_hash[:64], differs="what was told is no hash")
+        shown = "".join(letter for letter in told_hash if letter.isprintable())
+        return Evidence(shown[:64], differs="what was told is no hash")
     try:
         found = gateway().transaction(told_hash)
     except Unavailable:
