@@ -66,6 +66,12 @@ class _Anchor(_Strict):
     transfer_days = fields.Integer(
         strict=True, load_default=7, validate=validate.Range(min=1, max=365)
     )
+    deadline_grace_hours = fields.Integer(
+        strict=True, load_default=1, validate=validate.Range(min=0, max=720)
+    )
+    incomplete_hours = fields.Integer(
+        strict=True, load_default=24, validate=validate.Range(min=1, max=8760)
+    )
     grace_days = fields.Integer(
         strict=True, load_default=14, validate=validate.Range(min=0, max=365)
     )

@@ -6,6 +6,7 @@ from anchor.services import (
     custody_outcomes,
     departures,
     deposit_payments,
+    expiry,
     jobs,
     payments,
     payouts,
@@ -13,6 +14,7 @@ from anchor.services import (
     policy_refunds,
     rail_events,
     receipts,
+    reconciliation,
 )
 from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
 
@@ -21,18 +23,6 @@ from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
 def execute_outgoing_transaction(transaction_id: str) -> None:
     """Bring the payout of one transaction a step further."""
     jobs.run(jobs.Address(PAY_OUT, transaction_id))
-
-
-@actor()
-def refund_by_rail(outflow_id: str) -> None:
-    """Bring one refund by rail a step further."""
-    jobs.run(jobs.Address(payouts.REFUND, outflow_id))
-
-
-@actor()
-def refund_by_policy(cause: str) -> None:
-    """Send back what the policy of its asset says."""
-    jobs.run(jobs.Address(policy_refunds.POLICY_REFUND, cause))
 
 
 @actor()
@@ -101,11 +91,33 @@ def explain_departure(cause: str) -> None:
     jobs.run(jobs.Address(departures.EXPLAIN, cause))
 
 
+@actor()
+def refund_by_rail(outflow_id: str) -> None:
+    """Bring one refund by rail a step further."""
+    jobs.run(jobs.Address(payouts.REFUND, outflow_id))
+
+
+@actor()
+def refund_by_policy(case_id: str) -> None:
+    """Send the money of one case back, where the policy of its asset says so."""
+    jobs.run(jobs.Address(policy_refunds.POLICY_REFUND, case_id))
+
+
+@actor()
+def expire_transactions(subject: str) -> None:
+    """Let those expire that nobody paid in time."""
+    jobs.run(jobs.Address(expiry.EXPIRE, subject))
+
+
+@actor()
+def reconcile_all(subject: str) -> None:
+    """Compare the ledger, the payments and the transactions."""
+    jobs.run(jobs.Address(reconciliation.RECONCILE, subject))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
-    payouts.REFUND: refund_by_rail,
-    policy_refunds.POLICY_REFUND: refund_by_policy,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
     PAY_ON_LEDGER: pay_on_ledger,
@@ -117,4 +129,8 @@ ACTORS: dict[str, AppActor] = {
     custody_orders.CARRY: pay_by_custodian,
     custody_outcomes.POLL: poll_custodian,
     departures.EXPLAIN: explain_departure,
+    payouts.REFUND: refund_by_rail,
+    policy_refunds.POLICY_REFUND: refund_by_policy,
+    expiry.EXPIRE: expire_transactions,
+    reconciliation.RECONCILE: reconcile_all,
 }

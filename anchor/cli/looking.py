@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ import click
 from flask.cli import with_appcontext
 
 from anchor.cli.group import EXIT_FAILED, group
+from anchor.extensions import settings
 from anchor.money import signed, signed_7
-from anchor.services import books, standing
+from anchor.services import books, reconciliation, standing
 
 
 @group.command("status")
@@ -75,3 +77,39 @@ def _book(asset: str, accounts: Mapping[str, int]) -> str:
     width = max(len(amount) for _, amount in rows)
     lines = [f"  {name:{name_width}}  {amount:>{width}}" for name, amount in rows]
     return "\n".join([asset, *lines[:-1], "  " + "-" * (name_width + 2 + width), lines[-1]])
+
+
+@group.command("reconcile")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 24 * 366),
+    default=reconciliation.WINDOW_HOURS,
+    show_default=True,
+    help="So much of each account is read again.",
+)
+@click.option("--begin-anew", nargs=2, metavar="ACCOUNT ASSET", help="Take what it holds as right.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@with_appcontext
+def reconcile(*, hours: int, begin_anew: tuple[str, str] | None, as_json: bool) -> None:
+    """Compare the ledger, the payments and the transactions; status 1 where they differ.
+
+    Payments that the stream missed are kept on the way, through the same door as ever.
+    """
+    if begin_anew is not None:
+        account, code = begin_anew
+        policy = settings().asset(code)
+        reconciliation.begin_anew(account, policy.id if policy else code)
+    report = reconciliation.run(hours)
+    if as_json:
+        click.echo(json.dumps(asdict(report)))
+    else:
+        click.echo(
+            f"{report.accounts} account(s), {report.payments_read} payment(s) read again, "
+            f"{report.payments_missing} of them were missing and are kept now."
+        )
+        for each in report.first_compared:
+            click.echo(f"{each}: compared from now on")
+        for difference in report.differences:
+            click.echo(f"{difference.kind}: {difference.about} {difference.sentence}")
+        click.echo("" if report.differences else "All agree.", nl=not report.differences)
+    sys.exit(EXIT_FAILED if report.differences else 0)

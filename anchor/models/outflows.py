@@ -169,7 +169,8 @@ class Submission(Base):
 
     Its envelopes all have this channel and this sequence number, so the ledger takes one of
     them at most. A channel has one open submission (partial unique index): it is free again
-    when the number is used up, or is shown to be unused after every time bound.
+    when the number is used up, or is shown to be unused after every time bound. `ledger` and
+    `hash` are those of the envelope that a ledger took.
     """
 
     __tablename__ = "submissions"
@@ -205,6 +206,7 @@ class Submission(Base):
     codes: Mapped[str | None] = mapped_column(Text)
     fee_charged: Mapped[int | None] = mapped_column(Stroops)
     ledger: Mapped[int | None] = mapped_column(BigInteger)
+    hash: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
 

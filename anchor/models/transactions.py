@@ -33,6 +33,8 @@ AWAITED = (
 EXPIRED_AWAITED = (
     "status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"
 )
+#: What may expire: nothing has come, and it is not over. It is read by its deadline.
+UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 
 
 class Transaction(Base):
@@ -89,6 +91,7 @@ class Transaction(Base):
             "id",
             postgresql_where=text(EXPIRED_AWAITED),
         ),
+        Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
         Index(
             "ix_transactions_pending_trust",
             "id",

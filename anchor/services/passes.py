@@ -20,6 +20,7 @@ from anchor.services import (
     custody_outcomes,
     departures,
     deposit_payments,
+    expiry,
     jobs,
     networks,
     payments,
@@ -28,6 +29,7 @@ from anchor.services import (
     policy_refunds,
     rail_events,
     receipts,
+    reconciliation,
     refunds,
     submissions,
     sweeps,
@@ -56,6 +58,7 @@ def _owe_the_rest() -> None:
     payments.owe_repairs()
     receipts.owe_repairs()
     policy_refunds.owe()
+    expiry.owe()
     deposit_payments.owe_payments()
     submissions.owe_drives()
     custodian_payments.owe()
@@ -91,10 +94,12 @@ SERVICES = {
                 policy_refunds.POLICY_REFUND,
                 departures.EXPLAIN,
                 custody_outcomes.POLL,
+                expiry.EXPIRE,
                 *_PAYMENTS,
             ),
             _owe_the_rest,
         ),
+        Service("reconcile", (reconciliation.RECONCILE,), reconciliation.owe),
     )
 }
 

@@ -283,6 +283,7 @@ def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> No
     submission.state = state
     submission.is_used_up = True
     submission.ledger = found.ledger
+    submission.hash = found.hash
     submission.fee_charged = found.fee_charged
     verdict = found.verdict
     submission.codes = " ".join((verdict.code, *verdict.operation_codes))[:500]
