@@ -19,6 +19,17 @@ def carries_memo(envelope_xdr: str, memo_type: str, memo: str | None, passphrase
     return _inner(envelope_xdr, passphrase).transaction.memo == wanted
 
 
+def fee_account(envelope_xdr: str, passphrase: str) -> str:
+    """Return the account (``G…``) that pays the fee of a transaction; of a bump, the outer one."""
+    try:
+        if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope_xdr):
+            bump = FeeBumpTransactionEnvelope.from_xdr(envelope_xdr, passphrase)
+            return bump.transaction.fee_source.account_id
+    except Exception as error:  # the SDK raises whatever its parts do
+        raise Rejected(f"the envelope cannot be read: {type(error).__name__}") from error
+    return _inner(envelope_xdr, passphrase).transaction.source.account_id
+
+
 def places_of(
     envelope_xdr: str, order: LedgerOrder, source: str, passphrase: str
 ) -> tuple[int, ...]:

@@ -40,7 +40,8 @@ class Outflow(Base):
     `form`: what kind of operation pays `destination` from `source`. It waits in state
     ``prepared`` until a submission carries it, or a custodian (`custody`) is given the order;
     `is_alone` keeps it out of batches, and `not_before` makes it wait for liquidity.
-    `told_hash` is the ledger transaction that the custodian says paid it. A refund sends one
+    `told_hash` is the ledger transaction that the custodian says paid it, `ledger` the one that
+    holds it, `fee_charged` what it cost the source in lumens. A refund sends one
     payment or receipt back, whether or not that credited a transaction; none is more than came,
     all together.
     """
@@ -124,6 +125,8 @@ class Outflow(Base):
     operation_index: Mapped[int | None] = mapped_column(SmallInteger)
     custody: Mapped[str | None] = mapped_column(Text)
     told_hash: Mapped[str | None] = mapped_column(Text)
+    ledger: Mapped[int | None] = mapped_column(BigInteger)
+    fee_charged: Mapped[int | None] = mapped_column(Stroops)
     reference: Mapped[str | None] = mapped_column(Text)
     delivered_amount: Mapped[int | None] = mapped_column(Stroops)
     note: Mapped[str | None] = mapped_column(Text)

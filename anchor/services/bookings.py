@@ -126,10 +126,13 @@ def fee_charged(submission: Submission, fee: int) -> None:
     books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
 
 
-def custody_charged(outflow: Outflow, fee: int) -> None:
-    """Book what a custodian charged, in stroops of lumens. Cause: ``outflow <id> fee``."""
-    entries = [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)]
-    books.post(f"outflow {outflow.id} fee", entries, outflow.transaction_id)
+def custody_charged(transaction_hash: str, fee: int) -> None:
+    """Book what a custodian's transaction cost our account, in stroops of lumens.
+
+    Cause: ``transaction <hash> fee``; it is booked once, however many orders it carried.
+    """
+    cause = f"transaction {transaction_hash} fee"
+    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
 
 
 def _owed(outflow: Outflow) -> str:

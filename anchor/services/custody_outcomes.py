@@ -4,15 +4,12 @@ Paid is what a ledger shows to be paid; what contradicts a final fact is a case,
 nothing (promises 6 and 7).
 """
 
-from decimal import Decimal
-
 from sqlalchemy import select, text
 
-from anchor.errors import Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.custody import CustodyOutcome, Declined, Paid, Sent, Unknown
+from anchor.ledger.gateway import LedgerTransaction
 from anchor.models import Act, Outflow
-from anchor.money import to_stroops
 from anchor.services import bookings, cases, custodians, custody_orders, evidence, jobs, settling
 from anchor.services.custody_orders import Entrusted
 from anchor.services.evidence import Evidence
@@ -23,21 +20,24 @@ POLL = "poll_custodian"
 _FOUND_AFTER_S = 600
 
 
-def learn(entrusted: Entrusted, outcome: CustodyOutcome, act: Act | None = None) -> None:
+def learn(entrusted: Entrusted, outcome: CustodyOutcome) -> None:
     """Hold an outcome against the ledger where it says paid, and write it down.
 
     Safe to repeat, and right also from a hand that lost its job meanwhile: it is recorded on
-    the attempt that it is about. No transaction may be open. `act` is who said so instead of
-    the custodian.
+    the attempt that it is about. No transaction may be open.
     """
     found = evidence.look(entrusted.wanted, outcome) if isinstance(outcome, Paid) else None
-    _record(entrusted, outcome, found, act)
+    record(entrusted, outcome, found)
 
 
 @atomic
-def _record(
-    entrusted: Entrusted, outcome: CustodyOutcome, found: Evidence | None, act: Act | None
+def record(
+    entrusted: Entrusted, outcome: CustodyOutcome, found: Evidence | None, act: Act | None = None
 ) -> None:
+    """Write an outcome down, with what the ledger shows of it where it says paid.
+
+    `act` is who said so instead of the custodian.
+    """
     outflow = custody_orders.locked(entrusted.outflow_id)
     assert outflow is not None
     if act is not None:
@@ -46,7 +46,7 @@ def _record(
         _after_the_end(outflow, outcome, found)
     elif isinstance(outcome, Paid):
         assert found is not None
-        _paid(entrusted, outflow, outcome, found)
+        _paid(entrusted, outflow, found)
     elif isinstance(outcome, Sent):
         _sent(outflow, outcome.reference)
     elif isinstance(outcome, Unknown):
@@ -66,60 +66,58 @@ def _sent(outflow: Outflow, reference: str | None) -> None:
     jobs.renew(jobs.Address(POLL, outflow.custody), lane)
 
 
-def _paid(entrusted: Entrusted, outflow: Outflow, outcome: Paid, shown: Evidence) -> None:
-    place = None if shown.differs or shown.found is None else _free_place(shown)
-    if shown.found is None and shown.differs is None:
+def _paid(entrusted: Entrusted, outflow: Outflow, shown: Evidence) -> None:
+    if shown.differs is not None:
+        _paid_otherwise(outflow, shown.hash, shown.differs)
+    elif shown.found is None:
         _sent(outflow, None)
         outflow.told_hash = shown.hash
         if entrusted.key_age_s > _FOUND_AFTER_S:
             note = f"{shown.hash} is said to have paid it, and no ledger shows it"
             _tell(outflow, "custody_paid_unseen", note, cause=f"{outflow.key}/{shown.hash}")
-        return
-    if place is None:
-        why = shown.differs or "it paid other orders of ours, and this one is not among them"
-        _sent(outflow, None)
-        outflow.told_hash = None
-        note = f"{shown.hash} is said to have paid it, and did not: {why}"
-        _tell(outflow, "custody_paid_otherwise", note, cause=f"{outflow.key}/{shown.hash}")
-        return
-    assert shown.found is not None
+    else:
+        counted = _counted(shown)
+        place = next((each for each in shown.places if each not in counted), None)
+        if place is None:
+            why = "it paid other orders of ours, and this one is not among them"
+            _paid_otherwise(outflow, shown.hash, why)
+            return
+        _arrived(outflow, shown, shown.found, place, is_first=not counted)
+
+
+def _paid_otherwise(outflow: Outflow, told_hash: str, why: str) -> None:
+    _sent(outflow, None)
+    outflow.told_hash = None
+    note = f"{told_hash} is said to have paid it, and did not: {why}"
+    _tell(outflow, "custody_paid_otherwise", note, cause=f"{outflow.key}/{told_hash}")
+
+
+def _arrived(
+    outflow: Outflow, shown: Evidence, found: LedgerTransaction, place: int, *, is_first: bool
+) -> None:
     outflow.told_hash = shown.hash
     outflow.operation_index = place
-    _book_fee(outflow, outcome.fee)
+    outflow.ledger = found.ledger
+    outflow.fee_charged = shown.fee if is_first else 0
+    bookings.custody_charged(found.hash, shown.fee)
     balances = dict(zip(shown.places, shown.balance_ids, strict=False))
-    settling.arrived([outflow], shown.found, balances)
+    settling.arrived([outflow], found, balances)
 
 
-def _free_place(shown: Evidence) -> int | None:
-    """Return an operation that did what was ordered and was counted for no other order."""
+def _counted(shown: Evidence) -> set[int | None]:
+    """Return which operations of a transaction were counted for other orders already.
+
+    Whoever asks next waits until this transaction of the database ends.
+    """
     assert shown.found is not None
     db.session.execute(
         text("SELECT pg_advisory_xact_lock(hashtext('anchor.arrived'), hashtext(:hash))"),
         {"hash": shown.found.hash},
     )
-    counted = set(
-        db.session.scalars(
-            select(Outflow.operation_index).where(
-                Outflow.reference == shown.found.hash,
-                Outflow.state == "done",
-                Outflow.form.is_not(None),
-            )
-        )
+    query = select(Outflow.operation_index).where(
+        Outflow.reference == shown.found.hash, Outflow.state == "done", Outflow.form.is_not(None)
     )
-    return next((place for place in shown.places if place not in counted), None)
-
-
-def _book_fee(outflow: Outflow, fee: Decimal | None) -> None:
-    if fee is None:
-        return
-    try:
-        stroops = to_stroops(fee)
-        if stroops < 0:
-            raise Rejected("a fee below nothing")
-    except (Rejected, AttributeError, TypeError):
-        _tell(outflow, "custody_fee_unreadable", "the fee was told in a way no ledger can hold")
-        return
-    bookings.custody_charged(outflow, stroops)
+    return set(db.session.scalars(query))
 
 
 def _declined(outflow: Outflow, outcome: Declined) -> None:

@@ -31,14 +31,18 @@ class Evidence:
     """What was found under `hash`; `found` None where no ledger is known to hold it yet.
 
     `places` are the operations that do what was ordered, `balance_ids` those of claimable
-    balances by their place. `differs` says why it is not the payment that was ordered.
+    balances by their place, `fee` the stroops of lumens that the source paid for all of it.
+    `differs` says why it is not the payment that was ordered; `is_early` where the only
+    reason is that it closed before the order was given.
     """
 
     hash: str
     found: LedgerTransaction | None = None
     places: tuple[int, ...] = ()
     balance_ids: tuple[str, ...] = ()
+    fee: int = 0
     differs: str | None = None
+    is_early: bool = False
 
 
 def look(wanted: Wanted, told: Paid) -> Evidence:
@@ -71,7 +75,8 @@ def _held_against(wanted: Wanted, told_hash: str, found: LedgerTransaction) -> E
         raise Unavailable(f"the source shows another envelope under {told_hash}")
     places = contents.places_of(envelope, wanted.order, wanted.source, passphrase)
     has_memo = contents.carries_memo(envelope, wanted.memo_type, wanted.memo, passphrase)
-    differs = None
+    payer = contents.fee_account(envelope, passphrase)
+    is_early, differs = False, None
     if not found.successful:
         differs = f"it failed: {found.verdict.code}"
     elif not places:
@@ -79,10 +84,11 @@ def _held_against(wanted: Wanted, told_hash: str, found: LedgerTransaction) -> E
     elif not has_memo:
         differs = "its memo is another"
     elif found.closed_at < wanted.since - _CLOCKS:
-        differs = "it closed before the order was given"
+        is_early, differs = True, "it closed before the order was given"
     balance_ids: tuple[str, ...] = ()
-    if not differs and wanted.order.form == "claimable_balance":
+    if places and wanted.order.form == "claimable_balance":
         balance_ids = tuple(
             envelopes.claimable_balance_id(envelope, place, passphrase) for place in places
         )
-    return Evidence(told_hash, found, places, balance_ids, differs)
+    fee = found.fee_charged if payer == wanted.source else 0
+    return Evidence(told_hash, found, places, balance_ids, fee, differs, is_early)

@@ -209,6 +209,7 @@ def _take_payment(transaction_id: str) -> str | None:
         source=payment.account_id,
         destination=row.destination,
         reference=payment.transaction_hash,
+        operation_index=(payment.operation_id & 0xFFF) - 1,
         settled_at=func.now(),
         note=_NOTE,
     )

@@ -16,6 +16,8 @@ def upgrade():
     """Go up."""
     op.add_column('outflows', sa.Column('custody', sa.Text(), nullable=True))
     op.add_column('outflows', sa.Column('told_hash', sa.Text(), nullable=True))
+    op.add_column('outflows', sa.Column('ledger', sa.BigInteger(), nullable=True))
+    op.add_column('outflows', sa.Column('fee_charged', sa.BigInteger(), nullable=True))
     op.create_check_constraint(op.f('ck_outflows_custody_on_the_ledger'), 'outflows', 'custody IS NULL OR form IS NOT NULL')
     op.create_index('uq_outflows_arrived', 'outflows', ['reference', 'operation_index'], unique=True, postgresql_where=sa.text("state = 'done' AND form IS NOT NULL"))
     op.create_index('ix_outflows_custody', 'outflows', ['custody', 'id'], postgresql_where=sa.text("custody IS NOT NULL AND state IN ('sent', 'unknown')"))
@@ -26,5 +28,5 @@ def downgrade():
     for name in ('ix_outflows_custody', 'uq_outflows_arrived'):
         op.drop_index(name, table_name='outflows')
     op.drop_constraint(op.f('ck_outflows_custody_on_the_ledger'), 'outflows', type_='check')
-    op.drop_column('outflows', 'told_hash')
-    op.drop_column('outflows', 'custody')
+    for name in ('fee_charged', 'ledger', 'told_hash', 'custody'):
+        op.drop_column('outflows', name)
