@@ -59,7 +59,7 @@ def begin(claimed: jobs.Claim) -> Entrusted | str | None:
     if outflow is None or outflow.form is None or outflow.state not in {"prepared", "unknown"}:
         return None
     if outflow.state == "unknown":
-        return _read(outflow.id)
+        return read(outflow.id)
     custodian = custodians.current()
     if custodian is None or _rests(outflow):
         return None
@@ -139,7 +139,7 @@ def _give(outflow: Outflow, custodian: Custodian) -> Entrusted:
     db.session.flush()
     if outflow.kind == "submission" and outflow.form != "establish":
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key))
-    return replace(_read(outflow.id), is_new=True)
+    return replace(read(outflow.id), is_new=True)
 
 
 @atomic
@@ -159,7 +159,7 @@ def call_again(claimed: jobs.Claim, entrusted: Entrusted) -> Entrusted | str:
     outflow.calls += 1
     outflow.called_at = func.now()
     db.session.flush()
-    return _read(outflow.id)
+    return read(outflow.id)
 
 
 @atomic
@@ -203,7 +203,7 @@ def sent_by(custody: str, after: int, limit: int) -> list[Entrusted]:
         .order_by(Outflow.id)
         .limit(limit)
     )
-    return [_as_value(*each) for each in found]
+    return [as_value(*each) for each in found]
 
 
 @atomic
@@ -211,7 +211,7 @@ def by_key(key: str) -> Entrusted | None:
     """Return the order that a custodian knows by this key; None where there is none."""
     query = _entrusted().where(Outflow.key == key, Outflow.custody.is_not(None))
     found = db.session.execute(query).one_or_none()
-    return _as_value(*found) if found else None
+    return as_value(*found) if found else None
 
 
 @atomic
@@ -223,8 +223,9 @@ def with_sent() -> Sequence[str]:
     return [name for name in db.session.scalars(query.distinct()) if name]
 
 
-def _read(outflow_id: int) -> Entrusted:
-    return _as_value(*db.session.execute(_entrusted().where(Outflow.id == outflow_id)).one())
+def read(outflow_id: int) -> Entrusted:
+    """Return an order that was given away. Needs an open transaction."""
+    return as_value(*db.session.execute(_entrusted().where(Outflow.id == outflow_id)).one())
 
 
 def _entrusted() -> Select[Any]:
@@ -235,7 +236,8 @@ def _entrusted() -> Select[Any]:
     return select(Outflow, *ages).execution_options(populate_existing=True)
 
 
-def _as_value(outflow: Outflow, age: Any, key_age: Any) -> Entrusted:
+def as_value(outflow: Outflow, age: Any, key_age: Any) -> Entrusted:
+    """Return an outflow that was given to a custodian as that is asked about it."""
     order = slots.order_of(outflow)
     assert outflow.source is not None
     assert outflow.custody is not None

@@ -30,6 +30,7 @@ from anchor.services import (
     outflows,
     pending_deposits,
     rails,
+    restored_orders,
     settling,
     sweeps,
 )
@@ -70,6 +71,9 @@ def look(who: str, note: str | None = None) -> Found:
         _ask_for_payouts(transaction_id, found)
     for transaction_id in _unpaid(_on_ledger()):
         _ask_for_refunds(transaction_id, found)
+        keys, unclear = restored_orders.ask(transaction_id)
+        found.deposits += keys
+        found.unexplained += unclear
         _look_for_payment(transaction_id, found)
     found.unexplained += _unknown_payments()
     return found
