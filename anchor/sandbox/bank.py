@@ -8,9 +8,11 @@ its mistakes.
 
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic, sleep, time_ns
@@ -140,6 +142,7 @@ class Application:
             Rule("/deposits", endpoint="book", methods=["POST"]),
             Rule("/deposits", endpoint="bookings", methods=["GET"]),
             Rule("/deposits/<name>/reversed", endpoint="reverse", methods=["POST"]),
+            Rule("/statement", endpoint="statement", methods=["GET"]),
             Rule("/webhook", endpoint="hook", methods=["POST"]),
             Rule("/calls", endpoint="calls", methods=["GET"]),
             Rule("/misbehave", endpoint="misbehave", methods=["POST"]),
@@ -229,6 +232,18 @@ class Application:
         cursor = found[-1]["number"] if found else since
         return _answer({"bookings": found, "cursor": cursor, "up_to_date": is_all}, 200)
 
+    def _on_statement(self, request: Request) -> Response:
+        try:
+            day = date.fromisoformat(request.args.get("day", ""))
+        except ValueError:
+            return _answer({"error": "day is a date such as 2026-01-31"}, 400)
+        with self.bank.lock:
+            gone = [each for each in self.bank.transfers.values() if each.status != "returned"]
+            transfers = [_shown(each) for each in gone if _day(each.at_ms) == day]
+        bookings, _ = self.bank.bookings.since(0, sys.maxsize)
+        booked = [each for each in bookings if _day(each["booked_at_ms"]) == day]
+        return _answer({"transfers": transfers, "bookings": booked}, 200)
+
     def _on_reverse(self, _request: Request, name: str) -> Response:
         booking = self.bank.bookings.reverse(name)
         if booking is None:
@@ -264,6 +279,10 @@ class Application:
 def application(bank: Bank) -> Application:
     """Return the bank as a WSGI application."""
     return Application(bank)
+
+
+def _day(at_ms: int) -> date:
+    return datetime.fromtimestamp(at_ms // 1000, UTC).date()
 
 
 def _shown(transfer: Transfer) -> dict[str, Any]:

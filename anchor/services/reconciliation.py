@@ -6,6 +6,7 @@ it held when it was first compared, with all that came and left since (money rul
 """
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from time import sleep
 
 from sqlalchemy import ColumnElement, case, delete, func, select
@@ -17,7 +18,7 @@ from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger.gateway import LedgerAccount
 from anchor.models import Account, Channel, Envelope, Opening, Outflow, Payment, Submission
 from anchor.money import signed
-from anchor.services import audits, cases, jobs, networks, payments
+from anchor.services import audits, cases, jobs, networks, payments, statements
 from anchor.services.audits import Difference
 from anchor.services.networks import Watch
 
@@ -36,13 +37,20 @@ class Report:
     accounts: int = 0
     payments_read: int = 0
     payments_missing: int = 0
+    receipts_missing: int = 0
     first_compared: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
 
-def run(hours: int = WINDOW_HOURS) -> Report:
-    """Compare everything once. Raises `Unavailable` where the ledger does not answer."""
+def run(hours: int = WINDOW_HOURS, day: date | None = None) -> Report:
+    """Compare everything once, banks by their statement of `day` (yesterday, in UTC).
+
+    Raises `Unavailable` where the ledger does not answer.
+    """
     report = Report()
+    banks = statements.compare(day or utcnow().date() - timedelta(days=1))
+    report.receipts_missing = banks.receipts_missing
+    report.differences += banks.differences
     for watch in networks.watched():
         report.accounts += 1
         _read_again(watch, hours, report)
@@ -219,11 +227,13 @@ def _tell(report: Report) -> None:
             f"{each.kind} {each.about}/{utcnow():%Y-%m-%d}",
             note=f"{each.about} {each.sentence}"[:500],
         )
-    if report.payments_missing:
+    missing = report.payments_missing + report.receipts_missing
+    if missing:
         cases.open_case(
-            "payments_were_missing",
+            "money_was_missed",
             f"{utcnow():%Y-%m-%dT%H:%M}",
-            note=f"{report.payments_missing} payment(s) that the stream never showed are kept now",
+            note=f"{report.payments_missing} payment(s) and {report.receipts_missing} booking(s) "
+            "that nobody had told are kept now",
         )
 
 
