@@ -31,6 +31,7 @@ from anchor.services import (
     outflows,
     pending_deposits,
     rails,
+    restored_orders,
     sweeps,
 )
 from anchor.services.outflows import Attempt
@@ -70,6 +71,9 @@ def look(who: str, note: str | None = None) -> Found:
         _ask_for_payouts(transaction_id, found)
     for transaction_id in _unpaid(_on_ledger()):
         _ask_for_refunds(transaction_id, found)
+        keys, unclear = restored_orders.ask(transaction_id)
+        found.deposits += keys
+        found.unexplained += unclear
         _look_for_payment(transaction_id, found)
     found.unexplained += _unknown_payments()
     return found
@@ -209,6 +213,7 @@ def _take_payment(transaction_id: str) -> str | None:
         source=payment.account_id,
         destination=row.destination,
         reference=payment.transaction_hash,
+        operation_index=(payment.operation_id & 0xFFF) - 1,
         settled_at=func.now(),
         note=_NOTE,
     )

@@ -48,7 +48,10 @@ def arrived(
     Needs an open transaction. They are locked and not finally known, and have the places of
     their operations.
     """
+    db.session.flush()
     _arrived(rows, {0: Confirmed(0, found, balance_ids)})
+    for outflow in rows:
+        db.session.expire(outflow)
 
 
 def _arrived(rows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
@@ -222,6 +225,31 @@ def given_up(submission_id: int) -> bool:
     for outflow in _carried(submission_id):
         requeue(outflow)
     return True
+
+
+def unsigned_given_up(source: str) -> None:
+    """Put back what is carried by submissions of which no envelope was ever stored."""
+    for submission_id in _unsigned(source):
+        _give_up_unsigned(submission_id)
+
+
+@atomic
+def _unsigned(source: str) -> Sequence[int]:
+    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
+    query = select(Submission.id).where(
+        Submission.source == source, Submission.state == "prepared", ~stored.exists()
+    )
+    return db.session.scalars(query).all()
+
+
+@atomic
+def _give_up_unsigned(submission_id: int) -> None:
+    submission = _locked(submission_id)
+    if submission.state in _ENDED or _newest(submission_id) is not None:
+        return
+    _bury(submission, "a custodian pays instead")
+    for outflow in _carried(submission_id):
+        requeue(outflow)
 
 
 @atomic
