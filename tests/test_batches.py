@@ -168,8 +168,8 @@ def test_promise_12_a_deposit_that_can_never_be_queued_keeps_no_other(bench: Ben
     rows = [bench.deposit(account, str(10 + number)) for number in range(9)]
     in_the_way, unkeyed, undirected = rows[2], rows[4], rows[6]
     bench.sql(
-        "INSERT INTO outflows (transaction_id, kind, attempt, key, state, asset, amount,"
-        " amount_fee, calls) VALUES (:other, 'payout', 7, :key, 'done', 'x', 1, 0, 0)",
+        "INSERT INTO outflows (transaction_id, kind, attempt, key, rail, state, asset, amount,"
+        " amount_fee, calls) VALUES (:other, 'payout', 7, :key, 'bank', 'done', 'x', 1, 0, 0)",
         other=in_the_way,
         key=f"{unkeyed}-1",
     )
