@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -101,6 +102,46 @@ def test_what_closes_while_it_is_compared_is_not_a_difference(world: World) -> N
     assert world.verdicts() == ["unmatched"]
     world.read()
     assert world.verdicts() == ["unmatched"]
+
+
+def today(world: World) -> reconciliation.Report:
+    return reconciliation.run(1, datetime.now(UTC).date())
+
+
+def test_the_bank_s_statement_agrees_with_what_was_ordered_and_booked(world: World) -> None:
+    world.paid_withdrawal()
+    world.work()
+    row_id = deposit(world, destination=world.payer.public_key)
+    booking = world.bank.bookings.book(100_00, "REF123", "DE55", "USD", "")
+    report = today(world)
+    assert (report.receipts_missing, report.differences) == (1, [])
+    assert world.row(row_id).external_transaction_id == booking.id
+    assert today(world).receipts_missing == 0
+
+
+def test_what_left_the_bank_by_another_hand_is_named(world: World) -> None:
+    row_id = world.paid_withdrawal()
+    world.work()
+    world.bank.order("somebody else's", "DE551234", 5_00)
+    key = world.outflows(row_id)[0].key
+    found = [each.sentence for each in today(world).differences]
+    assert found == ["left with 5 by no order of ours"]
+    world.bank.transfers[key].cents += 1
+    assert len(today(world).differences) == 2
+    del world.bank.transfers["somebody else's"], world.bank.transfers[key]
+    [gap] = today(world).differences
+    assert (gap.kind, "was not booked" in gap.sentence) == ("bank", True)
+    sql("UPDATE outflows SET state = 'refused'")
+    world.bank.order(key, "DE551234", 5_00)
+    assert "left the bank, and is refused here" in [e.sentence for e in today(world).differences]
+
+
+def test_promise_12_a_bank_that_does_not_answer_stops_no_comparison(world: World) -> None:
+    rail = world.app.extensions["anchor"].rails["bank"]
+    rail.statement = lambda _day: 1 / 0
+    report = today(world)
+    assert [each.sentence for each in report.differences] == ["was not read: ZeroDivisionError"]
+    assert report.accounts == 1
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,16 @@ def release(transaction: str, by: str, note: str | None) -> None:
     click.echo(f"{transaction} goes on.")
 
 
+@group.command("fail")
+@click.argument("transaction")
+@signed
+@with_appcontext
+def fail(transaction: str, by: str, note: str | None) -> None:
+    """End a TRANSACTION that will not be paid; the note is shown to its customer."""
+    desk.fail(transaction, By(by, note))
+    click.echo(f"{transaction} has failed.")
+
+
 @group.command("pay-again")
 @click.argument("transaction")
 @signed

@@ -87,10 +87,17 @@ def _book(asset: str, accounts: Mapping[str, int]) -> str:
     show_default=True,
     help="So much of each account is read again.",
 )
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day of the banks' statements, in UTC; yesterday by default.",
+)
 @click.option("--begin-anew", nargs=2, metavar="ACCOUNT ASSET", help="Take what it holds as right.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_appcontext
-def reconcile(*, hours: int, begin_anew: tuple[str, str] | None, as_json: bool) -> None:
+def reconcile(
+    *, hours: int, day: datetime | None, begin_anew: tuple[str, str] | None, as_json: bool
+) -> None:
     """Compare the ledger, the payments and the transactions; status 1 where they differ.
 
     Payments that the stream missed are kept on the way, through the same door as ever.
@@ -99,13 +106,14 @@ def reconcile(*, hours: int, begin_anew: tuple[str, str] | None, as_json: bool) 
         account, code = begin_anew
         policy = settings().asset(code)
         reconciliation.begin_anew(account, policy.id if policy else code)
-    report = reconciliation.run(hours)
+    report = reconciliation.run(hours, day.date() if day else None)
     if as_json:
         click.echo(json.dumps(asdict(report)))
     else:
         click.echo(
             f"{report.accounts} account(s), {report.payments_read} payment(s) read again, "
-            f"{report.payments_missing} of them were missing and are kept now."
+            f"{report.payments_missing} of them, and {report.receipts_missing} booking(s) of the "
+            "banks, were missing and are kept now."
         )
         for each in report.first_compared:
             click.echo(f"{each}: compared from now on")

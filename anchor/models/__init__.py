@@ -4,6 +4,7 @@ Unique keys and CHECKs here are what the promises lean on; services may race.
 """
 
 from anchor.models.books import BOOK_ACCOUNTS, Posting
+from anchor.models.claimable_balances import ClaimableBalance
 from anchor.models.columns import new_id
 from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
@@ -39,6 +40,7 @@ __all__ = [
     "Budget",
     "Case",
     "Channel",
+    "ClaimableBalance",
     "Envelope",
     "History",
     "Job",

@@ -174,7 +174,9 @@ class History(Base):
 
     __tablename__ = "history"
     __table_args__ = (
-        CheckConstraint(one_of("event", (*Event, "opened", "credited")), name="event"),
+        CheckConstraint(
+            one_of("event", (*Event, "opened", "credited", "balance_ended")), name="event"
+        ),
         UniqueConstraint("transaction_id", "event", "cause"),
         UniqueConstraint("transaction_id", "version"),
     )

@@ -64,7 +64,8 @@ FROM transactions t LEFT JOIN sums s ON s.transaction_id = t.id
 WHERE t.{column} <> coalesce(s.{sum}, 0)
 ORDER BY t.id
 """
-#: What we owe to customers: what was credited and lasts, less what left or is under way.
+#: What we owe to customers: what was credited and lasts, or was taken back, less what left or is
+#: under way.
 _CUSTOMERS = """
 WITH owed AS (
     SELECT asset, amount FROM payments WHERE verdict = 'credited' AND direction = 'in'
@@ -76,6 +77,8 @@ WITH owed AS (
     FROM outflows
     WHERE state <> 'refused' AND transaction_id IS NOT NULL
         AND coalesce(form, '') NOT IN ('establish', 'claim')
+    UNION ALL
+    SELECT asset, amount FROM claimable_balances WHERE state = 'reclaimed'
 ), books AS (
     SELECT asset, sum(amount) AS amount FROM postings WHERE account = 'customer' GROUP BY asset
 )

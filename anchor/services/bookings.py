@@ -26,11 +26,13 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.assets import NATIVE
 from anchor.extensions import db
 from anchor.matching import Verdict
-from anchor.models import Outflow, Payment, Posting
+from anchor.models import ClaimableBalance, Outflow, Payment, Posting
 from anchor.services import books
 from anchor.services.arrivals import Arrival
 from anchor.services.transactions import any_of
 
+#: Two claimants, half a lumen for each.
+_RESERVES = 2 * 5_000_000
 _COLUMNS = ("cause", "account", "asset", "amount", "transaction_id")
 
 
@@ -128,6 +130,33 @@ def credited_by_hand(arrival: Arrival, transaction_id: str) -> None:
         ("customer", arrival.asset, -arrival.amount),
     ]
     books.post(f"{arrival.cause} credited", entries, transaction_id)
+
+
+def reserves_locked(balance_id: str, transaction_id: str) -> None:
+    """Book what a claimable balance locks of our lumens: a base reserve for each claimant.
+
+    Cause: ``balance <id> made``. They stay on our account, and may not leave it.
+    """
+    _reserves(f"balance {balance_id} made", _RESERVES, transaction_id)
+
+
+def reserves_released(balance_id: str, transaction_id: str) -> None:
+    """Take back what `reserves_locked` booked. Cause: ``balance <id> ended``."""
+    _reserves(f"balance {balance_id} ended", -_RESERVES, transaction_id)
+
+
+def _reserves(cause: str, amount: int, transaction_id: str) -> None:
+    entries = [("reserves", NATIVE, amount), ("treasury", NATIVE, -amount)]
+    books.post(cause, entries, transaction_id)
+
+
+def balance_reclaimed(row: ClaimableBalance) -> None:
+    """Book what we took back: it is here, and owed to the customer again.
+
+    Cause: ``balance <id> reclaimed``.
+    """
+    entries = [("treasury", row.asset, row.amount), ("customer", row.asset, -row.amount)]
+    books.post(f"balance {row.id} reclaimed", entries, row.transaction_id)
 
 
 def fees_charged(fees: Mapping[int, int]) -> None:

@@ -15,6 +15,7 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
+    claimable_balances,
     deposit_payments,
     expiry,
     jobs,
@@ -54,6 +55,7 @@ def _owe_the_rest() -> None:
     policy_refunds.owe()
     expiry.owe()
     deposit_payments.owe_payments()
+    claimable_balances.owe_looks()
     submissions.owe_drives()
 
 
@@ -79,6 +81,7 @@ SERVICES = {
                 payments.REPAIR,
                 receipts.REPAIR,
                 rail_events.JUDGE,
+                claimable_balances.FOLLOW,
                 policy_refunds.POLICY_REFUND,
                 expiry.EXPIRE,
                 *_PAYMENTS,

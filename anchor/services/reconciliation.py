@@ -6,6 +6,7 @@ it held when it was first compared, with all that came and left since (money rul
 """
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from time import sleep
 
 from sqlalchemy import case, delete, func, select
@@ -15,9 +16,9 @@ from anchor.clock import utcnow
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger.gateway import LedgerAccount
-from anchor.models import Account, Channel, Envelope, Opening, Outflow, Payment, Submission
+from anchor.models import Account, Channel, Opening, Outflow, Payment, Submission
 from anchor.money import signed
-from anchor.services import audits, cases, jobs, networks, payments
+from anchor.services import audits, cases, jobs, networks, payments, statements
 from anchor.services.audits import Difference
 from anchor.services.networks import Watch
 
@@ -36,13 +37,20 @@ class Report:
     accounts: int = 0
     payments_read: int = 0
     payments_missing: int = 0
+    receipts_missing: int = 0
     first_compared: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
 
-def run(hours: int = WINDOW_HOURS) -> Report:
-    """Compare everything once. Raises `Unavailable` where the ledger does not answer."""
+def run(hours: int = WINDOW_HOURS, day: date | None = None) -> Report:
+    """Compare everything once, banks by their statement of `day` (yesterday, in UTC).
+
+    Raises `Unavailable` where the ledger does not answer.
+    """
     report = Report()
+    banks = statements.compare(day or utcnow().date() - timedelta(days=1))
+    report.receipts_missing = banks.receipts_missing
+    report.differences += banks.differences
     for watch in networks.watched():
         report.accounts += 1
         _read_again(watch, hours, report)
@@ -136,11 +144,15 @@ def _moved(watch: Watch, asset: str, after: int, until: int) -> int:
     )
     # what makes or ends a claimable balance is no payment in the ledger's words
     set_aside = (
-        select(func.coalesce(func.sum(Outflow.amount), 0))
+        select(
+            func.coalesce(
+                func.sum(case((Outflow.form == "claim", -Outflow.amount), else_=Outflow.amount)), 0
+            )
+        )
         .join(Submission, Submission.id == Outflow.submission_id)
         .where(
             Outflow.state == "done",
-            Outflow.form == "claimable_balance",
+            Outflow.form.in_(("claimable_balance", "claim")),
             Outflow.source == watch.account_id,
             Outflow.asset == asset,
             Submission.ledger > after,
@@ -152,17 +164,18 @@ def _moved(watch: Watch, asset: str, after: int, until: int) -> int:
 
 
 def _fees(watch: Watch, after: int, until: int) -> int:
-    """Return what our submissions cost the account, in stroops of lumens."""
-    bumped = (
-        select(Envelope.id)
-        .where(Envelope.hash == Submission.hash, Envelope.inner_hash.is_not(None))
-        .exists()
-    )
-    payer = case((bumped, Submission.source), else_=Channel.account_id)
+    """Return what our submissions cost the account, in stroops of lumens.
+
+    A channel pays, also for its fee bumps; without a pool the account is its own channel.
+    """
     query = (
         select(func.coalesce(func.sum(Submission.fee_charged), 0))
         .join(Channel, Channel.id == Submission.channel_id)
-        .where(payer == watch.account_id, Submission.ledger > after, Submission.ledger <= until)
+        .where(
+            Channel.account_id == watch.account_id,
+            Submission.ledger > after,
+            Submission.ledger <= until,
+        )
     )
     return int(db.session.scalar(query) or 0)
 
@@ -199,11 +212,13 @@ def _tell(report: Report) -> None:
             f"{each.kind} {each.about}/{utcnow():%Y-%m-%d}",
             note=f"{each.about} {each.sentence}"[:500],
         )
-    if report.payments_missing:
+    missing = report.payments_missing + report.receipts_missing
+    if missing:
         cases.open_case(
-            "payments_were_missing",
+            "money_was_missed",
             f"{utcnow():%Y-%m-%dT%H:%M}",
-            note=f"{report.payments_missing} payment(s) that the stream never showed are kept now",
+            note=f"{report.payments_missing} payment(s) and {report.receipts_missing} booking(s) "
+            "that nobody had told are kept now",
         )
 
 

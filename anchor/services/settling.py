@@ -6,14 +6,14 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import cast
 
-from sqlalchemy import BigInteger, Table, bindparam, func, select, update
+from sqlalchemy import BigInteger, Table, bindparam, func, select, true, update
 
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, jobs, refund_ends
+from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, any_of, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -46,7 +46,7 @@ def confirmed(*ends: Confirmed) -> None:
     rows = _carried(*(submission.id for submission in submissions))
     _use_up({submission.id: told[submission.id].found for submission in submissions}, "confirmed")
     _done(rows, told)
-    bookings.ledger_payment_done(*rows)
+    _book(rows, told)
     refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
     paid = [outflow for outflow in rows if _is_payment(outflow)]
     _add_to_paid(paid)
@@ -58,6 +58,17 @@ def confirmed(*ends: Confirmed) -> None:
             if outflow.form == "establish"
         ),
     )
+
+
+def _book(outflows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
+    """Book what left; what a claim brought back in, and what waits now, have their own place."""
+    bookings.ledger_payment_done(*(each for each in outflows if each.form != "claim"))
+    for outflow in outflows:
+        end, place = told[outflow.submission_id or 0], outflow.operation_index
+        if outflow.form == "claim":
+            claimable_balances.reclaimed(outflow, end.found)
+        if place is not None and place in end.balance_ids:
+            claimable_balances.begin(outflow, end.balance_ids[place])
 
 
 def _done(outflows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
@@ -101,7 +112,7 @@ def _paid(outflow: Outflow, end: Confirmed) -> Happening:
 
 def _is_payment(outflow: Outflow) -> bool:
     """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
-    return outflow.kind == "submission" and outflow.form != "establish"
+    return outflow.kind == "submission" and outflow.form not in {"establish", "claim"}
 
 
 @atomic
@@ -178,6 +189,16 @@ def in_trouble(submission_id: int, error: str) -> None:
 
 
 @atomic
+def lacks_signatures(submission_id: int, why: str) -> None:
+    """Tell, once for each reason, that people have to see to the signatures of a submission."""
+    cases.open_case(
+        "waits_for_signatures",
+        f"submission {submission_id}/{why}",
+        note=f"{why}; `flask anchor signatures list` shows what is missing",
+    )
+
+
+@atomic
 def given_up(submission_id: int) -> bool:
     """Put what a submission carries back into the queue, on a person's word; False where it ended.
 
@@ -213,12 +234,31 @@ def unbuildable(submission_id: int, reason: str) -> None:
 
 
 @atomic
-def declined(submission_id: int, reason: str) -> None:
-    """Hold what a submission carries: custody will not sign it. No envelope was stored."""
+def declined(
+    submission_id: int,
+    reason: str,
+    *,
+    newest_envelope_id: int,
+    channel_sequence: int | None = None,
+) -> None:
+    """Hold what a submission carries: custody finally signs no envelope of it.
+
+    Called with the proof that none of those before `newest_envelope_id`, which it declined,
+    can enter a ledger; `channel_sequence` is what that proof showed, None where there are
+    none. Where a newer one was stored meanwhile, nothing is written.
+    """
     submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
+    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
+        return
+    if submission.state != "pending_signatures":
         return
     _bury(submission, reason)
+    if channel_sequence is not None:
+        db.session.execute(
+            update(Channel)
+            .where(Channel.id == submission.channel_id)
+            .values(sequence=channel_sequence)
+        )
     for outflow in _carried(submission_id):
         _refuse(outflow, f"custody declined: {reason}")
         _hand_to_a_person(outflow, "custody_declined", reason)
@@ -318,9 +358,12 @@ def _use_up(found: Mapping[int, LedgerTransaction], state: str) -> None:
 def _end_one(outflow: Outflow, code: str | None) -> None:
     if code is None:
         _requeue(outflow)
-    elif code in _LIQUIDITY_CODES:
+    elif outflow.form == "claim":
+        _refuse(outflow, code)
+        claimable_balances.not_reclaimed(outflow, code)
+    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
         _requeue(outflow)
-        _pause(outflow)
+        _pause(outflow, code)
         cases.open_case(
             "waits_for_liquidity",
             f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
@@ -341,9 +384,18 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
         _hand_to_a_person(outflow, "ledger_refused", code)
 
 
-def _pause(outflow: Outflow) -> None:
-    """Let all that this account owes in this asset wait, so that the oldest stays first."""
+def _lacks_reserve(outflow: Outflow, code: str) -> bool:
+    """Tell whether our account cannot bear the reserve of a claimable balance."""
+    return code == "op_low_reserve" and outflow.form == "claimable_balance"
+
+
+def _pause(outflow: Outflow, code: str) -> None:
+    """Let all that would meet the same wait, so that the oldest stays first.
+
+    That is what the account owes in this asset; of a reserve, its claimable balances alone.
+    """
     db.session.flush()
+    same = Outflow.form == outflow.form if _lacks_reserve(outflow, code) else true()
     db.session.execute(
         update(Outflow)
         .where(
@@ -351,6 +403,7 @@ def _pause(outflow: Outflow) -> None:
             Outflow.asset == outflow.asset,
             Outflow.state == "prepared",
             Outflow.form.is_not(None),
+            same,
         )
         .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
     )
@@ -375,7 +428,7 @@ def _refuse(outflow: Outflow, reason: str) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
-    if outflow.form != "establish":
+    if outflow.form not in {"establish", "claim"}:
         bookings.outflow_refused(outflow)
     db.session.flush()
 
@@ -384,13 +437,20 @@ def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
         return
+    if outflow.form == "claim":
+        claimable_balances.not_reclaimed(outflow, note)
+        return
+    asset, owed = outflow.asset, outflow.gross
+    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
+        row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
+        asset, owed = row.asset, row.amount_received - row.amount_paid - row.amount_refunded
     cases.open_case(
         reason,
         outflow.key,
         note=note,
         transaction_id=outflow.transaction_id,
-        asset=outflow.asset,
-        amount_owed=outflow.gross,
+        asset=asset,
+        amount_owed=owed,
     )
     if outflow.form != "establish":
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))

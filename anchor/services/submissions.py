@@ -9,9 +9,11 @@ The crash windows, and what the next holder of the job finds:
 1. before the submission is committed: outflows in the queue;
 2. after it, before an envelope is stored: a submission without one; it is built and stored.
    Nobody outside has seen any;
-3. after that, before or while it is handed in: a stored envelope; the same bytes are handed in
+3. after that, before all have signed: a stored envelope that lacks signatures; custody is
+   asked about that same one again, people find it in the list (`anchor.services.signing`);
+4. after that, before or while it is handed in: a stored envelope; the same bytes are handed in
    again, or its hash is found in a ledger;
-4. after it is in a ledger, before our record: the look-up by hash finds it.
+5. after it is in a ledger, before our record: the look-up by hash finds it.
 """
 
 import logging
@@ -23,10 +25,12 @@ from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
 from anchor.errors import AnchorError, Unavailable
-from anchor.extensions import gateway, transaction
+from anchor.extensions import gateway, settings, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import batches, channels, jobs, settling, slots
+from anchor.services import batches, channels, jobs, networks, queues, settling, slots
 from anchor.services.deposit_payments import DRIVE, lane_of
+from anchor.services.queues import Standing
+from anchor.services.signers import Signers
 from anchor.services.slots import Slot
 
 log = logging.getLogger(__name__)
@@ -41,22 +45,26 @@ _LOOK_S = 5
 _STRETCH_S = 45
 _REST_MS = 150
 _RETRY_S = 5
+_SIGNATURES_S = 60
 _POOL = 8
 
 
 def drive(claimed: jobs.Claim) -> None:
     """Work off the queue of one source account until it is empty; the job `DRIVE`.
 
-    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger.
+    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger;
+    `Misconfigured` where the source is of another network than what is queued was meant for.
     """
     source = claimed.subject_id
+    networks.verify(gateway(), settings().network_passphrase)
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
-        driver = _Driver(source, gateway(), pool, _now_and_then(lambda: jobs.extend(claimed)))
+        extend = _now_and_then(lambda: jobs.extend(claimed))
+        driver = _Driver(source, gateway(), pool, extend, Signers(gateway()))
         until = monotonic() + _STRETCH_S
         while monotonic() < until:
             moved = driver.round()
-            standing = slots.standing(source)
+            standing = queues.standing(source)
             if not standing.open and not (moved and standing.queued_now):
                 if standing.queued_later:
                     raise jobs.Later(_RETRY_S, "what is queued waits")
@@ -64,10 +72,18 @@ def drive(claimed: jobs.Claim) -> None:
                     return
                 raise jobs.Later(1, "no channel is free")
             if standing.open and standing.waits_for_signatures == standing.open:
-                raise jobs.Later(_RETRY_S, "envelopes wait for signatures")
+                raise jobs.Later(_signatures_in_s(standing), "envelopes wait for signatures")
             if not moved:
                 sleep(_REST_MS / 1000)
     raise jobs.Later(0, "there is more to do")
+
+
+def _signatures_in_s(standing: Standing) -> int:
+    """Return how long to leave envelopes alone that lack signatures; an import wakes us."""
+    if standing.queued_now or standing.queued_later:
+        return _RETRY_S
+    soonest = _SIGNATURES_S if standing.ask_in_s is None else standing.ask_in_s
+    return max(1, min(_SIGNATURES_S, soonest))
 
 
 def _now_and_then(extend: Callable[[], None]) -> Callable[[], None]:
@@ -106,6 +122,7 @@ class _Driver:
     gateway: Gateway
     pool: ThreadPoolExecutor
     extend: Callable[[], None]
+    signers: Signers
     ledger: int = 0
     looked_at: float = 0
 
@@ -118,17 +135,21 @@ class _Driver:
 
         self.extend()
         gateway = cast("Gateway", _Round(self.gateway))
-        slots.fill(self.source)
+        queues.fill(self.source, self.signers.room(self.source))
         opened = slots.opened(self.source)
         fresh = [slot for slot in opened if not slot.is_ready]
-        self._each(lambda slot: signing.complete(gateway, slot), fresh)
+        self._each(lambda slot: signing.complete(gateway, slot, self.signers), fresh)
         if fresh:
             opened = slots.opened(self.source)
         taken = self._submit([slot for slot in opened if slot.is_ready and not slot.is_submitted])
         handed_in = [slot for slot in opened if slot.envelopes and slot.id not in taken]
         if handed_in and self._is_time_to_look(gateway):
-            return self._conclude(gateway, handed_in)
+            return self._conclude(gateway, [slot for slot in handed_in if self._is_live(slot)])
         return False
+
+    def _is_live(self, slot: Slot) -> bool:
+        """Whether to look it up: what lacks signatures may be handed in by others, so seldom."""
+        return slot.is_ready or self.signers.is_new(("looked up", slot.id))
 
     def _is_time_to_look(self, gateway: Gateway) -> bool:
         """Tell whether there is a ledger that was not there when we looked last."""
@@ -199,7 +220,8 @@ class _Driver:
         )
         rest = [slot for slot in chosen if slot.id not in found]
         self._each(
-            lambda slot: signing.renew(gateway, slot), [slot for slot in rest if slot.wants_a_look]
+            lambda slot: signing.renew(gateway, slot, self.signers),
+            [slot for slot in rest if slot.wants_a_look],
         )
         return len(paid) > len(failures)
 
@@ -240,7 +262,7 @@ def _told(answer: SubmitAnswer) -> str:
 def owe_drives() -> None:
     """Owe the work of each source account that something is queued or open for."""
     with transaction():
-        jobs.ensure((jobs.Address(DRIVE, source), lane_of(source)) for source in slots.busy())
+        jobs.ensure((jobs.Address(DRIVE, source), lane_of(source)) for source in queues.busy())
 
 
 jobs.declare(DRIVE, jobs.Work(drive, lambda _lane: _LEASE_S, lambda _lane: 1, parks=False))

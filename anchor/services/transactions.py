@@ -89,7 +89,8 @@ class Owner:
 class Happening:
     """Something that happened to a transaction.
 
-    `event` None only credits `received` stroops and leaves the status alone. `cause` is
+    `event` None only credits `received` stroops and leaves the status alone; the history
+    calls it `told_as`. `cause` is
     the id of what caused it: the same cause twice changes nothing. `columns` are written
     in the same commit.
     """
@@ -99,6 +100,7 @@ class Happening:
     cause: str
     received: int = 0
     columns: Mapping[str, Any] = field(default_factory=dict)
+    told_as: str = "credited"
 
 
 @atomic
@@ -121,7 +123,7 @@ def happened(*happenings: Happening) -> None:
 
 
 def _name(happening: Happening) -> str:
-    return happening.event or "credited"
+    return happening.event or happening.told_as
 
 
 class _Change:

@@ -1,13 +1,13 @@
 """Refunds, and the operator's desk: acts and pauses.
 
-Revision: 0005, after 0003.
+Revision: 0005, after 0004.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0005'
-down_revision = '0003'
+down_revision = '0004'
 branch_labels = None
 depends_on = None
 
@@ -19,7 +19,7 @@ EVENTS = (
     'payout_sent', 'payout_ready_for_pickup', 'payout_completed', 'payout_needs_info',
     'payout_refused', 'payout_returned', 'ledger_payment_submitted', 'ledger_payment_confirmed',
     'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded',
-    'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited',
+    'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited', 'balance_ended',
 )
 UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 MEMO_TYPES = "refund_memo_type IN ('id', 'hash', 'text', 'return')"
