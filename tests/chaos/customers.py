@@ -15,6 +15,8 @@ import requests
 from stellar_sdk import (
     Account,
     Asset,
+    ChangeTrust,
+    CreateAccount,
     IdMemo,
     Keypair,
     Network,
@@ -131,13 +133,9 @@ class Customers:
             self._free.put(keys)
 
     def _equip(self, some: list[Keypair], issuer: Keypair) -> None:
-        from stellar_sdk import ChangeTrust
-
-        for keys in some:
-            self.ledger.post(f"/friendbot?addr={keys.public_key}")
         operations: list[Operation] = []
         for keys in some:
-            self.ledger.found(keys.public_key)
+            operations.append(CreateAccount(keys.public_key, "50"))
             operations.append(ChangeTrust(self.asset, source=keys.public_key))
             operations.append(Payment(keys.public_key, self.asset, "100000"))
         self.ledger.settle(issuer, operations, "", *some)

@@ -41,9 +41,9 @@ class Faults:
             return
         self.counts[strike.kind] += 1
 
-    def release_brakes(self, scope: str, subject: str) -> None:
-        """Resume, until that is certain."""
-        while "error" in self.cast.inside.ask("resume", scope=scope, subject=subject):
+    def insist(self, act: str, scope: str, subject: str) -> None:
+        """Pause or resume, until that is certain."""
+        while "error" in self.cast.inside.ask(act, scope=scope, subject=subject):
             sleep(0.5)
 
     def all_is_well(self) -> None:
@@ -131,10 +131,9 @@ def _all_workers(faults: Faults, _lasts_s: float, _dice: random.Random) -> None:
 def _brake(faults: Faults, lasts_s: float, dice: random.Random) -> None:
     scope, subject = dice.choice((("all", ""), ("rail", "bank"), ("rail", "stellar")))
     with faults._alone("brake"):
-        if "error" in faults.cast.inside.ask("pause", scope=scope, subject=subject):
-            raise OSError("nobody could be asked")
+        faults.insist("pause", scope, subject)
         sleep(lasts_s / 2)
-        faults.release_brakes(scope, subject)
+        faults.insist("resume", scope, subject)
 
 
 # -- servers -------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ class Load:
         self._orders: queue.Queue[Order] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._door = threading.Lock()
+        self._few = threading.Semaphore(6)
         self._cli_refunds = 2
         self._wallet: Wallet | None = None
 
@@ -138,7 +139,7 @@ class Load:
 
         def ask() -> bool:
             answer = self._act(order, "hold", row_id=order.id)
-            over = self.cast.stage.status(order.id) in {"completed", "pending_external"}
+            over = self._status(order) in {"completed", "pending_external"}
             return "refused" not in answer or over
 
         self._insist(ask, order)
@@ -174,7 +175,7 @@ class Load:
 
         def waits() -> bool:
             known = self.ledger.get(f"/accounts/{keys.public_key}") is not None
-            return known and self.cast.stage.status(order.id) == "pending_trust"
+            return known and self._status(order) == "pending_trust"
 
         self._insist(waits, order)
         self.ledger.settle(keys, [ChangeTrust(self.customers.asset)])
@@ -215,7 +216,7 @@ class Load:
 
     def _refundable(self, order: Order) -> tuple[str, str] | None:
         """Return the arrival that is to go back, and its name in the house once it is judged."""
-        found = self.cast.stage.sql(
+        found = self._sql(
             "SELECT transaction_hash, 'payment ' || network_id || '/' || operation_id || '/'"
             " || index, verdict FROM payments WHERE transaction_hash = ANY(%s)"
             " AND direction = 'in' UNION ALL SELECT receipt_id, 'receipt bank/' || receipt_id,"
@@ -232,7 +233,7 @@ class Load:
         return next(((name, cause) for name, cause, verdict in found if verdict in wanted), None)
 
     def _is_refunded(self, arrival: str) -> bool:
-        found = self.cast.stage.sql(
+        found = self._sql(
             "SELECT 1 FROM outflows o LEFT JOIN payments p ON p.id = o.payment_id"
             " LEFT JOIN receipts r ON r.id = o.receipt_id WHERE o.kind = 'refund'"
             " AND o.state <> 'refused' AND %s IN (p.transaction_hash, r.receipt_id)",
@@ -241,12 +242,20 @@ class Load:
         return bool(found)
 
     def _is_refused(self, order: Order) -> bool:
-        found = self.cast.stage.sql(
+        found = self._sql(
             "SELECT 1 FROM outflows WHERE transaction_id = %s AND kind = 'payout'"
             " AND state = 'refused'",
             order.id,
         )
         return bool(found)
+
+    def _status(self, order: Order) -> str:
+        return str(self._sql("SELECT status FROM transactions WHERE id = %s", order.id)[0][0])
+
+    def _sql(self, query: str, *values: Any) -> list[Any]:
+        """Ask the database, few at a time: its connections are for the anchor."""
+        with self._few:
+            return self.cast.stage.sql(query, *values)
 
     # -- asking until there is an answer -----------------------------------------------------
 
@@ -281,4 +290,4 @@ class Load:
                 deadline = deadline or monotonic() + _PATIENCE_S
                 if monotonic() > deadline:
                     raise AssertionError(f"waited in vain; {order.notes}")
-            sleep(0.5)
+            sleep(1)

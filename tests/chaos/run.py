@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +27,8 @@ from tests.chaos.faults import KINDS, Faults
 from tests.chaos.load import Load
 from tests.chaos.plan import Plan, Strike, plan
 
-#: So many customers act at once.
-HANDS = 24
+#: So many customers act at once, on so many accounts.
+HANDS, ACCOUNTS = 48, 20
 #: After the last fault, so long at most until everything is quiet.
 QUIET_S = 420
 _HURRY_S = 4
@@ -102,7 +103,7 @@ class Journey:
         treasury = account_of_treasury(stage)
         issuing = Keypair.from_secret(issuer(stage))
         asset = Asset(asset_code(), issuing.public_key)
-        customers = Customers(ledger, asset, issuing, HANDS)
+        customers = Customers(ledger, asset, issuing, ACCOUNTS)
         line = ledger.get(f"/accounts/{treasury}")["balances"]
         held = sum(verdict.stroops(x["balance"]) for x in line if x.get("asset_code") == asset.code)
         load = Load(self.cast, customers, treasury, self._note)
@@ -170,6 +171,7 @@ class Journey:
             if monotonic() - told > 10:
                 told = monotonic()
                 self._say(f"waiting for quiet: {still or 'customers, or the stream'}")
+                self._note_what_waits()
             sleep(0.5)
         else:
             self.report.problems.append(f"not quiet after {QUIET_S} s: {still}")
@@ -180,12 +182,24 @@ class Journey:
         """Let time pass for what waits: nobody is held up by a back-off or a dead holder."""
         try:
             self.cast.stage.sql(
-                "UPDATE jobs SET due_at = least(due_at, now()), rung_at = NULL,"
-                " leased_until = least(leased_until, now() + interval '20 seconds')"
+                "UPDATE jobs SET due_at = least(due_at, now()), rung_at = NULL, leased_until ="
+                " CASE WHEN leased_until > now() + interval '8 seconds'"
+                " THEN now() + interval '8 seconds' ELSE leased_until END"
                 " WHERE parked_at IS NULL"
             )
         except psycopg.Error as error:
             self._note(f"hurrying: {error!r}")
+
+    def _note_what_waits(self) -> None:
+        for query in (
+            "SELECT kind, subject_id, attempts, due_at - now(), leased_until - now(), rung_at,"
+            " last_error FROM jobs ORDER BY 1, 2 LIMIT 20",
+            "SELECT key, state, calls, now() - called_at, note FROM outflows"
+            " WHERE state IN ('prepared', 'sent', 'unknown') ORDER BY id LIMIT 20",
+        ):
+            with suppress(psycopg.Error):
+                for row in self.cast.stage.sql(query):
+                    self._note("  " + " | ".join(str(each) for each in row))
 
     def _unquiet(self) -> dict[str, int]:
         found = {}
@@ -209,12 +223,14 @@ class Journey:
 
     def _ask_the_house(self) -> None:
         """Let the anchor compare its own books: it has to come to the same."""
-        for words, said in ((("reconcile",), "All agree"), (("books",), "")):
-            done = self.cast.stage.command(*words)
-            self._note(f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        asked = {"reconcile": "All agree", "books": ""}
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(self.cast.stage.command, asked))
+        for (word, said), done in zip(asked.items(), answers, strict=True):
+            self._note(f"{word}: {done.returncode}\n{done.stdout}{done.stderr}")
             if done.returncode != 0 or said not in done.stdout:
                 told = (done.stdout + done.stderr).strip()[-600:]
-                self.report.problems.append(f"`flask anchor {' '.join(words)}` says: {told}")
+                self.report.problems.append(f"`flask anchor {word}` says: {told}")
 
     def _count(self) -> None:
         sql = self.cast.stage.sql
