@@ -104,13 +104,16 @@ def _free_channels(source: str) -> Any:
     busy = select(Submission.id).where(
         Submission.channel_id == Channel.id, Submission.state.in_(SUBMISSION_OPEN)
     )
-    pooled = select(Channel.id).where(Channel.number.is_not(None), Channel.retired_at.is_(None))
+    usable = (
+        Channel.network_id == networks.current_id(),
+        Channel.retired_at.is_(None),
+        Channel.sequence.is_not(None),
+    )
+    pooled = select(Channel.id).where(*usable, Channel.number.is_not(None))
     return (
         select(Channel)
         .where(
-            Channel.network_id == networks.current_id(),
-            Channel.retired_at.is_(None),
-            Channel.sequence.is_not(None),
+            *usable,
             or_(Channel.number.is_not(None), (Channel.account_id == source) & ~pooled.exists()),
             ~busy.exists(),
         )
