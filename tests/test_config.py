@@ -162,4 +162,4 @@ def test_the_kind_of_broker_is_read_from_a_file_too(
     file.write_text("amqp://user:secret@rabbit/\n")
     monkeypatch.delenv("ANCHOR_BROKER_URL", raising=False)
     monkeypatch.setenv("ANCHOR_BROKER_URL_FILE", str(file))
-    assert config.broker_scheme() == "amqp"
+    assert config.broker_kind() == "amqp"

@@ -101,7 +101,7 @@ class _BootApplication(Middleware):
 
 def _make() -> Broker:
     made: Broker
-    if config.broker_scheme() == "amqp":
+    if config.broker_kind() == "amqp":
         from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
         made = RabbitmqBroker(url=config.environment()["ANCHOR_BROKER_URL"])
