@@ -77,10 +77,13 @@ class Settings:
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
+    deadline_grace_hours: int = 1
+    incomplete_hours: int = 24
     grace_days: int = 14
     base_fee_max: int = 10_000
     time_bound_s: int = 60
     batch_max: int = 100
+    trust_requests_per_minute: int = 30
     development: bool = False
     testing: bool = False
 
@@ -233,10 +236,13 @@ class _Builder:
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
             transfer_days=data["anchor"]["transfer_days"],
+            deadline_grace_hours=data["anchor"]["deadline_grace_hours"],
+            incomplete_hours=data["anchor"]["incomplete_hours"],
             grace_days=data["anchor"]["grace_days"],
             base_fee_max=data["network"]["base_fee_max"],
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
+            trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
             development=self.development,
         )
 

@@ -66,6 +66,12 @@ class _Anchor(_Strict):
     transfer_days = fields.Integer(
         strict=True, load_default=7, validate=validate.Range(min=1, max=365)
     )
+    deadline_grace_hours = fields.Integer(
+        strict=True, load_default=1, validate=validate.Range(min=0, max=720)
+    )
+    incomplete_hours = fields.Integer(
+        strict=True, load_default=24, validate=validate.Range(min=1, max=8760)
+    )
     grace_days = fields.Integer(
         strict=True, load_default=14, validate=validate.Range(min=0, max=365)
     )
@@ -83,6 +89,9 @@ class _Network(_Strict):
     )
     batch_max = fields.Integer(
         strict=True, load_default=100, validate=validate.Range(min=1, max=100)
+    )
+    trust_requests_per_minute = fields.Integer(
+        strict=True, load_default=30, validate=validate.Range(min=1, max=60_000)
     )
 
 

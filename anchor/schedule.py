@@ -10,6 +10,7 @@ SERVICES: Final = {
     "poll_pending_deposits": "* * * * *",
     "check_trustlines": "* * * * *",
     "work": "* * * * *",
+    "reconcile": "17 3 * * *",
 }
 OFF: Final = "off"
 

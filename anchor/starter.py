@@ -19,6 +19,7 @@ home_domains = ["anchor.example"]          # where stellar.toml is served, the f
 # web_auth_domain = "anchor.example"       # both default to the public URL's host, with its port
 seps = [1, 10, 24]                         # the doors that are open
 transfer_days = 7                          # how long a customer may take to pay
+deadline_grace_hours = 1                   # how long after that it expires
 grace_days = 14                            # how long money is looked for after that
 
 [network]

@@ -7,6 +7,7 @@ where that is wrong; it never fails on a time.
 """
 
 import argparse
+import logging
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from anchor.services import channel_pool, networks, passes, sweeps
 from anchor.services.deposit_payments import DRIVE
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER
 
-DECIDERS = 4
+DECIDERS = 2
 assert passes.SERVICES  # importing them declares the kinds of job
 STROOPS = 10_000_000
 
@@ -46,6 +47,7 @@ def arguments() -> argparse.Namespace:
     add("--batch", metavar="N", type=int, nargs="+", default=[1, 100], help="payments together")
     add("--ledgers", metavar="N", type=int, default=15, help="so many at most, unbatched")
     add("--accounts", metavar="N", type=int, default=20, help="that are paid (%(default)s)")
+    add("--bad", metavar="N", type=int, default=10, help="that can never succeed (%(default)s)")
     return parser.parse_args()
 
 
@@ -108,7 +110,9 @@ def anchor(url: str, database_url: str) -> tuple[Flask, Keypair]:
 
 
 def queue(app: Flask, accounts: Sequence[str], count: int) -> None:
-    """Write deposits whose money is in, with the job that each calls for."""
+    """Write deposits whose money is in, with the job that each calls for, and nothing else."""
+    with transaction():
+        db.session.execute(text("TRUNCATE transactions, jobs, cases CASCADE"))
     policy = app.extensions["anchor"].settings.assets[ground.CODE]
     with transaction():
         db.session.execute(
@@ -141,13 +145,51 @@ def queue(app: Flask, accounts: Sequence[str], count: int) -> None:
         )
 
 
+def spoil(count: int) -> None:
+    """Let some of the deposits, each in another place of the queue, never be possible.
+
+    Half of them have an address that nobody can read; the key of each other's payment is
+    taken, so that no commit in which it is can succeed.
+    """
+    chosen = (
+        "SELECT id, row_number() OVER (ORDER BY id) n FROM transactions"
+        " WHERE id IN (SELECT id FROM transactions ORDER BY id LIMIT :count)"
+    )
+    with transaction():
+        db.session.execute(
+            text(
+                "INSERT INTO outflows (transaction_id, kind, attempt, key, state, asset, amount,"
+                " amount_fee, calls) SELECT (SELECT max(id) FROM transactions), 'payout',"
+                f" 100 + n, id || '-1', 'refused', 'x', 1, 0, 0 FROM ({chosen}) c WHERE n % 2 = 0"
+            ),
+            {"count": count},
+        )
+        db.session.execute(
+            text(
+                "UPDATE transactions t SET destination = 'M' || t.id"
+                f" FROM ({chosen}) c WHERE c.id = t.id AND n % 2 = 1"
+            ),
+            {"count": count},
+        )
+
+
+def parked() -> int:
+    """Return how many deposits wait for a person, each with its case."""
+    with transaction():
+        query = text(
+            "SELECT count(*) FROM jobs j JOIN cases c ON c.cause LIKE '%/' || j.subject_id || '/%'"
+            " WHERE j.parked_at IS NOT NULL"
+        )
+        return int(db.session.execute(query).scalar_one())
+
+
 def run(app: Flask, count: int) -> float:
     """Work until all is paid; return how many seconds that took."""
     done = threading.Event()
 
     def work(kind: str) -> None:
         with app.app_context():
-            while not done.wait(0.02):
+            while not done.wait(0.1):
                 sweeps.work_off([kind])
 
     threads = [threading.Thread(target=work, args=(PAY_ON_LEDGER,)) for _ in range(DECIDERS)]
@@ -189,28 +231,37 @@ def measure(app: Flask, url: str, accounts: Sequence[str], options: argparse.Nam
     """Print a line for each size of pool and batch; tell whether all was right."""
     source = app.extensions["anchor"].settings.distribution_accounts[0]
     total, is_right = 0, True
-    print(f"{'channels':>8}  {'batch':>5}  {'deposits':>8}  {'seconds':>7}  {'deposits/s':>10}")
+    names = ("channels", "batch", "deposits", "bad", "seconds", "deposits/s")
+    print("{:>8}  {:>5}  {:>8}  {:>4}  {:>7}  {:>10}".format(*names))
     for channels in sorted(options.channels):
         channel_pool.grow(gateway(), source, channels, 5 * STROOPS)
         for batch in options.batch:
             configure(app, batch)
             count = min(options.deposits, channels * batch * options.ledgers)
-            with transaction():
-                db.session.execute(text("TRUNCATE transactions CASCADE"))
-                db.session.execute(text("TRUNCATE jobs"))
-            queue(app, accounts, count)
-            took = run(app, count)
-            total += count
-            print(f"{channels:8}  {batch:5}  {count:8}  {took:7.1f}  {count / took:10.1f}")
-            if held(url, accounts) != total:
-                print(f"the accounts hold {held(url, accounts)}, and {total} were paid")
-                is_right = False
+            for bad in (0, options.bad) if batch == max(options.batch) else (0,):
+                queue(app, accounts, count + bad)
+                spoil(bad)
+                took = run(app, count)
+                total += count
+                line = f"{channels:8}  {batch:5}  {count:8}  {bad:4}  {took:7.1f}"
+                print(f"{line}  {count / took:10.1f}", flush=True)
+                is_right = is_right and is_as_it_should_be(url, accounts, total, bad)
     return is_right
+
+
+def is_as_it_should_be(url: str, accounts: Sequence[str], total: int, bad: int) -> bool:
+    """Tell whether each good deposit was paid once, and each bad one waits for a person."""
+    if held(url, accounts) != total:
+        print(f"the accounts hold {held(url, accounts)}, and {total} were paid")
+    if parked() != bad:
+        print(f"{parked()} deposits wait for a person, and {bad} cannot be paid")
+    return held(url, accounts) == total and parked() == bad
 
 
 def main() -> int:
     """Measure, print, and say by the exit status whether each deposit was paid once."""
     options = arguments()
+    logging.disable(logging.ERROR)  # each bad deposit would be told at length
     with ExitStack() as stack:
         place, url = stack.enter_context(ground.folder()), stack.enter_context(network())
         servers = stack.enter_context(ground.servers(place / "servers", durable=True))

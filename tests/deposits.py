@@ -14,6 +14,7 @@ from anchor.money import parse_amount
 from anchor.policies import AssetPolicy, DeliveryPolicy
 from anchor.services import channels, passes, sweeps  # noqa: F401 - the kinds of job are declared
 from anchor.services.deposit_payments import DRIVE, PAY_ON_LEDGER
+from anchor.services.signers import Signers
 from anchor.services.submissions import _Driver
 from anchor.services.transactions import CHECK_TRUST, Happening, happened
 from tests.waiting import until
@@ -118,6 +119,6 @@ def stretch(bench: Bench) -> None:
     source = bench.world.distribution
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(2) as pool:
-        driver = _Driver(source, gateway(), pool, lambda: None)
+        driver = _Driver(source, gateway(), pool, lambda: None, Signers(gateway()))
         for _ in range(3):
             driver.round()

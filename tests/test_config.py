@@ -63,6 +63,11 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     assert "ANCHOR_X in the environment is not a setting" in said
 
 
+def test_a_budget_of_no_requests_is_refused(tmp_path: Path) -> None:
+    said = problems(tmp_path, GOOD.replace("[network]", "[network]\ntrust_requests_per_minute = 0"))
+    assert "network.trust_requests_per_minute must be greater than or equal to 1" in said
+
+
 def test_missing_secrets_are_told_at_once(tmp_path: Path) -> None:
     values = environ(tmp_path)
     for name in ("ANCHOR_JWT_SECRET", "ANCHOR_SIGNING_SECRET", "ANCHOR_DATABASE_URL"):

@@ -22,7 +22,7 @@ from anchor.lifecycle import Event
 from anchor.models import Transaction
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
-from anchor.services import desk, jobs, passes, refunds, sweeps
+from anchor.services import audits, desk, jobs, passes, refunds, sweeps
 from anchor.services.desk import By
 from anchor.services.receipts import observe
 from anchor.services.transactions import Happening, happened
@@ -447,6 +447,52 @@ def test_money_is_not_credited_where_it_does_not_belong(world: World) -> None:
     refunds.begin(order(case.cause, "5"))
     with pytest.raises(Rejected, match="were sent back"):
         desk.credit(case.id, world.withdrawal("25"), ME)
+
+
+def test_promise_05_money_that_is_credited_at_this_moment_is_not_sent_back_too(
+    world: World,
+) -> None:
+    row_id = world.withdrawal("25")
+    world.pay("25")
+    world.read()
+    [case] = desk.listing()
+    acts: list[Any] = [
+        lambda: desk.credit(case.id, row_id, ME),
+        lambda: refunds.begin(order(case.cause)),
+    ]
+    in_parallel(world, *acts)
+    until(lambda: work(world) or not open_refunds(), 30, "for the end")
+    again()
+    world.work()
+    row = world.row(row_id)
+    assert audits.look() == []
+    assert (row.status == "completed") != (row.amount_received == 0)
+
+
+def test_what_the_bank_took_back_is_neither_released_nor_topped_up(world: World) -> None:
+    row_id = stuck_deposit(world)
+    observe("bank", [replace(booked(), is_reversed=True)])
+    assert world.status(row_id) == "on_hold"
+    with pytest.raises(Rejected, match="took 100 of"):
+        desk.release(row_id, ME)
+    observe("bank", [booked("B2")])
+    case = desk.listing()[-1]
+    assert case.reason == "receipt_second"
+    with pytest.raises(Rejected, match="took 100 of"):
+        desk.credit(case.id, row_id, ME)
+    desk.fail(row_id, ME)
+    assert (world.status(row_id), world.row(row_id).message) == ("error", ME.note)
+
+
+def test_nothing_fails_while_its_customer_s_money_is_with_us(world: World) -> None:
+    row_id = on_hold(world)
+    with pytest.raises(Rejected, match="100 of it are with us"):
+        desk.fail(row_id, ME)
+    unpaid = world.withdrawal()
+    desk.fail(unpaid, By("ann"))
+    assert world.status(unpaid) == "error"
+    with pytest.raises(Rejected, match="and over"):
+        desk.fail(unpaid, ME)
 
 
 # -- helpers -----------------------------------------------------------------------------------

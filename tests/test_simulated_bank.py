@@ -5,6 +5,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import requests
 from werkzeug.serving import make_server
 
 from anchor.integrations.bank import SimulatedBankRail
+from anchor.sandbox.bank import Bank
 from anchor.services import jobs
 from anchor.services.transactions import PAY_OUT
 from tests.puppets import due_now
@@ -139,9 +141,7 @@ def test_promise_06_the_bank_s_webhook_overtakes_its_own_answer(world: World, ad
     assert [outflow.state for outflow in world.outflows(row_id)] == ["done"]
 
 
-def test_what_the_bank_kept_outlives_its_restart(tmp_path: Any) -> None:
-    from anchor.sandbox.bank import Bank
-
+def test_what_the_bank_kept_outlives_its_restart(tmp_path: Path) -> None:
     file = tmp_path / "bank.jsonl"
     first = Bank(file)
     one = first.bookings.book(100, "R1", "DE55", "USD", "")
@@ -153,3 +153,18 @@ def test_what_the_bank_kept_outlives_its_restart(tmp_path: Any) -> None:
     assert [each["id"] for each in again.bookings.since(0, 10)[0]] == ["B000002", "B000001"]
     assert again.bookings.since(2, 10)[0][0]["status"] == "reversed"
     assert (again.hook.url, again.hook.secret) == ("http://localhost:1", "secret")
+
+
+def test_books_whose_last_line_a_kill_has_torn_are_taken_up_without_it(tmp_path: Path) -> None:
+    file = tmp_path / "bank.jsonl"
+    first = Bank(file)
+    first.order("K-1", "DE89370400440532010002", 100)
+    kept = file.read_bytes()
+    first.order("K-2", "DE89370400440532013000", 100)
+    file.write_bytes(file.read_bytes()[:-9])
+    again = Bank(file)
+    assert list(again.transfers) == ["K-1"]
+    assert file.read_bytes() == kept
+    transfer = again.find("K-1")
+    assert transfer is not None
+    assert transfer.status == "settled"

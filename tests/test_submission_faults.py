@@ -9,12 +9,14 @@ import requests
 from stellar_sdk import Keypair, MuxedAccount
 
 from anchor.cli import group
+from anchor.config import TESTNET_PASSPHRASE
 from anchor.extensions import gateway
-from anchor.services import channels, settling, signing, slots, sweeps
+from anchor.sandbox.ground import establish
+from anchor.services import channels, queues, settling, signing, slots, sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench, stretch
 from tests.waiting import until
-from tests.world import World
+from tests.world import World, _keys
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def open_slot(bench: Bench) -> int:
     """Do what the driver does until an envelope is stored, and no more."""
     source = bench.world.distribution
     channels.prepare(gateway(), source)
-    assert slots.fill(source) == 1
+    assert queues.fill(source) == 1
     [slot] = slots.opened(source)
     signing.complete(gateway(), slot)
     return slot.sequence
@@ -242,11 +244,30 @@ def test_promise_06_a_driver_that_was_overtaken_gives_nothing_up(bench: Bench) -
     settling.unusable(
         stale.id, "stale", newest_envelope_id=stale.newest.id, channel_sequence=stale.sequence - 1
     )
-    settling.declined(stale.id, "stale")
+    settling.declined(stale.id, "stale", newest_envelope_id=stale.newest.id)
     settling.unbuildable(stale.id, "stale")
     assert [slot.id for slot in slots.opened(bench.world.distribution)] == [stale.id]
     bench.wait(row_id, hurry=True)
     paid_once(bench, row_id, account)
+
+
+def test_promise_02_another_network_under_the_same_name_is_handed_nothing(bench: Bench) -> None:
+    account = bench.account()
+    row_id = bench.deposit(account.public_key)
+    sweeps.work_off([PAY_ON_LEDGER])
+    open_slot(bench)
+    knob(bench, "reset")
+    bench.world.sandbox_get("/friendbot", addr=account.public_key)
+    establish(bench.world.sandbox.url, TESTNET_PASSPHRASE, _keys[bench.world.distribution])
+    bench.trust(account)
+    knob(bench, "clock", seconds=120)
+    bench.world.sandbox.network.close_ledger()
+    for _ in range(2):
+        bench.sql("UPDATE jobs SET due_at = now()")
+        bench.work()
+    assert bench.world.status(row_id) == "pending_stellar"
+    assert bench.held(account.public_key) == "0.0000000"
+    assert bench.world.cases() == ["job_failing"]
 
 
 def test_promise_14_what_a_person_stopped_is_not_carried(bench: Bench) -> None:

@@ -9,18 +9,23 @@ from anchor.actors.jobs import (
     check_trustline,
     drive_submissions,
     execute_outgoing_transaction,
+    expire_transactions,
     judge_payments,
     judge_rail_event,
     judge_receipts,
     pay_on_ledger,
     poll_outgoing_transactions_of,
     poll_pending_deposits_of,
+    reconcile_all,
+    refund_by_policy,
+    refund_by_rail,
 )
 from anchor.actors.periodic import (
     check_trustlines,
     execute_outgoing_transactions,
     poll_outgoing_transactions,
     poll_pending_deposits,
+    reconcile,
     work,
 )
 from anchor.actors.setup import broker
@@ -36,6 +41,7 @@ __all__ = [
     "drive_submissions",
     "execute_outgoing_transaction",
     "execute_outgoing_transactions",
+    "expire_transactions",
     "judge_payments",
     "judge_rail_event",
     "judge_receipts",
@@ -44,6 +50,10 @@ __all__ = [
     "poll_outgoing_transactions_of",
     "poll_pending_deposits",
     "poll_pending_deposits_of",
+    "reconcile",
+    "reconcile_all",
+    "refund_by_policy",
+    "refund_by_rail",
     "ring",
     "work",
 ]

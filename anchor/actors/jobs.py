@@ -3,12 +3,15 @@
 from anchor.actors.setup import AppActor, actor
 from anchor.services import (
     deposit_payments,
+    expiry,
     jobs,
     payments,
     payouts,
     pending_deposits,
+    policy_refunds,
     rail_events,
     receipts,
+    reconciliation,
 )
 from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
 
@@ -67,6 +70,30 @@ def judge_rail_event(event_id: str) -> None:
     jobs.run(jobs.Address(rail_events.JUDGE, event_id))
 
 
+@actor()
+def refund_by_rail(outflow_id: str) -> None:
+    """Bring one refund by rail a step further."""
+    jobs.run(jobs.Address(payouts.REFUND, outflow_id))
+
+
+@actor()
+def refund_by_policy(case_id: str) -> None:
+    """Send the money of one case back, where the policy of its asset says so."""
+    jobs.run(jobs.Address(policy_refunds.POLICY_REFUND, case_id))
+
+
+@actor()
+def expire_transactions(subject: str) -> None:
+    """Let those expire that nobody paid in time."""
+    jobs.run(jobs.Address(expiry.EXPIRE, subject))
+
+
+@actor()
+def reconcile_all(subject: str) -> None:
+    """Compare the ledger, the payments and the transactions."""
+    jobs.run(jobs.Address(reconciliation.RECONCILE, subject))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
@@ -78,4 +105,8 @@ ACTORS: dict[str, AppActor] = {
     pending_deposits.POLL: poll_pending_deposits_of,
     receipts.REPAIR: judge_receipts,
     rail_events.JUDGE: judge_rail_event,
+    payouts.REFUND: refund_by_rail,
+    policy_refunds.POLICY_REFUND: refund_by_policy,
+    expiry.EXPIRE: expire_transactions,
+    reconciliation.RECONCILE: reconcile_all,
 }

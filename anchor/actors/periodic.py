@@ -70,6 +70,12 @@ def check_trustlines() -> None:
     _pass("check_trustlines")
 
 
+@actor(queue_name=_QUEUE, periodic=Scheduled("reconcile"))
+def reconcile() -> None:
+    """Ring for the daily comparison of the ledger, the payments and the transactions."""
+    _pass("reconcile")
+
+
 @actor(queue_name=_QUEUE, periodic=Scheduled("work"))
 def work() -> None:
     """Ring for whatever else is due."""

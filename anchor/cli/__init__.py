@@ -1,6 +1,15 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
-from anchor.cli import desk, looking, operating, running, services, setting_up
+from anchor.cli import desk, looking, operating, running, services, setting_up, signatures
 from anchor.cli.group import group
 
-__all__ = ["desk", "group", "looking", "operating", "running", "services", "setting_up"]
+__all__ = [
+    "desk",
+    "group",
+    "looking",
+    "operating",
+    "running",
+    "services",
+    "setting_up",
+    "signatures",
+]

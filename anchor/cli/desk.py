@@ -1,8 +1,6 @@
 """The operator's desk on the command line: cases, refunds, holds, credits by hand."""
 
 import json
-import os
-import pwd
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -11,26 +9,12 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group
+from anchor.cli.group import group, signed
 from anchor.errors import Rejected
 from anchor.extensions import settings
 from anchor.money import format_amount, parse_amount
 from anchor.services import brakes, desk, refunds
 from anchor.services.desk import By, Desk
-
-
-def _somebody() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
-
-
-def _signed(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add who acts and why."""
-    note = click.option("--note", help="Why; kept with the act.")
-    by = click.option("--by", default=_somebody, help="Who acts; by default the user of the host.")
-    return by(note(command))
 
 
 @group.command("cases")
@@ -114,7 +98,7 @@ def _json(found: list[Desk]) -> str:
 @group.command("refund")
 @click.argument("what")
 @click.option("--amount", help="How much of what came, fee included; all that is left by default.")
-@_signed
+@signed
 @with_appcontext
 def refund(what: str, amount: str | None, by: str, note: str | None) -> None:
     """Send money back to who paid it.
@@ -146,7 +130,7 @@ def _cause_of(case: Desk) -> str:
 @group.command("credit")
 @click.argument("case", type=int)
 @click.argument("transaction")
-@_signed
+@signed
 @with_appcontext
 def credit(case: int, transaction: str, by: str, note: str | None) -> None:
     """Credit the money of a CASE to a TRANSACTION, which then goes on."""
@@ -156,7 +140,7 @@ def credit(case: int, transaction: str, by: str, note: str | None) -> None:
 
 @group.command("hold")
 @click.argument("transaction")
-@_signed
+@signed
 @with_appcontext
 def hold(transaction: str, by: str, note: str | None) -> None:
     """Let nothing go out for a TRANSACTION until it is released."""
@@ -166,7 +150,7 @@ def hold(transaction: str, by: str, note: str | None) -> None:
 
 @group.command("release")
 @click.argument("transaction")
-@_signed
+@signed
 @with_appcontext
 def release(transaction: str, by: str, note: str | None) -> None:
     """Let a TRANSACTION that rests go on: what is left of it is paid out."""
@@ -174,9 +158,19 @@ def release(transaction: str, by: str, note: str | None) -> None:
     click.echo(f"{transaction} goes on.")
 
 
+@group.command("fail")
+@click.argument("transaction")
+@signed
+@with_appcontext
+def fail(transaction: str, by: str, note: str | None) -> None:
+    """End a TRANSACTION that will not be paid; the note is shown to its customer."""
+    desk.fail(transaction, By(by, note))
+    click.echo(f"{transaction} has failed.")
+
+
 @group.command("pay-again")
 @click.argument("transaction")
-@_signed
+@signed
 @with_appcontext
 def pay_again(transaction: str, by: str, note: str | None) -> None:
     """Pay again what came back after a TRANSACTION had ended."""
@@ -185,7 +179,7 @@ def pay_again(transaction: str, by: str, note: str | None) -> None:
 
 @group.command("close")
 @click.argument("case", type=int)
-@_signed
+@signed
 @with_appcontext
 def close(case: int, by: str, note: str | None) -> None:
     """Close a CASE that was answered otherwise; --note says how."""
@@ -212,7 +206,7 @@ def _scope(asset: str | None, rail: str | None, kind: str | None) -> tuple[str, 
 
 @group.command("pause")
 @_scoped
-@_signed
+@signed
 @with_appcontext
 def pause(asset: str | None, rail: str | None, kind: str | None, by: str, note: str | None) -> None:
     """Let no money leave, at once; what is on its way is not called back."""
@@ -223,7 +217,7 @@ def pause(asset: str | None, rail: str | None, kind: str | None, by: str, note: 
 
 @group.command("resume")
 @_scoped
-@_signed
+@signed
 @with_appcontext
 def resume(
     asset: str | None, rail: str | None, kind: str | None, by: str, note: str | None

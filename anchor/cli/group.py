@@ -1,8 +1,11 @@
 """The group of commands: found from any folder, ended by signals, failing with a sentence."""
 
+import os
+import pwd
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -35,3 +38,17 @@ def until_signalled(stop: threading.Event) -> None:
     """Set `stop` when the process is asked to end."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+
+def _somebody() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def signed(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add who acts and why."""
+    note = click.option("--note", help="Why; kept with the act.")
+    by = click.option("--by", default=_somebody, help="Who acts; by default the user of the host.")
+    return by(note(command))

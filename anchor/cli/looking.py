@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,9 @@ from flask.cli import with_appcontext
 
 from anchor.cli.group import EXIT_FAILED, group
 from anchor.errors import AnchorError
-from anchor.extensions import gateway
+from anchor.extensions import gateway, settings
 from anchor.money import signed, signed_7
-from anchor.services import books, standing
+from anchor.services import books, reconciliation, standing
 
 
 @group.command("status")
@@ -91,3 +92,47 @@ def _book(asset: str, accounts: Mapping[str, int]) -> str:
     width = max(len(amount) for _, amount in rows)
     lines = [f"  {name:{name_width}}  {amount:>{width}}" for name, amount in rows]
     return "\n".join([asset, *lines[:-1], "  " + "-" * (name_width + 2 + width), lines[-1]])
+
+
+@group.command("reconcile")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 24 * 366),
+    default=reconciliation.WINDOW_HOURS,
+    show_default=True,
+    help="So much of each account is read again.",
+)
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day of the banks' statements, in UTC; yesterday by default.",
+)
+@click.option("--begin-anew", nargs=2, metavar="ACCOUNT ASSET", help="Take what it holds as right.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@with_appcontext
+def reconcile(
+    *, hours: int, day: datetime | None, begin_anew: tuple[str, str] | None, as_json: bool
+) -> None:
+    """Compare the ledger, the payments and the transactions; status 1 where they differ.
+
+    Payments that the stream missed are kept on the way, through the same door as ever.
+    """
+    if begin_anew is not None:
+        account, code = begin_anew
+        policy = settings().asset(code)
+        reconciliation.begin_anew(account, policy.id if policy else code)
+    report = reconciliation.run(hours, day.date() if day else None)
+    if as_json:
+        click.echo(json.dumps(asdict(report)))
+    else:
+        click.echo(
+            f"{report.accounts} account(s), {report.payments_read} payment(s) read again, "
+            f"{report.payments_missing} of them, and {report.receipts_missing} booking(s) of the "
+            "banks, were missing and are kept now."
+        )
+        for each in report.first_compared:
+            click.echo(f"{each}: compared from now on")
+        for difference in report.differences:
+            click.echo(f"{difference.kind}: {difference.about} {difference.sentence}")
+        click.echo("" if report.differences else "All agree.", nl=not report.differences)
+    sys.exit(EXIT_FAILED if report.differences else 0)

@@ -3,10 +3,10 @@
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group
-from anchor.errors import NotFound
+from anchor.cli.group import group, signed
+from anchor.errors import NotFound, Rejected
 from anchor.extensions import gateway, settings
-from anchor.services import jobs, networks
+from anchor.services import jobs, networks, restore
 
 
 @group.command("channels")
@@ -72,3 +72,26 @@ def adopt_network() -> None:
     """Begin anew on a network that was reset."""
     networks.adopt(gateway(), settings().network_passphrase)
     click.echo("The network is adopted; its accounts are watched from now on.")
+
+
+@group.command("resume-after-restore")
+@click.option("--accept", is_flag=True, help="Let money leave although something is unexplained.")
+@signed
+@with_appcontext
+def resume_after_restore(*, accept: bool, by: str, note: str | None) -> None:
+    """After a backup was restored: find again what left since, and only then let money leave.
+
+    Pauses all outflow first. Ends with status 1, and stays paused, while anything that left
+    has no explanation.
+    """
+    found = restore.look(by, note)
+    for key in found.payouts:
+        click.echo(f"{key} was paid by its rail and is known again.")
+    for key in found.deposits:
+        click.echo(f"{key} was paid on the ledger and is known again.")
+    for sentence in found.unexplained:
+        click.echo(sentence)
+    if found.unexplained and not accept:
+        raise Rejected("All outflow stays paused: see to these first, or say --accept.")
+    restore.resume(by)
+    click.echo("Money leaves again.")

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from time import monotonic
 from typing import Any, ClassVar
@@ -30,6 +30,8 @@ from anchor.integrations.protocols import (
     Rejected,
     Returned,
     Sent,
+    Statement,
+    Transfer,
     Unavailable,
     Unknown,
     Waiting,
@@ -72,6 +74,7 @@ class SimulatedBankRail(RailsIntegration):
             not_found_final_after=timedelta(seconds=2 * timeout_s),
             lists_receipts=True,
             can_refund=True,
+            gives_statements=True,
             timeout_s=timeout_s,
             max_in_flight=int(self.options.get("max_in_flight", 4)),
         )
@@ -145,6 +148,12 @@ class SimulatedBankRail(RailsIntegration):
         page = self._ask("/deposits", {"since": cursor or "0"}).json()
         receipts = [_receipt(booking) for booking in page["bookings"]]
         return ReceiptPage(receipts, str(page["cursor"]), page["up_to_date"])
+
+    def statement(self, day: date) -> Statement:
+        """Read the bank's books of a day."""
+        body = self._ask("/statement", {"day": day.isoformat()}).json()
+        transfers = [Transfer(each["key"], Decimal(each["amount"])) for each in body["transfers"]]
+        return Statement([_receipt(each) for each in body["bookings"]], transfers)
 
     def deposit_instructions(self, deposit: PendingDeposit) -> Mapping[str, Instruction]:
         """Say which account to pay to, and what to write."""

@@ -132,8 +132,9 @@ class CustodyTraits:
     `idempotent_for`: how long the same key moves money once at most. `can_look_up`: `find`
     answers by key. `not_found_final_after`: how long after an order began "not found" is
     final. Without any of these an order whose outcome is unknown waits for a person. For
-    a signer none of them matters: one envelope can be signed twice. `forms` are what a
-    custodian can do. `timeout_s` is the longest a call may take by the plug-in's own
+    a signer none of these matters: one envelope can be signed twice. `forms` are what a
+    custodian can do. `signs_within` is how long a signer may say `Later`: envelopes are
+    valid for that long. `timeout_s` is the longest a call may take by the plug-in's own
     time-outs; `max_in_flight` how many calls run at once.
     """
 
@@ -141,6 +142,7 @@ class CustodyTraits:
     can_look_up: bool = False
     not_found_final_after: timedelta | None = None
     forms: frozenset[str] = frozenset({"payment"})
+    signs_within: timedelta | None = None
     timeout_s: int = 30
     max_in_flight: int = 4
 

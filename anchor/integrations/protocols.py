@@ -36,6 +36,8 @@ __all__ = [
     "Rejected",
     "Returned",
     "Sent",
+    "Statement",
+    "Transfer",
     "Unavailable",
     "Unknown",
     "Waiting",
@@ -220,6 +222,22 @@ class ReceiptPage:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """A transfer that left, as the bank's books have it: by the key that it was ordered under."""
+
+    key: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Statement:
+    """All that the bank booked on one day (UTC): what came, and what left and stayed away."""
+
+    receipts: Sequence[Receipt]
+    transfers: Sequence[Transfer]
+
+
+@dataclass(frozen=True)
 class Instruction:
     """One thing that a payer has to know, and what it is in a few words."""
 
@@ -235,9 +253,9 @@ class RailTraits:
     `find_outgoing_transaction` answers by key. `not_found_final_after`: how long after an
     attempt began "not found" is final. Without any of these an attempt that began and
     whose outcome is unknown waits for a person, refunds like payouts. `can_refund`:
-    `refund` sends money back. `lists_receipts`: `receipts_since` answers.
-    `timeout_s` is the longest a call may take by the rail's own time-outs; `max_in_flight`
-    how many calls run at once.
+    `refund` sends money back. `gives_statements`: `statement` answers. `lists_receipts`:
+    `receipts_since` answers. `timeout_s` is the longest a call may take by the rail's own
+    time-outs; `max_in_flight` how many calls run at once.
     """
 
     idempotent_for: timedelta | None = None
@@ -245,6 +263,7 @@ class RailTraits:
     not_found_final_after: timedelta | None = None
     lists_receipts: bool = False
     can_refund: bool = False
+    gives_statements: bool = False
     timeout_s: int = 30
     max_in_flight: int = 4
 
@@ -322,6 +341,10 @@ class RailsIntegration(ABC):
         for.
         """
         raise NotImplementedError(f"the rail {self.name} does not list receipts")
+
+    def statement(self, day: date) -> Statement:
+        """Return what the bank booked on a day in UTC that is over, for the daily comparison."""
+        raise NotImplementedError(f"the rail {self.name} gives no statements")
 
     def deposit_instructions(self, deposit: PendingDeposit) -> Mapping[str, Instruction]:
         """Say how to pay a deposit in, by SEP-9 names (``organization.bank_account_number``).

@@ -353,6 +353,16 @@ class Gateway(Protocol):
         when that ledger closed, which any node tells alike.
         """
 
+    def holders(self, asset: str) -> int:
+        """Tell how many accounts have a trust line of an asset, authorized or not."""
+
+    def accounts_with(self, asset: str, after: str = "", limit: int = 200) -> list[LedgerAccount]:
+        """Return the accounts with a trust line of an asset, in the order of their ids.
+
+        They begin behind the id `after`, and are fewer than `limit` only at the end. There
+        is no one ledger that they all are of.
+        """
+
     def claimable_balance(self, balance_id: str) -> ClaimableBalance | None:
         """Return a claimable balance, or None where it has ended or never was."""
 

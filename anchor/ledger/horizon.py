@@ -123,6 +123,26 @@ class HorizonGateway:
         mark = self.ledger(account.ledger)
         return replace(account, ledger_closed_at=mark.closed_at if mark else None)
 
+    def holders(self, asset: str) -> int:
+        """See `Gateway.holders`."""
+        code, _, issuer = asset.partition(":")
+        records = self._records("/assets", {"asset_code": code, "asset_issuer": issuer}, absent=())
+        with strictly("/assets"):
+            return sum(int(count) for each in records for count in each["accounts"].values())
+
+    def accounts_with(self, asset: str, after: str = "", limit: int = 200) -> list[LedgerAccount]:
+        """See `Gateway.accounts_with`."""
+        query = {"asset": asset, "order": "asc", "limit": str(limit)}
+        records = self._records(
+            "/accounts", query | ({"cursor": after} if after else {}), absent=()
+        )
+        with strictly("/accounts"):
+            found = [read_account(record, None) for record in records]
+            ids = [account.account_id for account in found]
+            if ids != sorted(ids) or (ids and ids[0] <= after):
+                raise ValueError("accounts out of their order")
+            return found
+
     def claimable_balance(self, balance_id: str) -> ClaimableBalance | None:
         """See `Gateway.claimable_balance`."""
         path = f"/claimable_balances/{quote(balance_id)}"

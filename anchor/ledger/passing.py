@@ -40,6 +40,14 @@ class Passing:
         """See `Gateway.account`."""
         return self._ask(lambda node: node.account(account_id, dated=dated))
 
+    def holders(self, asset: str) -> int:
+        """See `Gateway.holders`."""
+        return self._ask(lambda node: node.holders(asset))
+
+    def accounts_with(self, asset: str, after: str = "", limit: int = 200) -> list[LedgerAccount]:
+        """See `Gateway.accounts_with`."""
+        return self._ask(lambda node: node.accounts_with(asset, after, limit))
+
     def claimable_balance(self, balance_id: str) -> ClaimableBalance | None:
         """See `Gateway.claimable_balance`."""
         return self._ask(lambda node: node.claimable_balance(balance_id))

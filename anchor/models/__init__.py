@@ -4,8 +4,9 @@ Unique keys and CHECKs here are what the promises lean on; services may race.
 """
 
 from anchor.models.books import BOOK_ACCOUNTS, Posting
+from anchor.models.claimable_balances import ClaimableBalance
 from anchor.models.columns import new_id
-from anchor.models.ledger import Account, Network, Payment
+from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
 from anchor.models.outflows import (
     OUTFLOW_OPEN,
@@ -16,8 +17,15 @@ from anchor.models.outflows import (
     Submission,
 )
 from anchor.models.receipts import RailEvent, RailReading, Receipt
-from anchor.models.transactions import AWAITED, EXPIRED_AWAITED, History, Memo, Transaction
-from anchor.models.work import PAUSE_SCOPES, Act, Case, Job, Pause, Tick
+from anchor.models.transactions import (
+    AWAITED,
+    EXPIRED_AWAITED,
+    UNPAID,
+    History,
+    Memo,
+    Transaction,
+)
+from anchor.models.work import PAUSE_SCOPES, Act, Budget, Case, Job, Pause, Tick
 
 __all__ = [
     "AWAITED",
@@ -26,15 +34,19 @@ __all__ = [
     "OUTFLOW_OPEN",
     "PAUSE_SCOPES",
     "SUBMISSION_OPEN",
+    "UNPAID",
     "Account",
     "Act",
+    "Budget",
     "Case",
     "Channel",
+    "ClaimableBalance",
     "Envelope",
     "History",
     "Job",
     "Memo",
     "Network",
+    "Opening",
     "Outflow",
     "Pause",
     "Payment",

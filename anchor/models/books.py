@@ -20,7 +20,8 @@ from anchor.models.columns import Instant, Stroops, one_of
 
 #: Held by us: ``treasury`` on the ledger, ``bank`` outside it. Owed: ``customer``, and what nobody
 #: can name yet, ``suspense``. Under way: ``in_transit``. Ours: ``fees``, less ``network_fees`` and
-#: ``starting_balances``.
+#: ``starting_balances``. ``reserves`` are lumens of ours that claimable balances lock: with the
+#: ``treasury`` they are what the ledger shows.
 BOOK_ACCOUNTS = (
     "treasury",
     "bank",
@@ -30,6 +31,7 @@ BOOK_ACCOUNTS = (
     "fees",
     "network_fees",
     "starting_balances",
+    "reserves",
 )
 
 _BALANCE = (

@@ -50,6 +50,8 @@ class Network(Base):
 class Account(Base):
     """An account that is watched, how far it was read, and who reads it now.
 
+    What lies before `first_cursor` came before the account was offered to anyone.
+
     `known_ledger` with its hash is the newest ledger up to which the source was seen to
     hold nothing that we do not: it says later whether this is the same history still.
     """
@@ -65,6 +67,7 @@ class Account(Base):
     account_id: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
     cursor: Mapped[int] = mapped_column(BigInteger)
+    first_cursor: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     known_ledger: Mapped[int] = mapped_column(BigInteger)
     known_hash: Mapped[str] = mapped_column(Text)
     read_until: Mapped[datetime] = mapped_column(Instant)
@@ -72,6 +75,17 @@ class Account(Base):
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None] = mapped_column(Instant)
     stopped_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class Opening(Base):
+    """What an account held of an asset when it was first compared, in one answer of the ledger."""
+
+    __tablename__ = "openings"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    asset: Mapped[str] = mapped_column(Text, primary_key=True)
+    amount: Mapped[int] = mapped_column(Stroops)
+    ledger: Mapped[int] = mapped_column(BigInteger)
 
 
 class Payment(Base):

@@ -23,8 +23,9 @@ from anchor.models.columns import Instant, Stroops, one_of
 OUTFLOW_OPEN = ("prepared", "sent", "unknown")
 OUTFLOW_STATES = (*OUTFLOW_OPEN, "done", "refused")
 OUTFLOW_KINDS = ("payout", "submission", "refund")
-#: ``establish`` only creates the account, with lumens of ours, so that it can trust the asset.
-OUTFLOW_FORMS = ("payment", "create_account", "claimable_balance", "establish")
+#: ``establish`` only creates the account, with lumens of ours, so that it can trust the asset;
+#: ``claim`` takes back the claimable balance `balance_id`: what it moves comes in.
+OUTFLOW_FORMS = ("payment", "create_account", "claimable_balance", "establish", "claim")
 _SENDS_BACK = [text(f"{column} IS NOT NULL") for column in ("payment_id", "receipt_id")]
 SUBMISSION_OPEN = ("prepared", "pending_signatures", "submitted")
 SUBMISSION_STATES = (*SUBMISSION_OPEN, "confirmed", "dead")
@@ -54,6 +55,7 @@ class Outflow(Base):
             "(kind = 'refund') = (num_nonnulls(payment_id, receipt_id) = 1)",
             name="what_a_refund_is",
         ),
+        CheckConstraint("(balance_id IS NOT NULL) = (form = 'claim')", name="balance_to_claim"),
         CheckConstraint("kind = 'refund' OR transaction_id IS NOT NULL", name="whose_it_is"),
         UniqueConstraint("key"),
         UniqueConstraint("transaction_id", "attempt"),
@@ -70,6 +72,11 @@ class Outflow(Base):
             "asset",
             "called_at",
             postgresql_where=text("called_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_outflows_balance_id",
+            "balance_id",
+            postgresql_where=text("balance_id IS NOT NULL"),
         ),
         Index("ix_outflows_open_rail", "rail", postgresql_where=text("state = 'sent'")),
         Index(
@@ -100,6 +107,7 @@ class Outflow(Base):
     form: Mapped[str | None] = mapped_column(Text)
     source: Mapped[str | None] = mapped_column(Text)
     destination: Mapped[str | None] = mapped_column(Text)
+    balance_id: Mapped[str | None] = mapped_column(Text)
     memo_type: Mapped[str | None] = mapped_column(Text)
     memo: Mapped[str | None] = mapped_column(Text)
     is_alone: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
@@ -151,7 +159,8 @@ class Submission(Base):
 
     Its envelopes all have this channel and this sequence number, so the ledger takes one of
     them at most. A channel has one open submission (partial unique index): it is free again
-    when the number is used up, or is shown to be unused after every time bound.
+    when the number is used up, or is shown to be unused after every time bound. `ledger` and
+    `hash` are those of the envelope that a ledger took.
     """
 
     __tablename__ = "submissions"
@@ -187,15 +196,18 @@ class Submission(Base):
     codes: Mapped[str | None] = mapped_column(Text)
     fee_charged: Mapped[int | None] = mapped_column(Stroops)
     ledger: Mapped[int | None] = mapped_column(BigInteger)
+    hash: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class Envelope(Base):
-    """A signed envelope of a submission, stored before anybody outside saw it (promise 6).
+    """An envelope of a submission, stored before anybody outside saw it (promise 6).
 
     `max_time` is in seconds since 1970. `fee` is what it bids in all. `hash` is the one the
-    network knows it by, `inner_hash` that of the transaction inside a fee bump.
+    network knows it by, `inner_hash` that of the transaction inside a fee bump. While its
+    submission waits for signatures, `ask_at` is when custody is asked again; None says that
+    it has said its last word, and people sign. `asks` counts how often it was asked.
     """
 
     __tablename__ = "envelopes"
@@ -213,4 +225,6 @@ class Envelope(Base):
     fee: Mapped[int] = mapped_column(Stroops)
     submitted_at: Mapped[datetime | None] = mapped_column(Instant)
     answer: Mapped[str | None] = mapped_column(Text)
+    asks: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    ask_at: Mapped[datetime | None] = mapped_column(Instant)
     stored_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

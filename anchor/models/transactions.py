@@ -33,6 +33,8 @@ AWAITED = (
 EXPIRED_AWAITED = (
     "status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"
 )
+#: What may expire: nothing has come, and it is not over. It is read by its deadline.
+UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 
 
 class Transaction(Base):
@@ -89,6 +91,7 @@ class Transaction(Base):
             "id",
             postgresql_where=text(EXPIRED_AWAITED),
         ),
+        Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
         Index(
             "ix_transactions_pending_trust",
             "id",
@@ -171,7 +174,9 @@ class History(Base):
 
     __tablename__ = "history"
     __table_args__ = (
-        CheckConstraint(one_of("event", (*Event, "opened", "credited")), name="event"),
+        CheckConstraint(
+            one_of("event", (*Event, "opened", "credited", "balance_ended")), name="event"
+        ),
         UniqueConstraint("transaction_id", "event", "cause"),
         UniqueConstraint("transaction_id", "version"),
     )

@@ -1,4 +1,4 @@
-"""Work that waits, ticks that were taken, and what only a person can answer."""
+"""Work that waits, ticks taken, requests counted, and what only a person can answer."""
 
 from datetime import datetime
 
@@ -62,6 +62,16 @@ class Tick(Base):
 
     service: Mapped[str] = mapped_column(Text, primary_key=True)
     minute: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+
+
+class Budget(Base):
+    """How often somebody outside was asked in the last minute in which that was counted."""
+
+    __tablename__ = "budgets"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    minute: Mapped[datetime] = mapped_column(Instant)
+    used: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class Case(Base):

@@ -7,10 +7,13 @@ its mistakes.
 """
 
 import json
+import os
 import re
+import sys
 import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic, sleep, time_ns
@@ -53,8 +56,15 @@ class Bank:
         self.hook = Hook()
         self._file = file
         if file is not None and file.exists():
-            for line in file.read_text(encoding="utf-8").splitlines():
-                self._restore(json.loads(line))
+            self._begin_again(file)
+
+    def _begin_again(self, file: Path) -> None:
+        """Take the books up as they were kept, but for a last line that a kill has torn."""
+        whole, _, torn = file.read_bytes().rpartition(b"\n")
+        if torn:
+            os.truncate(file, file.stat().st_size - len(torn))
+        for line in whole.splitlines():
+            self._restore(json.loads(line))
 
     def _restore(self, kept: dict[str, Any]) -> None:
         if "booking" in kept:
@@ -64,6 +74,8 @@ class Bank:
         else:
             transfer = Transfer(**kept)
             self.transfers[transfer.key] = transfer
+            if transfer.account.endswith("0002") and transfer.status == "sent":
+                self.settles_at[transfer.key] = monotonic()
 
     def order(self, key: str, account: str, cents: int) -> tuple[Transfer, bool]:
         """Take an order once for each key; tell whether it is new."""
@@ -140,6 +152,7 @@ class Application:
             Rule("/deposits", endpoint="book", methods=["POST"]),
             Rule("/deposits", endpoint="bookings", methods=["GET"]),
             Rule("/deposits/<name>/reversed", endpoint="reverse", methods=["POST"]),
+            Rule("/statement", endpoint="statement", methods=["GET"]),
             Rule("/webhook", endpoint="hook", methods=["POST"]),
             Rule("/calls", endpoint="calls", methods=["GET"]),
             Rule("/misbehave", endpoint="misbehave", methods=["POST"]),
@@ -229,6 +242,18 @@ class Application:
         cursor = found[-1]["number"] if found else since
         return _answer({"bookings": found, "cursor": cursor, "up_to_date": is_all}, 200)
 
+    def _on_statement(self, request: Request) -> Response:
+        try:
+            day = date.fromisoformat(request.args.get("day", ""))
+        except ValueError:
+            return _answer({"error": "day is a date such as 2026-01-31"}, 400)
+        with self.bank.lock:
+            gone = [each for each in self.bank.transfers.values() if each.status != "returned"]
+            transfers = [_shown(each) for each in gone if _day(each.at_ms) == day]
+        bookings, _ = self.bank.bookings.since(0, sys.maxsize)
+        booked = [each for each in bookings if _day(each["booked_at_ms"]) == day]
+        return _answer({"transfers": transfers, "bookings": booked}, 200)
+
     def _on_reverse(self, _request: Request, name: str) -> Response:
         booking = self.bank.bookings.reverse(name)
         if booking is None:
@@ -264,6 +289,10 @@ class Application:
 def application(bank: Bank) -> Application:
     """Return the bank as a WSGI application."""
     return Application(bank)
+
+
+def _day(at_ms: int) -> date:
+    return datetime.fromtimestamp(at_ms // 1000, UTC).date()
 
 
 def _shown(transfer: Transfer) -> dict[str, Any]:

@@ -7,14 +7,17 @@ Its name is the cause under which it stands in the books:
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.ledger.destinations import address_of
 from anchor.matching import Verdict
 from anchor.models import Outflow, Payment, Posting, Receipt
+
+Row = TypeVar("Row", Payment, Receipt)
 
 _PAYMENT = re.compile(r"payment (\d{1,5})/(\d{1,19})/(\d{1,5})")
 _RECEIPT = re.compile(r"receipt ([^/]+)/(.+)")
@@ -72,6 +75,19 @@ def of_transaction(transaction_id: str) -> list[Arrival]:
     return [*(_payment(row) for row in payments), *(_receipt(row) for row in receipts)]
 
 
+def gone(transaction_id: str) -> int:
+    """Return the stroops that a bank took back of what was credited to a transaction.
+
+    Needs an open transaction.
+    """
+    query = select(func.coalesce(func.sum(Receipt.amount), 0)).where(
+        Receipt.transaction_id == transaction_id,
+        Receipt.verdict == Verdict.CREDITED,
+        Receipt.reversed_at.is_not(None),
+    )
+    return int(db.session.scalar(query) or 0)
+
+
 def cause_of(refund: Outflow) -> str:
     """Return the name of what a refund sends back. Needs an open transaction."""
     if refund.payment_id is not None:
@@ -88,19 +104,21 @@ def _find(cause: str, *, lock: bool = False) -> Arrival:
             Payment.index == index,
             Payment.direction == "in",
         )
-        payment = db.session.scalar(payments.with_for_update() if lock else payments)
+        payment = db.session.scalar(_fresh(payments, lock=lock))
         if payment is not None:
             return _payment(payment)
     elif match := _RECEIPT.fullmatch(cause):
         receipts = select(Receipt).where(Receipt.rail == match[1], Receipt.receipt_id == match[2])
-        receipt = db.session.scalar(
-            (receipts.with_for_update() if lock else receipts).execution_options(
-                populate_existing=True
-            )
-        )
+        receipt = db.session.scalar(_fresh(receipts, lock=lock))
         if receipt is not None:
             return _receipt(receipt)
     raise NotFound(f"there is no {cause or 'payment without a name'}")
+
+
+def _fresh(query: Select[Row], *, lock: bool) -> Select[Row]:
+    """Read the row as it is now: what this session saw before the lock may be old."""
+    locked = query.with_for_update() if lock else query
+    return locked.execution_options(populate_existing=True)
 
 
 def _payment(row: Payment) -> Arrival:

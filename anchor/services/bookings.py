@@ -4,7 +4,7 @@ What we hold (``treasury``, ``bank``) grows upwards; what we owe (``customer``, 
 ``in_transit``) and what we earn (``fees``) grows downwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -26,11 +26,13 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.assets import NATIVE
 from anchor.extensions import db
 from anchor.matching import Verdict
-from anchor.models import Outflow, Payment, Posting, Submission
+from anchor.models import ClaimableBalance, Outflow, Payment, Posting
 from anchor.services import books
 from anchor.services.arrivals import Arrival
 from anchor.services.transactions import any_of
 
+#: Two claimants, half a lumen for each.
+_RESERVES = 2 * 5_000_000
 _COLUMNS = ("cause", "account", "asset", "amount", "transaction_id")
 
 
@@ -61,17 +63,23 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
     )
 
 
-def outflow_opened(outflow: Outflow) -> None:
+def outflow_opened(*outflows: Outflow) -> None:
     """Book money that is to go out: what we owed is under way, less the fee.
 
     Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
     """
-    _post(
-        outflow,
-        "opened",
-        (_owed(outflow), outflow.gross),
-        ("fees", -outflow.amount_fee),
-        ("in_transit", -outflow.amount),
+    books.post_all(
+        [
+            row
+            for outflow in outflows
+            for row in _rows(
+                outflow,
+                "opened",
+                (_owed(outflow), outflow.gross),
+                ("fees", -outflow.amount_fee),
+                ("in_transit", -outflow.amount),
+            )
+        ]
     )
 
 
@@ -91,10 +99,14 @@ def outflow_refused(outflow: Outflow) -> None:
     )
 
 
-def ledger_payment_done(outflow: Outflow) -> None:
+def ledger_payment_done(*outflows: Outflow) -> None:
     """Book what left the treasury on the ledger. Cause: ``outflow <id> done``."""
+    books.post_all([row for outflow in outflows for row in _ledger_payment(outflow)])
+
+
+def _ledger_payment(outflow: Outflow) -> list[dict[str, object]]:
     paid_from = "starting_balances" if outflow.form == "establish" else "in_transit"
-    _post(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
+    return _rows(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 
 def came_back(outflow: Outflow, amount: int) -> None:
@@ -120,10 +132,43 @@ def credited_by_hand(arrival: Arrival, transaction_id: str) -> None:
     books.post(f"{arrival.cause} credited", entries, transaction_id)
 
 
-def fee_charged(submission: Submission, fee: int) -> None:
-    """Book what a submission cost, in stroops of lumens. Cause: ``submission <id> fee``."""
-    cause = f"submission {submission.id} fee"
-    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
+def reserves_locked(balance_id: str, transaction_id: str) -> None:
+    """Book what a claimable balance locks of our lumens: a base reserve for each claimant.
+
+    Cause: ``balance <id> made``. They stay on our account, and may not leave it.
+    """
+    _reserves(f"balance {balance_id} made", _RESERVES, transaction_id)
+
+
+def reserves_released(balance_id: str, transaction_id: str) -> None:
+    """Take back what `reserves_locked` booked. Cause: ``balance <id> ended``."""
+    _reserves(f"balance {balance_id} ended", -_RESERVES, transaction_id)
+
+
+def _reserves(cause: str, amount: int, transaction_id: str) -> None:
+    entries = [("reserves", NATIVE, amount), ("treasury", NATIVE, -amount)]
+    books.post(cause, entries, transaction_id)
+
+
+def balance_reclaimed(row: ClaimableBalance) -> None:
+    """Book what we took back: it is here, and owed to the customer again.
+
+    Cause: ``balance <id> reclaimed``.
+    """
+    entries = [("treasury", row.asset, row.amount), ("customer", row.asset, -row.amount)]
+    books.post(f"balance {row.id} reclaimed", entries, row.transaction_id)
+
+
+def fees_charged(fees: Mapping[int, int]) -> None:
+    """Book what submissions cost, in stroops of lumens by their ids.
+
+    Cause: ``submission <id> fee``.
+    """
+    entries: list[dict[str, object]] = []
+    for submission_id, fee in fees.items():
+        sides = [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)]
+        entries += books.rows(f"submission {submission_id} fee", sides)
+    books.post_all(entries)
 
 
 def _owed(outflow: Outflow) -> str:
@@ -132,7 +177,11 @@ def _owed(outflow: Outflow) -> str:
 
 
 def _post(outflow: Outflow, event: str, *entries: tuple[str, int]) -> None:
-    books.post(
+    books.post_all(_rows(outflow, event, *entries))
+
+
+def _rows(outflow: Outflow, event: str, *entries: tuple[str, int]) -> list[dict[str, object]]:
+    return books.rows(
         f"outflow {outflow.id} {event}",
         [(account, outflow.asset, amount) for account, amount in entries],
         outflow.transaction_id,

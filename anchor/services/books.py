@@ -20,7 +20,14 @@ def post(cause: str, entries: Iterable[Entry], transaction_id: str | None = None
     The same cause twice changes nothing. Entries that do not sum to zero in each asset fail
     the commit.
     """
-    rows: list[dict[str, object]] = [
+    post_all(rows(cause, entries, transaction_id))
+
+
+def rows(
+    cause: str, entries: Iterable[Entry], transaction_id: str | None = None
+) -> list[dict[str, object]]:
+    """Return the entries of one cause as `post_all` takes them; nought is left out."""
+    return [
         {
             "cause": cause,
             "account": account,
@@ -31,14 +38,13 @@ def post(cause: str, entries: Iterable[Entry], transaction_id: str | None = None
         for account, asset, amount in entries
         if amount
     ]
-    post_all(rows)
 
 
-def post_all(rows: list[dict[str, object]]) -> None:
-    """Write the entries of several causes, as `post` makes them, in one statement."""
-    if rows:
+def post_all(entries: list[dict[str, object]]) -> None:
+    """Write the entries of several causes, as `rows` makes them, in one statement."""
+    if entries:
         table = cast(Table, Posting.__table__)
-        db.session.execute(insert(table).on_conflict_do_nothing(), rows)
+        db.session.execute(insert(table).on_conflict_do_nothing(), entries)
 
 
 @atomic

@@ -146,7 +146,7 @@ def _room(asset: str) -> int | None:
     left = select(func.coalesce(func.sum(Outflow.amount), 0)).where(
         Outflow.asset == asset,
         Outflow.called_at > func.now() - timedelta(hours=1),
-        or_(Outflow.state.in_(("sent", "unknown", "done")), Outflow.kind == "payout"),
+        or_(Outflow.state.in_(("sent", "unknown", "done")), Outflow.rail.is_not(None)),
         Outflow.state != "refused",
     )
     return policy.outflow_cap - int(db.session.scalar(left) or 0)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import Misconfigured
@@ -74,3 +74,23 @@ def correct(account_id: str, sequence: int) -> None:
         .values(sequence=sequence)
         .execution_options(synchronize_session=False)
     )
+
+
+def left_for(source: str, at_most: int | None) -> int | None:
+    """Return how many channels a source account may take, `at_most` so many; None: any number.
+
+    One that people sign for leaves half of the pool to others. Needs an open transaction.
+    """
+    waiting = select(func.count(), func.count().filter(Submission.source == source)).where(
+        Submission.state == "pending_signatures"
+    )
+    everybody, its_own = db.session.execute(waiting).one()
+    if not its_own:
+        return at_most
+    pooled = select(func.count()).where(
+        Channel.network_id == networks.current_id(),
+        Channel.number.is_not(None),
+        Channel.retired_at.is_(None),
+    )
+    left = max(0, db.session.execute(pooled).scalar_one() // 2 - int(everybody))
+    return left if at_most is None else min(left, at_most)

@@ -1,15 +1,20 @@
 """Deciding how a deposit reaches its account on the ledger, and queueing its payment.
 
-The crash windows, and what the next claim of the job finds:
+Many are decided together: their accounts are looked at, then one commit queues them. The crash
+windows, and what the next claim of each job finds:
 
-1. before the outflow is committed: nothing happened; the account is looked at anew;
-2. after it: an open outflow in the queue of its source account, which the job of that
-   queue, owed in the same commit, brings to the ledger (`anchor.services.submissions`).
+1. before that commit: nothing happened; the accounts are looked at anew;
+2. after it, before the jobs are let go of: open outflows in the queue of their source account,
+   which the job of that queue, owed in the same commit, brings to the ledger
+   (`anchor.services.submissions`). A deposit with an open outflow is left alone.
+
+What cannot be committed is committed in halves: each half is a commit with the same windows.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, literal, select
+from sqlalchemy import Select, exists, func, literal, select
 
 from anchor.assets import NATIVE
 from anchor.errors import Misconfigured, Rejected
@@ -21,11 +26,12 @@ from anchor.lifecycle import Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, split
 from anchor.policies import AssetPolicy
-from anchor.services import bookings, cases, jobs, outflows
+from anchor.services import accounts, batches, bookings, cases, jobs
 from anchor.services.transactions import (
     LEDGER_LANE,
     PAY_ON_LEDGER,
     Happening,
+    any_of,
     happened,
     next_job_kind,
 )
@@ -36,6 +42,8 @@ DRIVE = "drive_submissions"
 _LEAST_ACCOUNT = 10_000_000
 _LEASE_S = 90
 _CEILING = 8
+#: So many deposits are decided in one commit.
+_TOGETHER = 100
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,27 @@ def choose(wanted: Wanted, account: LedgerAccount | None, policy: AssetPolicy) -
     return WAIT_FOR_TRUST
 
 
-def pay(claimed: jobs.Claim) -> None:
-    """Bring a deposit that has its funds on its way to the ledger; the job `PAY_ON_LEDGER`."""
-    wanted = read(claimed.subject_id, PAY_ON_LEDGER)
-    if wanted is None:
-        return
-    policy = policy_of(wanted.asset)
-    account = gateway().account(wanted.account_id)
-    _carry_out(claimed, wanted, choose(wanted, account, policy), policy)
+def pay(claims: Sequence[jobs.Claim]) -> Mapping[jobs.Claim, Exception]:
+    """Bring deposits that have their funds on their way to the ledger; the job `PAY_ON_LEDGER`.
+
+    Their accounts are looked at with no transaction open, and then one commit queues them
+    all. One that cannot be queued is left out of it; how it ends is returned.
+    """
+    wanted, ends = of_claims(claims)
+    found = accounts.look(gateway(), {each.account_id for each in wanted.values()})
+    decided: list[_Decided] = []
+    for claim, want in wanted.items():
+        account = found[want.account_id]
+        if isinstance(account, Exception):
+            ends[claim] = account
+        else:
+            policy = policy_of(want.asset)
+            decided.append(_Decided(claim, choose(want, account, policy), policy))
+
+    def act(chunk: Sequence[_Decided]) -> None:
+        ends.update(_carry_out(chunk))
+
+    return ends | {each.claim: end for each, end in batches.in_halves(decided, act).items()}
 
 
 def policy_of(asset: str) -> AssetPolicy:
@@ -110,16 +131,48 @@ def policy_of(asset: str) -> AssetPolicy:
     return policy
 
 
+def of_claims(
+    claims: Sequence[jobs.Claim],
+) -> tuple[dict[jobs.Claim, Wanted], dict[jobs.Claim, Exception]]:
+    """Return what the deposits of some jobs want, and of which that cannot be said.
+
+    Left out is a deposit that does not call for that kind of job any more.
+    """
+    wanted, ends = {}, {}
+    found = _read({claim.subject_id for claim in claims}, claims[0].kind)
+    for claim in claims:
+        want = found.get(claim.subject_id)
+        if isinstance(want, Exception):
+            ends[claim] = want
+        elif want is not None:
+            wanted[claim] = want
+    return wanted, ends
+
+
 @atomic
-def read(transaction_id: str, job_kind: str) -> Wanted | None:
-    """Return what a deposit wants on the ledger; None unless it calls for that kind of job."""
-    row = db.session.get(Transaction, transaction_id, populate_existing=True)
-    if row is None or next_job_kind(row) != job_kind or _has_open(row.id):
-        return None
+def _read(ids: Collection[str], job_kind: str) -> dict[str, Wanted | Exception]:
+    rows = db.session.scalars(
+        select(Transaction)
+        .where(Transaction.id == any_of(ids))
+        .execution_options(populate_existing=True)
+    ).all()
+    found: dict[str, Wanted | Exception] = {}
+    before = _attempts(ids)
+    for row in rows:
+        if next_job_kind(row) == job_kind and not before[row.id].is_open:
+            try:
+                found[row.id] = _wanted(row, was_established=before[row.id].was_established)
+            except Exception as error:  # whatever is wrong with one keeps no other (promise 12)
+                found[row.id] = error
+    return found
+
+
+def _wanted(row: Transaction, *, was_established: bool) -> Wanted:
     if row.destination is None:
         raise Rejected(f"the deposit {row.id} has no destination")
+    policy_of(row.asset)
     try:
-        amount = _parts(row, with_creation=_was_established(row.id)).amount_out
+        amount = _parts(row, with_creation=was_established).amount_out
     except Rejected:
         amount = 1  # the fee eats all: found again, and told, where it is to be paid
     return Wanted(
@@ -131,24 +184,33 @@ def read(transaction_id: str, job_kind: str) -> Wanted | None:
         account_id=base_account(row.destination),
         has_memo=row.destination_memo is not None or row.destination.startswith("M"),
         takes_claimable_balance=row.takes_claimable_balance,
-        was_established=_was_established(row.id),
+        was_established=was_established,
     )
 
 
-def _has_open(transaction_id: str) -> bool:
-    query = select(Outflow.id).where(
-        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN)
-    )
-    return db.session.scalar(query) is not None
+@dataclass(frozen=True)
+class _Attempts:
+    """What was begun for a deposit before now."""
+
+    last: int = 0
+    is_open: bool = False
+    was_established: bool = False
 
 
-def _was_established(transaction_id: str) -> bool:
-    query = select(Outflow.id).where(
-        Outflow.transaction_id == transaction_id,
-        Outflow.form == "establish",
-        Outflow.state == "done",
+def _attempts(ids: Collection[str]) -> Mapping[str, _Attempts]:
+    established = (Outflow.form == "establish") & (Outflow.state == "done")
+    query = (
+        select(
+            Outflow.transaction_id,
+            func.max(Outflow.attempt),
+            func.bool_or(Outflow.state.in_(OUTFLOW_OPEN)),
+            func.coalesce(func.bool_or(established), False),
+        )
+        .where(Outflow.transaction_id == any_of(ids))
+        .group_by(Outflow.transaction_id)
     )
-    return db.session.scalar(query) is not None
+    found = {row[0]: _Attempts(*row[1:]) for row in db.session.execute(query)}
+    return {each: found.get(each, _Attempts()) for each in ids}
 
 
 def _parts(row: Transaction, *, with_creation: bool) -> Split:
@@ -158,26 +220,54 @@ def _parts(row: Transaction, *, with_creation: bool) -> Split:
     return split(left, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
 
 
+@dataclass(frozen=True)
+class _Decided:
+    """A deposit with what is to become of it."""
+
+    claim: jobs.Claim
+    plan: Plan
+    policy: AssetPolicy
+
+
 @atomic
-def _carry_out(claimed: jobs.Claim, wanted: Wanted, plan: Plan, policy: AssetPolicy) -> None:
-    jobs.hold(claimed)
-    row = db.session.scalar(
+def _carry_out(chunk: Sequence[_Decided]) -> dict[jobs.Claim, Exception]:
+    """Do in one commit what was decided for each; return the claims that were lost."""
+    lost = batches.hold([each.claim for each in chunk])
+    ids = [each.claim.subject_id for each in chunk if each.claim not in lost]
+    rows = {row.id: row for row in db.session.scalars(_locked(ids))}
+    before = _attempts(ids)
+    queued: list[Outflow] = []
+    moves: list[Happening] = []
+    for each in chunk:
+        row = rows.get(each.claim.subject_id)
+        if row is None or next_job_kind(row) != PAY_ON_LEDGER or before[row.id].is_open:
+            continue
+        outflow, reason = None, each.plan.held_because
+        if each.plan.form is not None:
+            outflow, reason = _order(row, each.plan.form, each.policy, before[row.id])
+        if outflow is not None:
+            queued.append(outflow)
+        elif reason is not None:
+            _tell(row, reason)
+            moves.append(Happening(row.id, Event.HELD, f"look {row.version}"))
+        else:
+            moves.append(Happening(row.id, Event.TRUST_MISSING, f"look {row.version}"))
+    _queue(queued)
+    happened(*moves)
+    return lost
+
+
+def _locked(ids: Collection[str]) -> Select[Transaction]:
+    return (
         select(Transaction)
-        .where(Transaction.id == wanted.transaction_id)
+        .where(Transaction.id == any_of(ids))
+        .order_by(Transaction.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    if row is None or next_job_kind(row) != PAY_ON_LEDGER or _has_open(row.id):
-        return
-    if plan.held_because is not None:
-        _hold(row, plan.held_because)
-    elif plan.form is None:
-        happened(Happening(row.id, Event.TRUST_MISSING, f"look {row.version}"))
-    else:
-        _queue(row, plan.form, policy)
 
 
-def _hold(row: Transaction, reason: str) -> None:
+def _tell(row: Transaction, reason: str) -> None:
     cases.open_case(
         "deposit_cannot_be_paid",
         f"{row.id}/{row.version}",
@@ -186,27 +276,26 @@ def _hold(row: Transaction, reason: str) -> None:
         asset=row.asset,
         amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
     )
-    happened(Happening(row.id, Event.HELD, f"look {row.version}"))
 
 
-def _queue(row: Transaction, form: str, policy: AssetPolicy) -> None:
-    """Open the outflow and owe the work of its queue."""
-    created = form == "create_account" or _was_established(row.id)
+def _order(
+    row: Transaction, form: str, policy: AssetPolicy, before: _Attempts
+) -> tuple[Outflow | None, str | None]:
+    """Return the outflow that pays a deposit whose row is locked, or why a person has to look."""
     if form == "establish":
         asset, amount, fee = NATIVE, policy.delivery.starting_balance, 0
     else:
+        created = form == "create_account" or before.was_established
         try:
             parts = _parts(row, with_creation=created)
         except Rejected as refusal:
-            _hold(row, str(refusal))
-            return
+            return None, str(refusal)
         if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
-            _hold(row, "less was received than would be paid out")
-            return
+            return None, "less was received than would be paid out"
         asset, amount, fee = row.asset, parts.amount_out, parts.amount_fee
         row.amount_in, row.amount_out, row.amount_fee = parts.amount_in, amount, fee
-    attempt = outflows.next_attempt(row.id)
-    outflow = Outflow(
+    attempt = before.last + 1
+    return Outflow(
         transaction_id=row.id,
         kind="submission",
         attempt=attempt,
@@ -221,12 +310,16 @@ def _queue(row: Transaction, form: str, policy: AssetPolicy) -> None:
         memo_type=row.destination_memo_type,
         memo=row.destination_memo,
         is_alone=row.destination_memo is not None,
-    )
-    db.session.add(outflow)
+    ), None
+
+
+def _queue(outflows: Sequence[Outflow]) -> None:
+    """Open the outflows, in the order given, and owe the work of their queues."""
+    db.session.add_all(outflows)
     db.session.flush()
-    if form != "establish":
-        bookings.outflow_opened(outflow)
-    jobs.renew(jobs.Address(DRIVE, policy.distribution), lane_of(policy.distribution))
+    bookings.outflow_opened(*(each for each in outflows if each.form != "establish"))
+    for source in sorted({str(each.source) for each in outflows}):
+        jobs.renew(jobs.Address(DRIVE, source), lane_of(source))
 
 
 def lane_of(source: str) -> str:
@@ -252,4 +345,12 @@ def owe_payments() -> None:
     jobs.ensure_each(PAY_ON_LEDGER, query)
 
 
-jobs.declare(PAY_ON_LEDGER, jobs.Work(pay, lambda _lane: _LEASE_S, lambda _lane: _CEILING))
+jobs.declare(
+    PAY_ON_LEDGER,
+    jobs.Work(
+        batches.alone(pay),
+        lambda _lane: _LEASE_S,
+        lambda _lane: _CEILING,
+        together=batches.Together(pay, _TOGETHER),
+    ),
+)

@@ -110,8 +110,11 @@ def _acts(case: Case) -> tuple[str, ...]:
             found.append("refund")
     if case.transaction_id is not None:
         row = db.session.get_one(Transaction, case.transaction_id)
-        if row.is_resting and can_have(row, Event.RELEASED):
+        is_gone = row.funded_at is not None and arrivals.gone(row.id) > 0
+        if row.is_resting and can_have(row, Event.RELEASED) and not is_gone:
             found.append("release")
+        if is_gone and can_have(row, Event.FAILED):
+            found.append("fail")
         if not row.is_resting and row.status not in FINAL and can_have(row, Event.HELD):
             found.append("hold")
         owed = row.amount_received - row.amount_paid - row.amount_refunded
@@ -167,6 +170,7 @@ def release(transaction_id: str, by: By) -> None:
         raise Rejected(f"{transaction_id} is {row.status} and waits for nobody's word")
     if row.amount_paid + row.amount_refunded >= row.amount_received:
         raise Rejected(f"nothing is left of {transaction_id} to pay out")
+    _demand_not_gone(row)
     act_id = _act("release", by, transaction_id=row.id)
     happened(Happening(row.id, Event.RELEASED, f"act {act_id}"))
 
@@ -221,6 +225,7 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
     event = Event.RECOVERED if row.status in {Status.EXPIRED, Status.ERROR} else None
     if event is None and not can_have(row, Event.FUNDS_RECEIVED):
         raise Rejected(f"{row.id} is {row.status} and takes no money any more")
+    _demand_not_gone(row)
     _credited(arrival, row.id)
     case.closed_at = func.now()
     act_id = _act("credit", by, case_id=case_id, transaction_id=row.id)
@@ -233,6 +238,38 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
             Happening(row.id, None, cause, received=arrival.amount),
             Happening(row.id, event, cause),
         )
+
+
+def _demand_not_gone(row: Transaction) -> None:
+    """Refuse to go on with a transaction whose bank took money back that still counts in it."""
+    gone = arrivals.gone(row.id)
+    if gone and row.funded_at is not None:
+        raise Rejected(
+            f"the bank took {format_amount(gone)} of {row.id} back: refund what is left of it, "
+            "and let the customer begin a new one"
+        )
+
+
+@atomic
+def fail(transaction_id: str, by: By) -> None:
+    """End a transaction without paying: its status is ``error`` from now on.
+
+    Raises `Rejected` while something is on its way, or while money of the customer's is with us.
+    """
+    row = _locked(transaction_id)
+    settling.withdraw([row.id], "it has failed")
+    key = _open_key(row.id)
+    if key is not None:
+        raise Rejected(f"{key} is on its way; wait until its end is known")
+    gone = arrivals.gone(row.id) if row.funded_at is not None else 0
+    left = row.amount_received - row.amount_paid - row.amount_refunded - gone
+    if left > 0:
+        raise Rejected(f"{format_amount(left)} of it are with us: refund them first")
+    if not can_have(row, Event.FAILED):
+        raise Rejected(f"{transaction_id} is {row.status} and over")
+    act_id = _act("fail", by, transaction_id=row.id)
+    columns = {"message": by.note[:500]} if by.note else {}
+    happened(Happening(row.id, Event.FAILED, f"act {act_id}", columns=columns))
 
 
 def _credited(arrival: Arrival, transaction_id: str) -> None:

@@ -6,10 +6,9 @@ what is never rung is found by a sweep. All leases are told by the database's cl
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
 from math import ceil
 from typing import cast
 
@@ -32,6 +31,9 @@ from anchor.errors import Unavailable
 from anchor.extensions import after_commit, atomic, db, transaction
 from anchor.models import Job
 from anchor.services import cases
+from anchor.services.claims import Address, Claim, Later, Park, Ran, Superseded, Untried
+
+__all__ = ["Address", "Claim", "Later", "Park", "Ran", "Superseded", "Untried"]
 
 log = logging.getLogger(__name__)
 
@@ -41,66 +43,22 @@ RING_MAX = 500
 
 
 @dataclass(frozen=True)
-class Address:
-    """What a job is about: there is one job at most for each kind and subject."""
-
-    kind: str
-    subject_id: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A job in somebody's hands; `token` tells these hands from all others."""
-
-    kind: str
-    subject_id: str
-    lane: str
-    attempts: int
-    token: int
-
-
-@dataclass(frozen=True)
 class Work:
     """How a kind of job is done.
 
     `run` is given the claim. For a lane, `lease_s` outlives the longest call that `run`
-    may make between two uses of `extend`, and `ceiling` says how many of its jobs may be in
-    hands at once. A kind that looks after many things (`parks` False) is never parked.
+    may make between two uses of `extend`, and `ceiling` says how many hands may be at its
+    jobs at once. A kind that looks after many things (`parks` False) is never parked.
+    `together` claims a job with others of its lane and does them all (`services.batches`).
+    While `may_begin` says no, none is claimed, as in a lane that is full.
     """
 
     run: Callable[[Claim], None]
     lease_s: Callable[[str], int]
     ceiling: Callable[[str], int]
     parks: bool = True
-
-
-class Ran(IntEnum):
-    """What became of a job that was asked for."""
-
-    NOTHING = 0
-    DONE = 1
-    POSTPONED = 2
-    PARKED = 3
-
-
-class Park(Exception):
-    """Do this job no more until a person says so; the case that says why is open already."""
-
-
-class Later(Exception):
-    """This is not the time: do the job again in `seconds`. Nothing failed.
-
-    `counts` keeps counting the attempts, for a wait that grows with them.
-    """
-
-    def __init__(self, seconds: int, why: str, *, counts: bool = False) -> None:
-        super().__init__(why)
-        self.seconds = seconds
-        self.counts = counts
-
-
-class Superseded(Exception):
-    """The lease ran out and somebody else holds the job: nothing may be written."""
+    together: Callable[[Address], "Mapping[Address, Ran]"] | None = None
+    may_begin: Callable[[], bool] = lambda: True
 
 
 def _silence(jobs: Sequence[Address]) -> None:
@@ -131,6 +89,11 @@ def declare(kind: str, work: Work) -> None:
 def ceiling(kind: str, lane: str) -> int:
     """Return how many jobs of a kind may be in hands at once in a lane."""
     return _kinds[kind].ceiling(lane)
+
+
+def lease_s(claimed: Claim) -> int:
+    """Return for how long a job is claimed."""
+    return _kinds[claimed.kind].lease_s(claimed.lane)
 
 
 def kinds() -> tuple[str, ...]:
@@ -195,36 +158,58 @@ def retry(address: Address) -> bool:
     return lane is not None
 
 
-@atomic
 def claim(address: Address) -> Claim | None:
     """Take the job for its lease; None where it is done, not due, held, or its lane is full."""
+    return next(iter(claim_together(address, 1)), None)
+
+
+@atomic
+def claim_together(address: Address, size: int) -> list[Claim]:
+    """Take the job, and with it others of its kind and lane that are due, `size` at most.
+
+    They come with the longest due first, or not at all, as with `claim`. What was claimed
+    together has one lease, and counts as one pair of hands.
+    """
     work = _kinds[address.kind]
     lane = db.session.scalar(select(Job.lane).where(*_at(address)))
     if lane is None:
-        return None
+        return []
     db.session.execute(
         text("SELECT pg_advisory_xact_lock(hashtext('anchor.lane'), hashtext(:lane))"),
         {"lane": lane},
     )
-    in_flight = (
-        select(func.count())
-        .select_from(Job)
-        .where(Job.lane == lane, Job.leased_until > func.now())
-        .scalar_subquery()
+    hands = select(func.count(Job.leased_until.distinct())).where(
+        Job.lane == lane, Job.leased_until > func.now()
     )
-    row = db.session.execute(
+    if db.session.execute(hands).scalar_one() >= work.ceiling(lane) or not work.may_begin():
+        return []
+    own = _take(work, lane, *_at(address), *is_free())
+    if not own or size == 1:
+        return own
+    others = (
+        select(Job.subject_id)
+        .where(Job.kind == address.kind, Job.lane == lane, *is_free())
+        .order_by(Job.due_at)
+        .limit(size - 1)
+        .with_for_update(skip_locked=True)
+    )
+    return own + _take(work, lane, Job.kind == address.kind, Job.subject_id.in_(others))
+
+
+def _take(work: Work, lane: str, *chosen: ColumnElement[bool]) -> list[Claim]:
+    rows = db.session.execute(
         update(Job)
-        .where(*_at(address), *is_free(), in_flight < work.ceiling(lane))
+        .where(*chosen)
         .values(
             leased_until=func.now() + timedelta(seconds=work.lease_s(lane)),
             token=Job.token + 1,
             attempts=Job.attempts + 1,
             rung_at=None,
         )
-        .returning(Job.kind, Job.subject_id, Job.lane, Job.attempts, Job.token)
+        .returning(Job.kind, Job.subject_id, Job.lane, Job.attempts, Job.token, Job.due_at)
         .execution_options(synchronize_session=False)
-    ).one_or_none()
-    return Claim(*row) if row else None
+    ).all()
+    return [Claim(*row[:-1]) for row in sorted(rows, key=lambda row: row.due_at)]
 
 
 def hold(claimed: Claim) -> None:
@@ -243,8 +228,7 @@ def extend(claimed: Claim) -> None:
     """Take the lease anew before the next long call, or raise `Superseded` where it was lost."""
     with transaction():
         hold(claimed)
-        lease_s = _kinds[claimed.kind].lease_s(claimed.lane)
-        _update(claimed, leased_until=func.now() + timedelta(seconds=lease_s))
+        _update(claimed, leased_until=func.now() + timedelta(seconds=lease_s(claimed)))
 
 
 def run(address: Address) -> Ran:
@@ -253,38 +237,56 @@ def run(address: Address) -> Ran:
     `Unavailable` postpones it with back-off and never parks it. Whatever else goes wrong
     parks it as a case, or postpones it where its kind is never parked, and stops nothing else.
     """
+    return run_all(address).get(address, Ran.NOTHING)
+
+
+def run_all(address: Address) -> Mapping[Address, Ran]:
+    """Do what `run` does; return what became of it and of those that were done with it."""
+    together = _kinds[address.kind].together
+    if together is not None:
+        return together(address)
     claimed = claim(address)
     if claimed is None:
-        return Ran.NOTHING
-    ran = _run(claimed)
-    _ring_next_of(claimed.lane)
-    return ran
+        return {}
+    ran = run_claimed(claimed)
+    ring_next_of(claimed.lane)
+    return {address: ran}
 
 
-def _run(claimed: Claim) -> Ran:
-    work = _kinds[claimed.kind]
+def run_claimed(claimed: Claim) -> Ran:
+    """Do a job that is in our hands, and let go of it as it ended."""
     try:
-        work.run(claimed)
-    except Superseded as lost:
-        log.warning("%s", lost)
-        return Ran.DONE
-    except Unavailable as error:
-        log.warning("%s of %s postponed: %s", claimed.kind, claimed.subject_id, error)
-        _postpone(claimed, str(error))
-        return Ran.POSTPONED
-    except Later as later:
-        _later(claimed, later)
-        return Ran.DONE
-    except Park as error:
-        log.warning("%s of %s parked: %s", claimed.kind, claimed.subject_id, error)
-        _park(claimed, str(error))
-        return Ran.PARKED
+        _kinds[claimed.kind].run(claimed)
     except Exception as error:
-        log.exception("%s of %s failed", claimed.kind, claimed.subject_id)
-        _surprise(claimed, type(error).__name__, parks=work.parks)
-        return Ran.PARKED if work.parks else Ran.POSTPONED
+        return ended(claimed, error)
     _done(claimed)
     return Ran.DONE
+
+
+def ended(claimed: Claim, error: Exception) -> Ran:
+    """Let go of a job that did not simply get done, as its `error` says."""
+    what = f"{claimed.kind} of {claimed.subject_id}"
+    if isinstance(error, Superseded):
+        log.warning("%s", error)
+        return Ran.DONE
+    if isinstance(error, Unavailable):
+        log.warning("%s postponed: %s", what, error)
+        _postpone(claimed, str(error))
+        return Ran.POSTPONED
+    if isinstance(error, Later):
+        _later(claimed, error)
+        return Ran.DONE
+    if isinstance(error, Untried):
+        _untried(claimed)
+        return Ran.NOTHING
+    if isinstance(error, Park):
+        log.warning("%s parked: %s", what, error)
+        _park(claimed, str(error))
+        return Ran.PARKED
+    parks = _kinds[claimed.kind].parks
+    log.error("%s failed", what, exc_info=error)
+    _surprise(claimed, type(error).__name__, parks=parks)
+    return Ran.PARKED if parks else Ran.POSTPONED
 
 
 @atomic
@@ -301,10 +303,10 @@ def _postpone(claimed: Claim, error: str) -> None:
     later = func.now() + timedelta(seconds=delay_s)
     due_at = case((Job.again, func.now()), else_=later)
     _let_go(claimed, due_at=due_at, last_error=error[:500])
-    _rest(claimed, delay_s)
+    ring_in(claimed, delay_s)
 
 
-def _rest(claimed: Claim, seconds: float) -> None:
+def ring_in(claimed: Claim, seconds: float) -> None:
     """Have the job rung when it is due again."""
     if seconds <= RING_LATER_MAX_S:
         address = Address(claimed.kind, claimed.subject_id)
@@ -316,7 +318,12 @@ def _later(claimed: Claim, later: Later) -> None:
     due_at = case((Job.again, func.now()), else_=func.now() + timedelta(seconds=later.seconds))
     attempts = Job.attempts if later.counts else 0
     _let_go(claimed, due_at=due_at, last_error=str(later)[:500], attempts=attempts)
-    _rest(claimed, later.seconds)
+    ring_in(claimed, later.seconds)
+
+
+@atomic
+def _untried(claimed: Claim) -> None:
+    _let_go(claimed, attempts=Job.attempts - 1)
 
 
 @atomic
@@ -352,7 +359,8 @@ def _update(claimed: Claim, **columns: object) -> None:
     )
 
 
-def _ring_next_of(lane: str) -> None:
+def ring_next_of(lane: str) -> None:
+    """Ring for the job of a lane that is due for the longest, now that hands are free."""
     with transaction():
         row = db.session.execute(
             select(Job.kind, Job.subject_id)

@@ -28,6 +28,7 @@ class Watch:
     known_hash: str
     in_charge_since: datetime
     token: int = 0
+    first_cursor: int = 0
 
 
 def stamp(gateway: Gateway, passphrase: str) -> int:
@@ -238,6 +239,7 @@ def _watch(network_id: int, account_id: str, cursor: int, mark: LedgerMark) -> N
             account_id=account_id,
             role="distribution",
             cursor=cursor,
+            first_cursor=cursor,
             known_ledger=mark.sequence,
             known_hash=mark.hash,
             read_until=mark.closed_at,
@@ -370,4 +372,5 @@ def _as_watch(row: Account) -> Watch:
         row.known_hash,
         row.in_charge_since,
         row.lease_token,
+        row.first_cursor,
     )

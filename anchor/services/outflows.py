@@ -45,30 +45,23 @@ def open_payout(row: Transaction) -> Attempt:
     The frozen fee schedule is applied to what was credited and not sent back. Raises
     `Rejected` where the fee eats all, or where less is left than would be paid out.
     """
-    parts = _parts(row)
-    if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
-        raise Rejected("less was received than would be paid out")
+    parts = _next_parts(row)
     row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
     row.amount_fee = parts.amount_fee
-    attempt = next_attempt(row.id)
-    outflow = Outflow(
-        transaction_id=row.id,
-        kind="payout",
-        attempt=attempt,
-        key=f"{row.id}-{attempt}",
-        rail=row.rail,
-        state="prepared",
-        asset=row.asset,
-        amount=parts.amount_out,
-        amount_fee=parts.amount_fee,
-        first_called_at=func.now(),
-        called_at=func.now(),
-        calls=1,
-    )
-    db.session.add(outflow)
-    db.session.flush()
-    bookings.outflow_opened(outflow)
+    called = {"first_called_at": func.now(), "called_at": func.now(), "calls": 1}
+    outflow = _opened(_payout(row, parts, **called))
     return replace(_attempt(outflow, row, None, 0, 0), is_new=True)
+
+
+def planned_payout(row: Transaction) -> Attempt:
+    """Return the payout that `open_payout` would open, opening nothing; raises as it does."""
+    return planned(row, _next_parts(row))
+
+
+def planned(row: Transaction, parts: Split) -> Attempt:
+    """Return what would leave under a transaction's next key, as its rail is asked about it."""
+    outflow = _payout(row, parts, calls=0)
+    return _attempt(outflow, row, None, None, None)
 
 
 def open_again(row: Transaction) -> Outflow:
@@ -78,9 +71,12 @@ def open_again(row: Transaction) -> Outflow:
     is left.
     """
     left = row.amount_received - row.amount_paid - row.amount_refunded
-    parts = split(left, FeeSchedule(0, Decimal(0)), row.decimals)
+    return _opened(_payout(row, split(left, FeeSchedule(0, Decimal(0)), row.decimals)))
+
+
+def _payout(row: Transaction, parts: Split, **columns: Any) -> Outflow:
     attempt = next_attempt(row.id)
-    outflow = Outflow(
+    return Outflow(
         transaction_id=row.id,
         kind="payout",
         attempt=attempt,
@@ -90,11 +86,22 @@ def open_again(row: Transaction) -> Outflow:
         asset=row.asset,
         amount=parts.amount_out,
         amount_fee=parts.amount_fee,
+        **columns,
     )
+
+
+def _opened(outflow: Outflow) -> Outflow:
     db.session.add(outflow)
     db.session.flush()
     bookings.outflow_opened(outflow)
     return outflow
+
+
+def _next_parts(row: Transaction) -> Split:
+    parts = _parts(row)
+    if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
+        raise Rejected("less was received than would be paid out")
+    return parts
 
 
 def next_amount(row: Transaction) -> int:

@@ -15,7 +15,9 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
+    claimable_balances,
     deposit_payments,
+    expiry,
     jobs,
     networks,
     payments,
@@ -24,6 +26,7 @@ from anchor.services import (
     policy_refunds,
     rail_events,
     receipts,
+    reconciliation,
     refunds,
     submissions,
     sweeps,
@@ -50,7 +53,9 @@ def _owe_the_rest() -> None:
     payments.owe_repairs()
     receipts.owe_repairs()
     policy_refunds.owe()
+    expiry.owe()
     deposit_payments.owe_payments()
+    claimable_balances.owe_looks()
     submissions.owe_drives()
 
 
@@ -76,11 +81,14 @@ SERVICES = {
                 payments.REPAIR,
                 receipts.REPAIR,
                 rail_events.JUDGE,
+                claimable_balances.FOLLOW,
                 policy_refunds.POLICY_REFUND,
+                expiry.EXPIRE,
                 *_PAYMENTS,
             ),
             _owe_the_rest,
         ),
+        Service("reconcile", (reconciliation.RECONCILE,), reconciliation.owe),
     )
 }
 

@@ -131,6 +131,8 @@ def _open(order: Order) -> Begun:
     """Open the outflow under the locks of the transaction and of what came."""
     row = _locked_transaction(arrivals.find(order.cause).transaction_id)
     arrival = arrivals.lock(order.cause)
+    if arrival.transaction_id != (row.id if row else None):
+        raise Rejected(f"{order.cause} was credited at this moment; look at it again")
     _demand_refundable(arrival)
     most = arrival.left
     if row is not None:

@@ -1,18 +1,20 @@
 """What the end of a submission means for the deposits that it carried."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
+from typing import cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, Table, bindparam, func, select, true, update
 
 from anchor.clock import utcnow
 from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, jobs, refund_ends
-from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
+from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
+from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, any_of, happened
 
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
 _TRUST_CODES = frozenset({"op_no_trust", "op_not_authorized", "op_line_full"})
@@ -24,33 +26,32 @@ _LIQUIDITY_PAUSE_S = 30
 _ENDED = frozenset({"confirmed", "dead"})
 
 
-@atomic
-def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping[int, str]) -> None:
-    """Record that a submission is in a ledger and successful; the same twice changes nothing.
+@dataclass(frozen=True)
+class Confirmed:
+    """A submission that a ledger holds as `found`, successful.
 
     `balance_ids` are those of claimable balances, by the place of their operation.
     """
-    submission = _locked(submission_id)
-    if submission.state == "confirmed":
-        return
-    _used_up(submission, found, "confirmed")
-    rows = _carried(submission_id)
-    for outflow in rows:
-        outflow.state = "done"
-        outflow.settled_at = func.now()
-        outflow.reference = found.hash
-        bookings.ledger_payment_done(outflow)
+
+    submission_id: int
+    found: LedgerTransaction
+    balance_ids: Mapping[int, str] = field(default_factory=dict, hash=False)
+
+
+@atomic
+def confirmed(*ends: Confirmed) -> None:
+    """Record that submissions are in a ledger and successful; the same twice changes nothing."""
+    told = {end.submission_id: end for end in ends}
+    submissions = [each for each in _locked_all(told) if each.state != "confirmed"]
+    rows = _carried(*(submission.id for submission in submissions))
+    _use_up({submission.id: told[submission.id].found for submission in submissions}, "confirmed")
+    _done(rows, told)
+    _book(rows, told)
     refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
     paid = [outflow for outflow in rows if _is_payment(outflow)]
-    for outflow in paid:
-        db.session.execute(
-            update(Transaction)
-            .where(Transaction.id == outflow.transaction_id)
-            .values(amount_paid=Transaction.amount_paid + outflow.gross)
-        )
-    db.session.flush()
+    _add_to_paid(paid)
     happened(
-        *(_paid(outflow, found, balance_ids) for outflow in paid),
+        *(_paid(outflow, told[outflow.submission_id or 0]) for outflow in paid),
         *(
             Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key)
             for outflow in rows
@@ -59,17 +60,59 @@ def confirmed(submission_id: int, found: LedgerTransaction, balance_ids: Mapping
     )
 
 
-def _paid(outflow: Outflow, found: LedgerTransaction, balance_ids: Mapping[int, str]) -> Happening:
-    columns: dict[str, object] = {"stellar_transaction_id": found.hash}
+def _book(outflows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
+    """Book what left; what a claim brought back in, and what waits now, have their own place."""
+    bookings.ledger_payment_done(*(each for each in outflows if each.form != "claim"))
+    for outflow in outflows:
+        end, place = told[outflow.submission_id or 0], outflow.operation_index
+        if outflow.form == "claim":
+            claimable_balances.reclaimed(outflow, end.found)
+        if place is not None and place in end.balance_ids:
+            claimable_balances.begin(outflow, end.balance_ids[place])
+
+
+def _done(outflows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
+    table = cast(Table, Outflow.__table__)
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("the_id"))
+        .values(state="done", settled_at=func.now(), reference=bindparam("the_hash"))
+    )
+    rows = [
+        {"the_id": each.id, "the_hash": told[each.submission_id or 0].found.hash}
+        for each in outflows
+    ]
+    if rows:
+        db.session.connection().execute(statement, rows)
+
+
+def _add_to_paid(outflows: Sequence[Outflow]) -> None:
+    """Add to what was paid of their transactions, which are locked in the house's one order."""
+    ids = [outflow.transaction_id for outflow in outflows]
+    query = select(Transaction.id).where(Transaction.id == any_of(ids))
+    db.session.execute(query.order_by(Transaction.id).with_for_update())
+    db.session.execute(
+        update(Transaction)
+        .where(
+            Transaction.id == Outflow.transaction_id,
+            Outflow.id == any_of([outflow.id for outflow in outflows], BigInteger()),
+        )
+        .values(amount_paid=Transaction.amount_paid + Outflow.amount + Outflow.amount_fee)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _paid(outflow: Outflow, end: Confirmed) -> Happening:
+    columns: dict[str, object] = {"stellar_transaction_id": end.found.hash}
     place = outflow.operation_index
-    if place is not None and place in balance_ids:
-        columns["claimable_balance_id"] = balance_ids[place]
+    if place is not None and place in end.balance_ids:
+        columns["claimable_balance_id"] = end.balance_ids[place]
     return Happening(outflow.pays_for, Event.LEDGER_PAYMENT_CONFIRMED, outflow.key, columns=columns)
 
 
 def _is_payment(outflow: Outflow) -> bool:
     """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
-    return outflow.kind == "submission" and outflow.form != "establish"
+    return outflow.kind == "submission" and outflow.form not in {"establish", "claim"}
 
 
 @atomic
@@ -82,7 +125,7 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
     submission = _locked(submission_id)
     if submission.state in _ENDED:
         return
-    _used_up(submission, found, "dead")
+    _use_up({submission_id: found}, "dead")
     codes = found.verdict.failed_operations
     if not codes:
         cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
@@ -146,6 +189,16 @@ def in_trouble(submission_id: int, error: str) -> None:
 
 
 @atomic
+def lacks_signatures(submission_id: int, why: str) -> None:
+    """Tell, once for each reason, that people have to see to the signatures of a submission."""
+    cases.open_case(
+        "waits_for_signatures",
+        f"submission {submission_id}/{why}",
+        note=f"{why}; `flask anchor signatures list` shows what is missing",
+    )
+
+
+@atomic
 def given_up(submission_id: int) -> bool:
     """Put what a submission carries back into the queue, on a person's word; False where it ended.
 
@@ -181,12 +234,31 @@ def unbuildable(submission_id: int, reason: str) -> None:
 
 
 @atomic
-def declined(submission_id: int, reason: str) -> None:
-    """Hold what a submission carries: custody will not sign it. No envelope was stored."""
+def declined(
+    submission_id: int,
+    reason: str,
+    *,
+    newest_envelope_id: int,
+    channel_sequence: int | None = None,
+) -> None:
+    """Hold what a submission carries: custody finally signs no envelope of it.
+
+    Called with the proof that none of those before `newest_envelope_id`, which it declined,
+    can enter a ledger; `channel_sequence` is what that proof showed, None where there are
+    none. Where a newer one was stored meanwhile, nothing is written.
+    """
     submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
+    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
+        return
+    if submission.state != "pending_signatures":
         return
     _bury(submission, reason)
+    if channel_sequence is not None:
+        db.session.execute(
+            update(Channel)
+            .where(Channel.id == submission.channel_id)
+            .values(sequence=channel_sequence)
+        )
     for outflow in _carried(submission_id):
         _refuse(outflow, f"custody declined: {reason}")
         _hand_to_a_person(outflow, "custody_declined", reason)
@@ -213,14 +285,18 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
 
 
 def _locked(submission_id: int) -> Submission:
-    found = db.session.scalar(
+    [found] = _locked_all([submission_id])
+    return found
+
+
+def _locked_all(ids: Iterable[int]) -> Sequence[Submission]:
+    return db.session.scalars(
         select(Submission)
-        .where(Submission.id == submission_id)
+        .where(Submission.id == any_of(ids, BigInteger()))
+        .order_by(Submission.id)
         .with_for_update()
         .execution_options(populate_existing=True)
-    )
-    assert found is not None
-    return found
+    ).all()
 
 
 def _bury(submission: Submission, why: str) -> None:
@@ -234,39 +310,60 @@ def _newest(submission_id: int) -> int | None:
     return db.session.scalar(query)
 
 
-def _carried(submission_id: int) -> Sequence[Outflow]:
+def _carried(*submission_ids: int) -> Sequence[Outflow]:
     return db.session.scalars(
         select(Outflow)
-        .where(Outflow.submission_id == submission_id, Outflow.state == "sent")
-        .order_by(Outflow.operation_index)
+        .where(
+            Outflow.submission_id == any_of(submission_ids, BigInteger()),
+            Outflow.state == "sent",
+        )
+        .order_by(Outflow.submission_id, Outflow.operation_index)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
 
 
-def _used_up(submission: Submission, found: LedgerTransaction, state: str) -> None:
-    """Note the end in a ledger, the channel's new sequence number, and what it cost."""
-    submission.state = state
-    submission.is_used_up = True
-    submission.ledger = found.ledger
-    submission.fee_charged = found.fee_charged
-    verdict = found.verdict
-    submission.codes = " ".join((verdict.code, *verdict.operation_codes))[:500]
-    submission.settled_at = func.now()
+def _use_up(found: Mapping[int, LedgerTransaction], state: str) -> None:
+    """Note the ends of submissions in a ledger, their channels' new numbers, and what it cost."""
+    table = cast(Table, Submission.__table__)
+    names = ("ledger", "hash", "fee_charged", "codes")
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("the_id"))
+        .values(state=state, is_used_up=True, settled_at=func.now())
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    rows = [
+        {
+            "the_id": submission_id,
+            "new_ledger": end.ledger,
+            "new_hash": end.hash,
+            "new_fee_charged": end.fee_charged,
+            "new_codes": " ".join((end.verdict.code, *end.verdict.operation_codes))[:500],
+        }
+        for submission_id, end in found.items()
+    ]
+    if not rows:
+        return
+    db.session.connection().execute(statement, rows)
     db.session.execute(
         update(Channel)
-        .where(Channel.id == submission.channel_id)
-        .values(sequence=func.greatest(Channel.sequence, submission.sequence))
+        .where(Channel.id == Submission.channel_id, Submission.id == any_of(found, BigInteger()))
+        .values(sequence=func.greatest(Channel.sequence, Submission.sequence))
+        .execution_options(synchronize_session=False)
     )
-    bookings.fee_charged(submission, found.fee_charged)
+    bookings.fees_charged({submission_id: end.fee_charged for submission_id, end in found.items()})
 
 
 def _end_one(outflow: Outflow, code: str | None) -> None:
     if code is None:
         _requeue(outflow)
-    elif code in _LIQUIDITY_CODES:
+    elif outflow.form == "claim":
+        _refuse(outflow, code)
+        claimable_balances.not_reclaimed(outflow, code)
+    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
         _requeue(outflow)
-        _pause(outflow)
+        _pause(outflow, code)
         cases.open_case(
             "waits_for_liquidity",
             f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
@@ -287,9 +384,18 @@ def _end_one(outflow: Outflow, code: str | None) -> None:
         _hand_to_a_person(outflow, "ledger_refused", code)
 
 
-def _pause(outflow: Outflow) -> None:
-    """Let all that this account owes in this asset wait, so that the oldest stays first."""
+def _lacks_reserve(outflow: Outflow, code: str) -> bool:
+    """Tell whether our account cannot bear the reserve of a claimable balance."""
+    return code == "op_low_reserve" and outflow.form == "claimable_balance"
+
+
+def _pause(outflow: Outflow, code: str) -> None:
+    """Let all that would meet the same wait, so that the oldest stays first.
+
+    That is what the account owes in this asset; of a reserve, its claimable balances alone.
+    """
     db.session.flush()
+    same = Outflow.form == outflow.form if _lacks_reserve(outflow, code) else true()
     db.session.execute(
         update(Outflow)
         .where(
@@ -297,6 +403,7 @@ def _pause(outflow: Outflow) -> None:
             Outflow.asset == outflow.asset,
             Outflow.state == "prepared",
             Outflow.form.is_not(None),
+            same,
         )
         .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
     )
@@ -321,7 +428,7 @@ def _refuse(outflow: Outflow, reason: str) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
-    if outflow.form != "establish":
+    if outflow.form not in {"establish", "claim"}:
         bookings.outflow_refused(outflow)
     db.session.flush()
 
@@ -330,13 +437,20 @@ def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
         return
+    if outflow.form == "claim":
+        claimable_balances.not_reclaimed(outflow, note)
+        return
+    asset, owed = outflow.asset, outflow.gross
+    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
+        row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
+        asset, owed = row.asset, row.amount_received - row.amount_paid - row.amount_refunded
     cases.open_case(
         reason,
         outflow.key,
         note=note,
         transaction_id=outflow.transaction_id,
-        asset=outflow.asset,
-        amount_owed=outflow.gross,
+        asset=asset,
+        amount_owed=owed,
     )
     if outflow.form != "establish":
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))

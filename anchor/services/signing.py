@@ -1,37 +1,79 @@
-"""Building, signing and replacing the envelopes of submissions."""
+"""Building, signing and replacing the envelopes of submissions.
 
-import logging
-from datetime import UTC, datetime
+An envelope is stored before custody is asked to sign it, and is asked about until its time is
+over; only then another takes its place. Where custody's signatures do not suffice, by the
+signers and thresholds that the ledger shows, one that people have days to sign is stored.
+"""
+
+from datetime import timedelta
 
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, house, settings
-from anchor.integrations.custody import Declined, Later, Signature, Signer, SigningRequest
 from anchor.ledger import envelopes, keys
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
-from anchor.services import cases, channels, settling, slots
+from anchor.services import asking, cases, channels, collecting, settling, slots
+from anchor.services.collecting import Progress
+from anchor.services.signers import Signers
 from anchor.services.slots import Slot
 
-log = logging.getLogger(__name__)
-
-#: How long an envelope that waits for people's signatures is good for.
+#: How long an envelope that waits for people's signatures is good for, and how much of that
+#: has to be left to wait for them with this one.
 _PATIENCE_S = 7 * 86_400
+_LEAST_S = 86_400
 #: What core asks of a transaction that takes another one's place in its queue.
 _BUMP = 10
 _CODES_THAT_PASS = frozenset({"tx_bad_seq", "tx_too_late", "tx_insufficient_fee", "tx_failed"})
+#: What the network says where the channel, or the source account, has not signed enough.
+_UNSIGNED_CODES = frozenset({"tx_bad_auth", "op_bad_auth"})
+_SHORT = "its source account asks for more signatures than custody gives"
+_LATE = "the signatures did not come in time, and a new envelope waits for them"
 
 
-def complete(gateway: Gateway, slot: Slot) -> None:
-    """Give a submission that has no signed envelope one, and store it."""
-    if slot.state == "pending_signatures":
+def complete(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
+    """Bring a submission that has no signed envelope nearer to one."""
+    signers = signers or Signers(gateway)
+    if slot.envelopes:
+        _go_on(gateway, slot, signers)
         return
     try:
-        _replace(gateway, slot)
+        stored = _store(gateway, slot, signers)
     except Rejected as refusal:
         settling.unbuildable(slot.id, str(refusal))
+        return
+    _have_signed(gateway, stored, signers)
 
 
-def renew(gateway: Gateway, slot: Slot) -> None:
+def _go_on(gateway: Gateway, slot: Slot, signers: Signers) -> None:
+    """Look after an envelope that is stored and lacks signatures."""
+    ask_in_s = slot.newest.ask_in_s
+    if ask_in_s is None:
+        signers.falls_short(slot.source)
+    if signers.ledger_time() > slot.last_max_time:
+        renew(gateway, slot, signers)
+    elif ask_in_s is not None:
+        if ask_in_s <= 0:
+            _have_signed(gateway, slot, signers)
+    elif signers.is_new(("weighed", slot.newest.id)):
+        collecting.collect(slot, (), signers.of(slot))  # the thresholds may be others by now
+
+
+def _have_signed(gateway: Gateway, slot: Slot, signers: Signers) -> None:
+    """Ask custody about the stored envelope; people get one that they have time to sign."""
+    progress = asking.ask(gateway, slot, signers)
+    if progress is Progress.SHORT:
+        signers.falls_short(slot.source)
+        if _is_patient(slot, signers):
+            settling.lacks_signatures(slot.id, _SHORT)
+        else:
+            _have_signed(gateway, _store(gateway, slot, signers), signers)
+
+
+def _is_patient(slot: Slot, signers: Signers) -> bool:
+    return slot.newest.max_time - signers.ledger_time() >= _LEAST_S
+
+
+def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
     """Look after a submission that no ledger holds: replace its envelope, or give it up.
 
     A replacement has the same channel and sequence number and is safe at any time. Giving
@@ -39,28 +81,51 @@ def renew(gateway: Gateway, slot: Slot) -> None:
     last time bound. All that is asked here is asked of one node.
     """
     gateway = gateway.one()
+    signers = signers or Signers(gateway)
     account = gateway.account(slot.channel, dated=True)
     if account is None:
+        if slot.codes[:1] == ("tx_no_source_account",):
+            _tell(slot, slot.codes[0])
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
-    if slot.codes and slot.codes[0] == "tx_bad_auth" and slot.state != "pending_signatures":
-        _await_signatures(gateway, slot)
+    if _UNSIGNED_CODES.intersection(slot.codes) and not _is_authorized(slot, signers):
+        _await_signatures(gateway, slot, signers)
     elif account.has_let_pass(slot.sequence, slot.last_max_time):
-        _after_the_bounds(gateway, slot, account.sequence)
+        _after_the_bounds(gateway, slot, account.sequence, signers)
     elif account.sequence >= slot.sequence:
         closed = account.ledger_closed_at
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
             settling.used_by_others(slot.id)
+    elif slot.is_ready:
+        _within_the_bounds(gateway, slot, signers)
+
+
+def _is_authorized(slot: Slot, signers: Signers) -> bool:
+    """Weigh what the network refused once more, by what the ledger shows of each account."""
+    signers.look_closely()
+    accounts = signers.of(slot)
+    return envelopes.is_signed_enough(slot.newest.envelope_xdr, accounts, slot.passphrase)
+
+
+def _await_signatures(gateway: Gateway, slot: Slot, signers: Signers) -> None:
+    """Let people sign: what custody gave does not suffice."""
+    signers.falls_short(slot.source)
+    if _is_patient(slot, signers):
+        collecting.reopen(slot)
+        settling.lacks_signatures(slot.id, _SHORT)
     else:
-        _within_the_bounds(gateway, slot)
+        _have_signed(gateway, _store(gateway, slot, signers), signers)
 
 
-def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int) -> None:
+def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Signers) -> None:
     """No envelope can enter a ledger any more, and the sequence number is unused."""
     operation_codes = slot.codes[1:]
-    culprits = {place: code for place, code in enumerate(operation_codes) if code != "op_success"}
+    blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
+    culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
     if sequence == slot.sequence - 1 and not culprits:
-        _replace(gateway, slot)
+        if not slot.is_ready:
+            settling.lacks_signatures(slot.id, _LATE)
+        _have_signed(gateway, _store(gateway, slot, signers), signers)
         return
     settling.unusable(
         slot.id,
@@ -71,19 +136,21 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int) -> None:
     )
 
 
-def _within_the_bounds(gateway: Gateway, slot: Slot) -> None:
+def _within_the_bounds(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     code = slot.codes[0] if slot.codes else None
     if code is None:
-        _bump(gateway, slot)
+        _bump(gateway, slot, signers)
     elif code == "tx_insufficient_fee":
         if _fee(gateway, slot) * len(slot.orders) > slot.newest.fee:
-            _replace(gateway, slot)
+            _have_signed(gateway, _store(gateway, slot, signers), signers)
         else:
             slots.hand_in_again(slot)  # it bids all that it may: the network has to calm down
     elif code == "tx_bad_seq":
         slots.hand_in_again(slot)
     elif code not in _CODES_THAT_PASS:
         _tell(slot, code)
+    elif "op_bad_auth" in slot.codes:
+        _tell(slot, "op_bad_auth")
 
 
 @atomic
@@ -106,28 +173,43 @@ def _fee(gateway: Gateway, slot: Slot) -> int:
     return min(wanted, ceiling)
 
 
-def _replace(gateway: Gateway, slot: Slot) -> None:
-    """Build, sign and store an envelope for the submission's channel and sequence number."""
-    max_time = _ledger_time(gateway) + settings().time_bound_s
-    unsigned = _build(slot, _fee(gateway, slot), max_time)
-    signatures = _signatures(slot, unsigned, max_time)
-    if signatures is not None:
-        signed = envelopes.add_signatures(unsigned.envelope_xdr, signatures, slot.passphrase)
-        slots.store(slot, signed, unsigned.hash, max_time=max_time, fee=unsigned.fee)
+def _store(gateway: Gateway, slot: Slot, signers: Signers) -> Slot:
+    """Build and store an envelope for the submission's channel and sequence number.
+
+    The channel has signed it, custody is to be asked. One that is valid for long bids all
+    that it may, for it cannot be replaced as fees rise; the network takes what it needs.
+    """
+    seconds = _bounds_s(slot, signers)
+    fee = _fee(gateway, slot)
+    if seconds > settings().time_bound_s:
+        fee = settings().base_fee_max
+    max_time = _ledger_time(gateway) + seconds
+    unsigned = _build(slot, fee, max_time)
+    envelope_xdr = _signed_by_channel(slot, unsigned)
+    slots.store(slot, envelope_xdr, unsigned.hash, max_time=max_time, fee=unsigned.fee, ask=True)
+    return slots.again(slot)
 
 
-def _await_signatures(gateway: Gateway, slot: Slot) -> None:
-    """Store an envelope with long bounds that people sign: our keys do not suffice."""
-    max_time = _ledger_time(gateway) + _PATIENCE_S
-    unsigned = _build(slot, _fee(gateway, slot), max_time)
-    signatures = _signatures(slot, unsigned, max_time) or ()
-    envelope = envelopes.add_signatures(unsigned.envelope_xdr, signatures, slot.passphrase)
-    slots.store(slot, envelope, unsigned.hash, max_time=max_time, fee=unsigned.fee, is_signed=False)
-    _tell(slot, "its source account asks for more signatures than custody gives")
+def _bounds_s(slot: Slot, signers: Signers) -> int:
+    """Return for how long the next envelope is to be valid, in seconds.
+
+    One that nobody signed in its time is followed by one that is valid ten times as long.
+    """
+    if signers.is_short(slot.source):
+        return _PATIENCE_S
+    custody = house().custody
+    within = custody.traits.signs_within if custody else None
+    seconds = max(settings().time_bound_s, (within or timedelta()) // timedelta(seconds=1))
+    if slot.state == "pending_signatures":
+        seconds *= 10 ** min(len(slot.envelopes), 6)
+    return min(seconds, _PATIENCE_S)
 
 
-def _bump(gateway: Gateway, slot: Slot) -> None:
-    """Raise the fee of an envelope that waits while others are preferred."""
+def _bump(gateway: Gateway, slot: Slot, signers: Signers) -> None:
+    """Raise the fee of an envelope that waits while others are preferred.
+
+    A channel of the pool pays for that itself, so that custody need not be asked.
+    """
     inner = slot.newest
     per_operation = _fee(gateway, slot)
     count = len(slot.orders)
@@ -135,17 +217,19 @@ def _bump(gateway: Gateway, slot: Slot) -> None:
         return
     offered = min(settings().base_fee_max, max(per_operation, _BUMP * inner.fee // count))
     fee = envelopes.least_bump_fee(inner.envelope_xdr, offered, slot.passphrase)
-    unsigned = envelopes.fee_bump(inner.envelope_xdr, slot.source, fee, slot.passphrase)
-    signatures = _signatures(slot, unsigned, inner.max_time)
-    if signatures is not None:
-        slots.store(
-            slot,
-            envelopes.add_signatures(unsigned.envelope_xdr, signatures, slot.passphrase),
-            unsigned.hash,
-            inner_hash=inner.hash,
-            max_time=inner.max_time,
-            fee=unsigned.fee,
-        )
+    unsigned = envelopes.fee_bump(inner.envelope_xdr, slot.channel, fee, slot.passphrase)
+    is_ours = slot.channel_number is not None
+    slots.store(
+        slot,
+        _signed_by_channel(slot, unsigned),
+        unsigned.hash,
+        inner_hash=inner.hash,
+        max_time=inner.max_time,
+        fee=unsigned.fee,
+        ask=not is_ours,
+    )
+    if not is_ours:
+        _have_signed(gateway, slots.again(slot), signers)
 
 
 def _build(slot: Slot, fee_per_operation: int, max_time: int) -> Unsigned:
@@ -166,35 +250,10 @@ def _ledger_time(gateway: Gateway) -> int:
     return int(gateway.network().latest_closed_at.timestamp())
 
 
-def _signatures(slot: Slot, unsigned: Unsigned, max_time: int) -> tuple[Signature, ...] | None:
-    """Sign for the channel ourselves, and let custody sign for its accounts; None: not now."""
-    ours: tuple[Signature, ...] = ()
-    theirs = tuple(account for account in unsigned.sources if account != slot.channel)
+def _signed_by_channel(slot: Slot, unsigned: Unsigned) -> str:
+    """Return the envelope with the signature of a channel of the pool, whose key is here."""
     if slot.channel_number is None:
-        theirs = unsigned.sources
-    elif slot.channel in unsigned.sources:
-        secret = channels.keys_of(slot.channel_number).secret
-        ours = (keys.sign(secret, bytes.fromhex(unsigned.hash)),)
-    if not theirs:
-        return ours
-    custody = house().custody
-    assert isinstance(custody, Signer)
-    answer = custody.sign(
-        SigningRequest(
-            key=f"submission-{slot.id}-{len(slot.envelopes) + 1}",
-            transaction_id=f"submission {slot.id}",
-            envelope_xdr=unsigned.envelope_xdr,
-            hash=unsigned.hash,
-            network_passphrase=slot.passphrase,
-            accounts=theirs,
-            valid_until=datetime.fromtimestamp(max_time, UTC),
-        )
-    )
-    if isinstance(answer, Declined):
-        settling.declined(slot.id, answer.reason)
-        _tell(slot, f"custody declined: {answer.reason}")
-        return None
-    if isinstance(answer, Later):
-        log.info("custody signs submission %s later", slot.id)
-        return None
-    return ours + answer.signatures
+        return unsigned.envelope_xdr
+    secret = channels.keys_of(slot.channel_number).secret
+    signature = keys.sign(secret, bytes.fromhex(unsigned.hash))
+    return envelopes.add_signatures(unsigned.envelope_xdr, [signature], slot.passphrase)

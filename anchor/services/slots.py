@@ -1,24 +1,26 @@
 """Submissions as rows: opening them on free channels, and what was stored and answered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, func, select, update
 
 from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.orders import LedgerOrder
-from anchor.lifecycle import Event, Kind
-from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import brakes, networks
-from anchor.services.transactions import Happening, happened
+from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission
+from anchor.services.claimable_balances import reclaim_time
+from anchor.services.transactions import any_of
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored envelope. `age_s` counts from when it was handed in; None before that."""
+    """A stored envelope. `age_s` counts from when it was handed in; None before that.
+
+    `asks` says how often custody was asked for its signatures, `ask_in_s` when it is asked
+    again (0 or less: now); None where it is asked no more.
+    """
 
     id: int
     hash: str
@@ -28,6 +30,8 @@ class Stored:
     fee: int
     age_s: int | None
     answer: str | None
+    asks: int = 0
+    ask_in_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Slot:
         return bool(self.envelopes) and self.state != "pending_signatures"
 
     @property
+    def waits_for_people(self) -> bool:
+        """Whether it lacks signatures, and custody has given all that it gives."""
+        return self.state == "pending_signatures" and self.newest.ask_in_s is None
+
+    @property
     def is_submitted(self) -> bool:
         """Whether the newest envelope was handed in and nobody asked for it again."""
         answer = self.newest.answer if self.envelopes else None
@@ -79,169 +88,66 @@ class Slot:
         return bool(self.codes) or (self.newest.age_s or 0) > settings().time_bound_s // 3
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How many submissions of a source are open, and how many outflows wait, now and later."""
-
-    open: int
-    waits_for_signatures: int
-    queued_now: int
-    queued_later: int
-
-
-@atomic
-def standing(source: str) -> Standing:
-    """Return how the queue of a source account stands."""
-    waiting = Submission.state == "pending_signatures"
-    opened = select(func.count(), func.count().filter(waiting)).where(*_open_of(source))
-    count, signatures = db.session.execute(opened).one()
-    now = or_(Outflow.not_before.is_(None), Outflow.not_before <= func.now())
-    queue = select(func.count().filter(now), func.count().filter(~now)).where(*_queued(source))
-    ready, later = db.session.execute(queue).one()
-    return Standing(count, signatures, ready, later)
-
-
-@atomic
-def busy() -> list[str]:
-    """Return the source accounts that something is queued or open for."""
-    queued = select(Outflow.source).where(Outflow.state == "prepared", Outflow.form.is_not(None))
-    opened = select(Submission.source).where(Submission.state.in_(SUBMISSION_OPEN))
-    return [source for source in db.session.scalars(queued.union(opened)) if source]
-
-
-@atomic
-def fill(source: str) -> int:
-    """Open a submission on each free channel that something is queued for; return how many."""
-    channels = _still_free(db.session.scalars(_free_channels(source)).all())
-    if not channels:
-        return 0
-    batch = settings().batch_max
-    found = db.session.scalars(
-        select(Outflow)
-        .where(
-            *_queued(source),
-            or_(Outflow.not_before.is_(None), Outflow.not_before <= func.now()),
-        )
-        .order_by(Outflow.id)
-        .limit(batch * len(channels))
-        .with_for_update(skip_locked=True)
-    ).all()
-    queue = [(each, _leaving(each)) for each in _still_payable(found)]
-    groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
-    for channel, group in zip(channels, groups, strict=False):
-        _open(source, channel, group)
-    return len(groups)
-
-
-def _leaving(outflow: Outflow) -> brakes.Leaving:
-    kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
-    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, outflow.amount)
-
-
-def _free_channels(source: str) -> Any:
-    busy = select(Submission.id).where(
-        Submission.channel_id == Channel.id, Submission.state.in_(SUBMISSION_OPEN)
-    )
-    pooled = select(Channel.id).where(Channel.number.is_not(None), Channel.retired_at.is_(None))
-    return (
-        select(Channel)
-        .where(
-            Channel.network_id == networks.current_id(),
-            Channel.retired_at.is_(None),
-            Channel.sequence.is_not(None),
-            or_(Channel.number.is_not(None), (Channel.account_id == source) & ~pooled.exists()),
-            ~busy.exists(),
-        )
-        .order_by(Channel.id)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _still_free(channels: Sequence[Channel]) -> list[Channel]:
-    """Look once more now that they are locked: a submission may have been opened meanwhile."""
-    ids = [channel.id for channel in channels]
-    query = select(Submission.channel_id).where(
-        Submission.channel_id.in_(ids), Submission.state.in_(SUBMISSION_OPEN)
-    )
-    busy = set(db.session.scalars(query)) if ids else set()
-    return [channel for channel in channels if channel.id not in busy]
-
-
-def _still_payable(queue: Sequence[Outflow]) -> list[Outflow]:
-    """Lock the transactions, and leave out what a person has stopped meanwhile."""
-    ids = {outflow.transaction_id for outflow in queue if outflow.kind != "refund"}
-    query = select(Transaction.id).where(Transaction.id.in_(ids), Transaction.is_resting.is_(False))
-    payable = set(db.session.scalars(query.order_by(Transaction.id).with_for_update()))
-    return [
-        outflow
-        for outflow in queue
-        if outflow.kind == "refund" or outflow.transaction_id in payable
-    ]
-
-
-def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
-    """Put what may travel together into groups; whoever needs a memo, or failed, goes alone."""
-    together: list[Outflow] = []
-    for outflow in queue:
-        if outflow.is_alone:
-            yield [outflow]
-            continue
-        together.append(outflow)
-        if len(together) == batch:
-            yield together
-            together = []
-    if together:
-        yield together
-
-
-def _open(source: str, channel: Channel, group: list[Outflow]) -> None:
-    assert channel.sequence is not None
-    submission = Submission(
-        channel_id=channel.id, source=source, sequence=channel.sequence + 1, state="prepared"
-    )
-    db.session.add(submission)
-    db.session.flush()
-    for place, outflow in enumerate(group):
-        outflow.state = "sent"
-        outflow.submission_id = submission.id
-        outflow.operation_index = place
-        outflow.called_at = func.now()
-    db.session.flush()
-    happened(
-        *(
-            Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
-            for outflow in group
-            if outflow.form != "establish" and outflow.kind != "refund"
-        )
-    )
-
-
 @atomic
 def opened(source: str) -> list[Slot]:
     """Return the open submissions of a source account, oldest first."""
     rows = db.session.execute(
         select(Submission, Channel)
         .join(Channel, Channel.id == Submission.channel_id)
-        .where(*_open_of(source))
+        .where(*open_of(source))
         .order_by(Submission.id)
         .execution_options(populate_existing=True)
     ).all()
-    return [_slot(submission, channel) for submission, channel in rows]
+    ids = [submission.id for submission, _ in rows]
+    carried, stored = _carried(ids), _envelopes(ids)
+    return [
+        _slot(submission, channel, carried[submission.id], stored[submission.id])
+        for submission, channel in rows
+    ]
 
 
-def _slot(submission: Submission, channel: Channel) -> Slot:
-    carried = db.session.scalars(
+def as_slot(submission: Submission, channel: Channel) -> Slot:
+    """Return a submission in plain values. Needs an open transaction."""
+    ids = [submission.id]
+    return _slot(submission, channel, _carried(ids)[ids[0]], _envelopes(ids)[ids[0]])
+
+
+def _carried(ids: Sequence[int]) -> Mapping[int, list[Outflow]]:
+    """Return what each of some submissions carries, in the order of its operations."""
+    found: dict[int, list[Outflow]] = {each: [] for each in ids}
+    query = (
         select(Outflow)
-        .where(Outflow.submission_id == submission.id, Outflow.state == "sent")
-        .order_by(Outflow.operation_index)
-    ).all()
+        .where(Outflow.submission_id == any_of(ids, BigInteger()), Outflow.state == "sent")
+        .order_by(Outflow.submission_id, Outflow.operation_index)
+        .execution_options(populate_existing=True)
+    )
+    for outflow in db.session.scalars(query) if ids else ():
+        found[outflow.submission_id or 0].append(outflow)
+    return found
+
+
+def _envelopes(ids: Sequence[int]) -> Mapping[int, list[Stored]]:
+    """Return the envelopes of each of some submissions, oldest first."""
+    found: dict[int, list[Stored]] = {each: [] for each in ids}
     age = func.floor(func.extract("epoch", func.now() - Envelope.submitted_at))
-    stored = db.session.execute(
-        select(Envelope, age)
-        .where(Envelope.submission_id == submission.id)
+    ask_in = func.ceil(func.extract("epoch", Envelope.ask_at - func.now()))
+    query = (
+        select(Envelope, age, ask_in)
+        .where(Envelope.submission_id == any_of(ids, BigInteger()))
         .order_by(Envelope.id)
         .execution_options(populate_existing=True)
     )
+    for row in db.session.execute(query) if ids else ():
+        found[row[0].submission_id].append(_stored(*row))
+    return found
+
+
+def _slot(
+    submission: Submission,
+    channel: Channel,
+    carried: Sequence[Outflow],
+    stored: Sequence[Stored],
+) -> Slot:
     memo = carried[0] if len(carried) == 1 and carried[0].memo is not None else None
     return Slot(
         id=submission.id,
@@ -254,7 +160,7 @@ def _slot(submission: Submission, channel: Channel) -> Slot:
         orders=tuple(_order(outflow) for outflow in carried),
         memo_type=(memo.memo_type if memo else None) or "none",
         memo=memo.memo if memo else None,
-        envelopes=tuple(_stored(envelope, age_s) for envelope, age_s in stored),
+        envelopes=tuple(stored),
     )
 
 
@@ -262,22 +168,19 @@ def _order(outflow: Outflow) -> LedgerOrder:
     assert outflow.form is not None
     assert outflow.destination is not None
     is_new = outflow.form == "establish"
-    reclaim_at = None
-    if outflow.form == "claimable_balance":
-        policy = settings().asset_by_id(outflow.asset)
-        days = policy.delivery.reclaim_days if policy else 30
-        reclaim_at = int((outflow.begun_at + timedelta(days=days)).timestamp())
+    waits = outflow.form == "claimable_balance"
     return LedgerOrder(
         form=outflow.form,
         destination=outflow.destination,
         asset=outflow.asset,
-        amount=0 if is_new else outflow.amount,
+        amount=0 if is_new or outflow.form == "claim" else outflow.amount,
         starting_balance=outflow.amount if is_new else 0,
-        reclaim_at=reclaim_at,
+        reclaim_at=reclaim_time(outflow) if waits else None,
+        balance_id=outflow.balance_id,
     )
 
 
-def _stored(envelope: Envelope, age_s: Any) -> Stored:
+def _stored(envelope: Envelope, age_s: Any, ask_in_s: Any) -> Stored:
     return Stored(
         envelope.id,
         envelope.hash,
@@ -287,6 +190,8 @@ def _stored(envelope: Envelope, age_s: Any) -> Stored:
         envelope.fee,
         None if age_s is None else int(age_s),
         envelope.answer,
+        envelope.asks,
+        None if ask_in_s is None else int(ask_in_s),
     )
 
 
@@ -299,17 +204,20 @@ def store(
     inner_hash: str | None = None,
     max_time: int,
     fee: int,
-    is_signed: bool = True,
+    ask: bool = False,
 ) -> None:
     """Store an envelope of a submission before anybody outside sees it (promise 6).
 
-    Raises `Unavailable` where the submission has ended meanwhile.
+    `ask` says that custody has to sign it yet. Raises `Unavailable` where the
+    submission has ended, or got a newer envelope than `slot` knows of, meanwhile.
     """
     state = db.session.scalar(
         select(Submission.state).where(Submission.id == slot.id).with_for_update()
     )
     if state not in SUBMISSION_OPEN:
         raise Unavailable(f"submission {slot.id} has ended")
+    if _newest_of(slot.id) != (slot.newest.id if slot.envelopes else None):
+        raise Unavailable(f"submission {slot.id} is in other hands")
     db.session.add(
         Envelope(
             submission_id=slot.id,
@@ -318,20 +226,43 @@ def store(
             envelope_xdr=envelope_xdr,
             max_time=max_time,
             fee=fee,
+            ask_at=func.now() if ask else None,
         )
     )
-    _set(slot.id, state="prepared" if is_signed else "pending_signatures")
+    _set([slot.id], state="pending_signatures" if ask else "prepared")
+
+
+def _newest_of(submission_id: int) -> int | None:
+    query = select(func.max(Envelope.id)).where(Envelope.submission_id == submission_id)
+    return db.session.scalar(query)
 
 
 @atomic
-def answered(slot: Slot, answer: str) -> None:
-    """Note what the network said when the newest envelope was handed in."""
-    db.session.execute(
-        update(Envelope)
-        .where(Envelope.id == slot.newest.id)
-        .values(submitted_at=func.coalesce(Envelope.submitted_at, func.now()), answer=answer[:500])
-    )
-    _set(slot.id, state="submitted")
+def again(slot: Slot) -> Slot:
+    """Return the submission as it stands now; `Unavailable` where it has ended."""
+    row = db.session.execute(
+        select(Submission, Channel)
+        .join(Channel, Channel.id == Submission.channel_id)
+        .where(Submission.id == slot.id, Submission.state.in_(SUBMISSION_OPEN))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise Unavailable(f"submission {slot.id} has ended")
+    return as_slot(*row)
+
+
+@atomic
+def answered(answers: Sequence[tuple[Slot, str]]) -> None:
+    """Note what the network said as the newest envelope of each submission was handed in."""
+    for slot, answer in answers:
+        db.session.execute(
+            update(Envelope)
+            .where(Envelope.id == slot.newest.id)
+            .values(
+                submitted_at=func.coalesce(Envelope.submitted_at, func.now()), answer=answer[:500]
+            )
+        )
+    _set([slot.id for slot, _ in answers], state="submitted")
 
 
 @atomic
@@ -340,26 +271,15 @@ def hand_in_again(slot: Slot) -> None:
     db.session.execute(update(Envelope).where(Envelope.id == slot.newest.id).values(answer=None))
 
 
-def _set(submission_id: int, *, state: str) -> None:
+def _set(ids: Sequence[int], *, state: str) -> None:
     db.session.execute(
         update(Submission)
-        .where(Submission.id == submission_id, Submission.state.in_(SUBMISSION_OPEN))
+        .where(Submission.id.in_(ids), Submission.state.in_(SUBMISSION_OPEN))
         .values(state=state)
+        .execution_options(synchronize_session=False)
     )
 
 
-def _open_of(source: str) -> tuple[ColumnElement[bool], ...]:
+def open_of(source: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a submission of `source` is open."""
     return Submission.source == source, Submission.state.in_(SUBMISSION_OPEN)
-
-
-def _queued(source: str) -> tuple[ColumnElement[bool], ...]:
-    """What waits to be carried; what rests for a person is not carried (a booking taken back)."""
-    rests = select(Transaction.id).where(
-        Transaction.id == Outflow.transaction_id, Transaction.is_resting
-    )
-    return (
-        Outflow.source == source,
-        Outflow.state == "prepared",
-        Outflow.form.is_not(None),
-        or_(Outflow.kind == "refund", ~rests.exists()),
-    )

@@ -61,8 +61,11 @@ def work_off(
         for address in found:
             if should_stop():
                 return tally
-            seen.add(address)
-            tally.add(jobs.run(address))
+            if address not in seen:
+                ran = jobs.run_all(address)
+                seen.update(ran, [address])
+                for end in ran.values():
+                    tally.add(end)
     return tally
 
 

@@ -30,6 +30,9 @@ PAY_ON_LEDGER = "pay_on_ledger"
 CHECK_TRUST = "check_trustline"
 #: The lane of jobs that ask the ledger; those that ask a rail are in that rail's.
 LEDGER_LANE = "ledger"
+#: Looks at trust lines have a budget: what waits for it keeps no payment.
+TRUST_LANE = "trust lines"
+_LANES = {PAY_ON_LEDGER: LEDGER_LANE, CHECK_TRUST: TRUST_LANE}
 
 #: The job that a transaction calls for as soon as it stands in a status with funds in.
 _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
@@ -86,7 +89,8 @@ class Owner:
 class Happening:
     """Something that happened to a transaction.
 
-    `event` None only credits `received` stroops and leaves the status alone. `cause` is
+    `event` None only credits `received` stroops and leaves the status alone; the history
+    calls it `told_as`. `cause` is
     the id of what caused it: the same cause twice changes nothing. `columns` are written
     in the same commit.
     """
@@ -96,6 +100,7 @@ class Happening:
     cause: str
     received: int = 0
     columns: Mapping[str, Any] = field(default_factory=dict)
+    told_as: str = "credited"
 
 
 @atomic
@@ -118,7 +123,7 @@ def happened(*happenings: Happening) -> None:
 
 
 def _name(happening: Happening) -> str:
-    return happening.event or "credited"
+    return happening.event or happening.told_as
 
 
 class _Change:
@@ -189,8 +194,7 @@ class _Change:
         kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
         if kind is None or not self.is_funded or self.is_resting:
             return None
-        lane = self.row.rail if kind == PAY_OUT else LEDGER_LANE
-        return jobs.Address(kind, self.row.id), lane
+        return jobs.Address(kind, self.row.id), _LANES.get(kind, self.row.rail)
 
 
 def can_have(row: Transaction, event: Event) -> bool:

@@ -1,13 +1,13 @@
 """Refunds, and the operator's desk: acts and pauses.
 
-Revision: 0005, after 0003.
+Revision: 0005, after 0004.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0005'
-down_revision = '0003'
+down_revision = '0004'
 branch_labels = None
 depends_on = None
 
@@ -19,8 +19,9 @@ EVENTS = (
     'payout_sent', 'payout_ready_for_pickup', 'payout_completed', 'payout_needs_info',
     'payout_refused', 'payout_returned', 'ledger_payment_submitted', 'ledger_payment_confirmed',
     'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded',
-    'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited',
+    'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited', 'balance_ended',
 )
+UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 MEMO_TYPES = "refund_memo_type IN ('id', 'hash', 'text', 'return')"
 
 
@@ -42,6 +43,7 @@ def upgrade():
     _check('transactions', 'amounts', 'amount_received >= 0 AND amount_paid >= 0 AND amount_refunded >= 0')
     _check('transactions', 'never_more_out_than_in', 'amount_paid + amount_refunded <= amount_received')
     _check('history', 'event', _one_of('event', EVENTS))
+    op.create_index('ix_transactions_unpaid', 'transactions', ['deadline_at'], postgresql_where=sa.text(UNPAID))
     op.alter_column('outflows', 'transaction_id', nullable=True)
     for column, table in (('payment_id', 'payments'), ('receipt_id', 'receipts')):
         op.add_column('outflows', sa.Column(column, sa.BigInteger(), nullable=True))
@@ -55,6 +57,7 @@ def upgrade():
     op.create_index('ix_outflows_queue', 'outflows', ['source', 'id'], postgresql_where=sa.text("state = 'prepared' AND form IS NOT NULL"))
     op.create_index('ix_outflows_called_at', 'outflows', ['asset', 'called_at'], postgresql_where=sa.text('called_at IS NOT NULL'))
     op.add_column('outflows', sa.Column('returned_at', sa.DateTime(timezone=True), nullable=True))
+    op.add_column('submissions', sa.Column('hash', sa.Text(), nullable=True))
     op.add_column('cases', sa.Column('looked_at', sa.DateTime(timezone=True), nullable=True))
     op.create_table('acts',
     sa.Column('id', sa.BigInteger(), autoincrement=True, nullable=False),
@@ -72,6 +75,15 @@ def upgrade():
     )
     for column in ('case_id', 'transaction_id', 'outflow_id'):
         op.create_index(f'ix_acts_{column}', 'acts', [column], postgresql_where=sa.text(f'{column} IS NOT NULL'))
+    op.add_column('accounts', sa.Column('first_cursor', sa.BigInteger(), server_default=sa.text('0'), nullable=False))
+    op.create_table('openings',
+    sa.Column('account_id', sa.Integer(), nullable=False),
+    sa.Column('asset', sa.Text(), nullable=False),
+    sa.Column('amount', sa.BigInteger(), nullable=False),
+    sa.Column('ledger', sa.BigInteger(), nullable=False),
+    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_openings_account_id')),
+    sa.PrimaryKeyConstraint('account_id', 'asset', name=op.f('pk_openings'))
+    )
     op.create_table('pauses',
     sa.Column('scope', sa.Text(), nullable=False),
     sa.Column('subject', sa.Text(), nullable=False),
@@ -86,8 +98,11 @@ def upgrade():
 def downgrade():
     """Go down. Refunds that were made are forgotten: only for a database without any."""
     op.drop_table('pauses')
+    op.drop_table('openings')
+    op.drop_column('accounts', 'first_cursor')
     op.drop_table('acts')
     op.drop_column('cases', 'looked_at')
+    op.drop_column('submissions', 'hash')
     op.drop_column('outflows', 'returned_at')
     op.drop_index('ix_outflows_called_at', table_name='outflows')
     op.drop_index('ix_outflows_queue', table_name='outflows')
@@ -102,6 +117,7 @@ def downgrade():
     _check('history', 'event', _one_of('event', [name for name in EVENTS if name != 'refund_failed']))
     _check('transactions', 'never_more_out_than_in', 'amount_paid <= amount_received')
     _check('transactions', 'amounts', 'amount_received >= 0 AND amount_paid >= 0')
+    op.drop_index('ix_transactions_unpaid', table_name='transactions')
     op.drop_constraint(op.f('ck_transactions_refund_memo_type'), 'transactions', type_='check')
     for column in ('amount_refunded', 'refund_memo_type', 'refund_memo'):
         op.drop_column('transactions', column)

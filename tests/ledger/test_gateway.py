@@ -64,6 +64,20 @@ def test_an_account_tells_its_lines_flags_and_data(chain: Chain) -> None:
     assert chain.gateway.account(chain.new()) is None
 
 
+def test_the_holders_of_an_asset_are_counted_and_read_page_by_page(chain: Chain) -> None:
+    users = [chain.account() for _ in range(4)]
+    for user in users:
+        chain.trust(user)
+    chain.unauthorize(users[0])
+    holders = sorted([*users, chain.treasury])
+    assert chain.gateway.holders(chain.asset) == 5
+    assert chain.gateway.holders(f"EUR:{chain.issuer}") == 0
+    first = chain.gateway.accounts_with(chain.asset, limit=3)
+    rest = chain.gateway.accounts_with(chain.asset, first[-1].account_id, limit=3)
+    assert [each.account_id for each in first + rest] == holders
+    assert all(each.balance(chain.asset) for each in first + rest)
+
+
 def test_an_issuer_that_can_claw_back_says_so_and_so_do_its_lines(chain: Chain) -> None:
     flags = (
         AuthorizationFlag.AUTHORIZATION_REVOCABLE | AuthorizationFlag.AUTHORIZATION_CLAWBACK_ENABLED

@@ -126,6 +126,30 @@ def test_a_bad_sequence_is_told_once_although_nothing_is_wrong(place: Place) -> 
     assert place.submit(envelope).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("answer", "codes"),
+    [
+        ("tx_internal_error", {"transaction": "tx_internal_error"}),
+        ("op_no_issuer", {"transaction": "tx_failed", "operations": ["op_no_issuer"]}),
+    ],
+)
+def test_a_submission_is_refused_with_any_result_code_and_not_taken(
+    place: Place, answer: str, codes: dict[str, object]
+) -> None:
+    place.turn("misbehave", answer=answer, times=2)
+    envelope = place.payment()
+    assert place.submit(envelope).json()["extras"]["result_codes"] == codes
+    assert place.submit(envelope, "_async").json()["tx_status"] == "ERROR"
+    assert not place.is_applied(envelope)
+
+
+def test_misbehaviour_is_called_off(place: Place) -> None:
+    place.turn("misbehave", answer="503", times=9)
+    place.turn("misbehave", answer="503", get="/", times=9)
+    place.turn("behave")
+    assert place.submit(place.payment()).status_code == 200
+
+
 def test_asynchronous_submissions_get_wrong_answers_too(place: Place) -> None:
     for answer in ("bad-seq", "try-again-later", "503"):
         place.turn("misbehave", answer=answer)
@@ -322,6 +346,8 @@ def test_a_second_transaction_of_a_source_has_to_wait(place: Place) -> None:
     ("name", "body"),
     [
         ("misbehave", {"answer": "nonsense"}),
+        ("misbehave", {"answer": "tx_nonsense"}),
+        ("misbehave", {"answer": "tx_bad_seq", "get": "/accounts"}),
         ("misbehave", {"answer": "504-applied", "get": "/accounts"}),
         ("misbehave", {"answer": "503", "get": 7}),
         ("misbehave", {"answer": "503", "times": -1}),

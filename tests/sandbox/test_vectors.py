@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from anchor.sandbox.network.results import is_code
 from tests.sandbox.recording import HELD_BACK, Answer, Played, Replay, Vector, load, objects, read
 
 SUBMISSIONS: list[Vector] = load("transactions")["vectors"]
@@ -183,3 +184,21 @@ def test_a_get_is_answered_as_it_was_recorded(
     vector: Vector, gets: dict[str, Answer], replay: Replay
 ) -> None:
     check(gets[vector["name"]], vector, frozenset(replay.stand_ins))
+
+
+def test_what_is_left_out_was_recorded_and_everything_else_is_compared() -> None:
+    assert {each["name"] for each in SUBMISSIONS} >= set(SKIPPED_SUBMISSIONS)
+    assert {each["name"] for each in GETS} >= set(SKIPPED_GETS)
+    left_out = set(SKIPPED_SUBMISSIONS) | {each["name"] for each in GETS if _get_is_skipped(each)}
+    names = [each["name"] for each in (*SUBMISSIONS, *GETS)]
+    assert len(names) - len(left_out) >= 320
+    assert len(names) == len(set(names))
+
+
+def test_each_recorded_failure_can_be_asked_for_by_its_word() -> None:
+    codes = [each["body"].get("extras", {}).get("result_codes", {}) for each in SUBMISSIONS]
+    words = {
+        word for each in codes for word in (each.get("transaction"), *each.get("operations", []))
+    }
+    unknown = {word for word in words - {None, "op_success"} if not is_code(word)}
+    assert unknown <= {"tx_fee_bump_inner_failed"}

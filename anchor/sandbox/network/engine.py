@@ -22,7 +22,7 @@ from anchor.sandbox.network.history import History
 from anchor.sandbox.network.journal import Journal
 from anchor.sandbox.network.ledgers import Ledger
 from anchor.sandbox.network.records import TransactionRecord, record_transaction
-from anchor.sandbox.network.results import TransactionOutcome, TxCode
+from anchor.sandbox.network.results import TransactionOutcome
 from anchor.sandbox.network.validity import Check, Moment
 from anchor.sandbox.network.values import TOTAL_COINS_STROOPS, network_id
 
@@ -165,11 +165,15 @@ class Network:
         """Return the outer hash of an envelope in hex; raises Malformed."""
         return parse_envelope(envelope_xdr, self.passphrase).outer_hash.hex()
 
-    def bad_sequence(self, envelope_xdr: str) -> TransactionOutcome:
-        """Return the outcome tx_bad_seq of an envelope, whether true or not; raises Malformed."""
+    def refusal(self, envelope_xdr: str, wanted: str) -> TransactionOutcome:
+        """Return the outcome of an envelope with this result code, whether true or not.
+
+        `wanted` is a word of Horizon's for a transaction's code, or for that of its first
+        operation. Raises Malformed for the envelope, ValueError for the word.
+        """
         envelope = parse_envelope(envelope_xdr, self.passphrase)
         with self.lock:
-            return Check(envelope, self.state, self._moment()).failed(TxCode.txBAD_SEQ)
+            return Check(envelope, self.state, self._moment()).told(wanted)
 
     def _enqueue(self, envelope: Envelope, *, chained: bool) -> Submission:
         waiting = [each for each in self._queue if each.source.account == envelope.source.account]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import TypeGuard
 
 from anchor.sandbox.network.http import ConnectionCut
 from anchor.sandbox.network.problems import Problem
@@ -27,6 +28,11 @@ POST_ANSWERS = (
 )
 
 
+def is_refusal(answer: str | None) -> TypeGuard[str]:
+    """Tell whether an answer to a submission is a result code, so that nothing is taken."""
+    return answer is not None and (answer == "bad-seq" or answer.startswith(("tx_", "op_")))
+
+
 class Faults:
     """The misbehaviours that are due; each is taken once."""
 
@@ -36,7 +42,7 @@ class Faults:
         self._gets: list[tuple[str, str]] = []
 
     def add_posts(self, answer: str, times: int) -> None:
-        """Answer so to the next `times` submissions; one of POST_ANSWERS."""
+        """Answer so to the next `times` submissions; one of POST_ANSWERS, or a result code."""
         with self._lock:
             self._posts.extend([answer] * times)
 

@@ -11,6 +11,7 @@ from anchor.sandbox.network.faults import GET_ANSWERS, POST_ANSWERS, Faults
 from anchor.sandbox.network.http import Reply, Request
 from anchor.sandbox.network.problems import Problem, invalid
 from anchor.sandbox.network.records import dumps
+from anchor.sandbox.network.results import is_code
 from anchor.sandbox.network.streams import Streams
 
 JSON = "application/json; charset=utf-8"
@@ -29,6 +30,7 @@ class Knobs:
             "reset": self._reset,
             "forget-before": lambda body: network.forget_before(_number(body, "ledger")),
             "misbehave": self._misbehave,
+            "behave": lambda _: faults.clear(),
             "drop-streams": lambda _: streams.drop(),
             "end-streams": lambda _: streams.end(),
             "streams": self._disturb,
@@ -71,10 +73,13 @@ class Knobs:
         self.network.reset()
 
     def _misbehave(self, body: dict[str, Any]) -> None:
-        """`answer`, `times` (1 unless told); `get`: not for submissions but GETs below a path."""
+        """`answer`, `times` (1 unless told); `get`: not for submissions but GETs below a path.
+
+        A submission may also be answered with any result code, by Horizon's word for it.
+        """
         answer, times, path = str(body.get("answer")), _number(body, "times", 1), body.get("get")
         known = POST_ANSWERS if path is None else GET_ANSWERS
-        if answer not in known:
+        if answer not in known and not (path is None and is_code(answer)):
             raise invalid("answer", "one of " + ", ".join(known))
         if path is None:
             self.faults.add_posts(answer, times)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from stellar_sdk import xdr
 
 Type = xdr.OperationType
 TxCode = xdr.TransactionResultCode
 OpCode = xdr.OperationResultCode
+Code = TypeVar("Code", bound=IntEnum)
 
 # operation type -> (field of OperationResultTr, class of its result, prefix of its codes)
 _KINDS: dict[xdr.OperationType, tuple[str, Any, str]] = {
@@ -98,6 +100,31 @@ def word(code: IntEnum) -> str:
         return "tx_" + name[2:].lower()
     prefix = next(prefix for prefix in _PREFIXES if name.startswith(prefix))
     return "op_" + name.removeprefix(prefix).lower()
+
+
+def transaction_code(wanted: str) -> xdr.TransactionResultCode:
+    """Return the code of a failed transaction with this word; raises ValueError."""
+    return _named(TxCode, wanted)
+
+
+def operation_code(kind: xdr.OperationType, wanted: str) -> IntEnum:
+    """Return the code of a failed operation of a kind with this word; raises ValueError."""
+    own: list[IntEnum] = list(_codes_of(_KINDS[kind][1])) if kind in _KINDS else []
+    found: IntEnum = _named([*own, *OpCode], wanted)
+    return found
+
+
+def is_code(wanted: str) -> bool:
+    """Tell whether this is the word for a failure of a transaction or of some operation."""
+    operations = (code for _, kind, _ in _KINDS.values() for code in _codes_of(kind))
+    return any(word(code) == wanted for code in (*TxCode, *OpCode, *operations) if code < 0)
+
+
+def _named(codes: Iterable[Code], wanted: str) -> Code:
+    for code in codes:
+        if code < 0 and word(code) == wanted:
+            return code
+    raise ValueError(f"no such code here: {wanted}")
 
 
 class Refused(Exception):

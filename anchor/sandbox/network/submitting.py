@@ -8,7 +8,7 @@ from stellar_sdk import StrKey
 
 from anchor.sandbox.network.engine import Network, Submission
 from anchor.sandbox.network.envelope import Malformed
-from anchor.sandbox.network.faults import COMMON, Faults
+from anchor.sandbox.network.faults import COMMON, Faults, is_refusal
 from anchor.sandbox.network.http import ConnectionCut, Reply, Request
 from anchor.sandbox.network.problems import Problem, invalid
 from anchor.sandbox.network.records import dumps, published
@@ -29,8 +29,8 @@ class Submitting:
         """Answer POST /transactions once the ledger has closed (Horizon: Submit a Transaction)."""
         text = self._envelope(request)
         fault = self.faults.next_post()
-        if fault == "bad-seq":
-            raise _failed(text, self._bad_sequence(text))
+        if is_refusal(fault):
+            raise _failed(text, self._refusal(text, fault))
         if fault == "try-again-later":  # Horizon tries until its time is up
             raise self._timeout(text)
         if fault is not None:
@@ -47,8 +47,8 @@ class Submitting:
             extras = {"envelope_xdr": text, "error": {}}
             raise Problem("transaction_malformed", extras) from None
         fault = self.faults.next_post()
-        if fault == "bad-seq":
-            return _error(hash_, self._bad_sequence(text))
+        if is_refusal(fault):
+            return _error(hash_, self._refusal(text, fault))
         if fault == "try-again-later":
             return _async_reply(hash_, "try_again_later")
         if fault is not None:
@@ -78,11 +78,14 @@ class Submitting:
         except Malformed:
             raise Problem("transaction_malformed", {"envelope_xdr": text}) from None
 
-    def _bad_sequence(self, text: str) -> TransactionOutcome:
+    def _refusal(self, text: str, fault: str) -> TransactionOutcome:
+        wanted = "tx_bad_seq" if fault == "bad-seq" else fault
         try:
-            return self.network.bad_sequence(text)
+            return self.network.refusal(text, wanted)
         except Malformed:
             raise Problem("transaction_malformed", {"envelope_xdr": text}) from None
+        except ValueError as error:
+            raise invalid("answer", str(error)) from None
 
     def _strike(self, text: str, fault: str) -> NoReturn:
         """Misbehave: submit or not, then give a wrong answer or none at all."""

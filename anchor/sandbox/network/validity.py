@@ -16,6 +16,8 @@ from anchor.sandbox.network.results import (
     Refused,
     TransactionOutcome,
     TxCode,
+    operation_code,
+    transaction_code,
 )
 from anchor.sandbox.network.signatures import Signatures, signer_address, signers_of
 from anchor.sandbox.network.values import ledger_token
@@ -98,6 +100,14 @@ class Check:
             operations,
             inner_hash=self.envelope.hash if bump else None,
         )
+
+    def told(self, wanted: str) -> TransactionOutcome:
+        """Return the outcome with this word for its code; raises ValueError for an unknown one."""
+        if not wanted.startswith("op_"):
+            return self.failed(transaction_code(wanted))
+        outcomes = [OperationOutcome(each.type) for each in self._typed()]
+        outcomes[0] = OperationOutcome(outcomes[0].type, operation_code(outcomes[0].type, wanted))
+        return self.failed(TxCode.txFAILED, tuple(outcomes))
 
     def _check_bump(self) -> TransactionOutcome | None:
         bump = self.envelope.fee_bump

@@ -1,0 +1,99 @@
+"""Transactions that nobody paid in time: they expire, once their source was read beyond that.
+
+A deadline has passed only when the account was read, or the rail was asked, after it and the
+grace; the host's clock says nothing (promise 11). Nothing expires with funds in, not even in
+part (promise 4): the rows are locked before they are looked at, so money that arrives at the
+same moment comes first or finds an expired transaction, and is kept either way.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, func, or_, select, text
+
+from anchor.extensions import atomic, db, settings
+from anchor.lifecycle import Event, Status
+from anchor.matching import LEDGER_FUNDED
+from anchor.models import UNPAID, Account, Memo, Network, RailReading, Transaction
+from anchor.services import jobs
+from anchor.services.transactions import Happening, happened
+
+EXPIRE = "expire_transactions"
+_SUBJECT, _LANE, _LEASE_S = "all", "expiry", 60
+_BATCH = 200
+
+
+def expire(claimed: jobs.Claim) -> None:
+    """Let all expire whose deadline has passed, batch by batch; the job `EXPIRE`."""
+    for query in _overdue():
+        while _expire(query) == _BATCH:
+            jobs.extend(claimed)
+
+
+@atomic
+def _overdue() -> list[Select[str]]:
+    """Return what selects the overdue of each source, as far as each was read."""
+    return [*_on_ledger(), *_by_rail(), _never_completed()]
+
+
+def _on_ledger() -> Iterator[Select[str]]:
+    query = select(Account).join(Network, Network.id == Account.network_id)
+    for account in db.session.scalars(query.where(Network.is_current)):
+        yield (
+            _unpaid(account.read_until)
+            .join(Memo, Memo.transaction_id == Transaction.id)
+            .where(
+                Memo.network_id == account.network_id,
+                Memo.account_id == account.account_id,
+                Transaction.kind.in_(LEDGER_FUNDED),
+                Transaction.settlement == "stellar",
+            )
+        )
+
+
+def _by_rail() -> Iterator[Select[str]]:
+    query = select(RailReading.rail, RailReading.polled_at)
+    for rail, polled_at in db.session.execute(query):
+        if polled_at is not None:
+            yield _unpaid(polled_at).where(
+                Transaction.rail == rail,
+                or_(
+                    Transaction.kind.not_in(LEDGER_FUNDED),
+                    Transaction.settlement == "rail",
+                ),
+            )
+
+
+def _unpaid(read_until: datetime) -> Select[str]:
+    grace = timedelta(hours=settings().deadline_grace_hours)
+    return select(Transaction.id).where(text(UNPAID), Transaction.deadline_at < read_until - grace)
+
+
+def _never_completed() -> Select[str]:
+    """Select what its customer began and left: no source counts, for nobody was told to pay."""
+    patience = timedelta(hours=settings().incomplete_hours)
+    return select(Transaction.id).where(
+        text(UNPAID),
+        Transaction.status == Status.INCOMPLETE,
+        Transaction.deadline_at.is_(None),
+        Transaction.started_at < func.now() - patience,
+    )
+
+
+@atomic
+def _expire(query: Select[str]) -> int:
+    """Let one batch expire; what somebody else works on at this moment comes the next time."""
+    locked = query.limit(_BATCH).with_for_update(of=Transaction, skip_locked=True)
+    ids = db.session.scalars(locked).all()
+    happened(*(Happening(each, Event.EXPIRED, "deadline") for each in ids))
+    return len(ids)
+
+
+@atomic
+def owe() -> None:
+    """Owe the job where something is overdue: a sweep's first half."""
+    if any(db.session.scalar(query.limit(1)) for query in _overdue()):
+        jobs.ensure([(jobs.Address(EXPIRE, _SUBJECT), _LANE)])
+
+
+jobs.declare(EXPIRE, jobs.Work(expire, lambda _lane: _LEASE_S, lambda _lane: 1, parks=False))
