@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from flask import Flask
 
 from anchor import create_app
 from anchor.cli import group
+from anchor.clock import utcnow
 from anchor.errors import Misconfigured, Unavailable
 from anchor.extensions import db, gateway
+from anchor.ledger import failover
 from anchor.ledger.failover import FailoverGateway
 from anchor.sandbox.bank import Bank, application
 from anchor.sandbox.network import Sandbox
@@ -67,8 +70,9 @@ class Pair:
     def use(self, *urls: str) -> None:
         """Let the anchor ask other sources from now on."""
         settings = replace(self.world.settings, horizon_urls=urls)
-        made = create_app(settings).extensions["anchor"]
-        self.world.app.extensions["anchor"] = made
+        app = create_app(settings)
+        self.ends.callback(_dispose, app)
+        self.world.app.extensions["anchor"] = app.extensions["anchor"]
 
     def latest(self) -> int:
         return self.world.sandbox.network.history.latest.sequence
@@ -89,12 +93,14 @@ def pair(database_url: str, broker_url: str, bank: Bank, tmp_path: Path) -> Iter
         made = World(app, settings, sandbox, bank)
         with app.app_context():
             yield Pair(made, front, journal, ends)
-            _dispose(app)
+            db.session.remove()
+            db.engine.dispose()
 
 
-def _dispose(_app: Flask) -> None:
-    db.session.remove()
-    db.engine.dispose()
+def _dispose(app: Flask) -> None:
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_the_first_source_is_asked_and_the_next_one_when_it_fails(pair: Pair) -> None:
@@ -332,3 +338,26 @@ def test_many_threads_do_not_wait_for_a_source_that_one_of_them_tries(pair: Pair
     pair.gateway.nodes[0].health.rests_until = 0
     with pair.gateway.nodes[0].health.vetting:
         assert gateway().fee_stats().base_fee == 100
+
+
+def test_a_source_whose_ledgers_have_stopped_is_asked_only_where_no_other_is_better(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = pair.behind(tmp_path / "stopped")
+    pair.use(stopped.url, pair.front.url)
+    monkeypatch.setattr(failover, "utcnow", lambda: utcnow() + timedelta(hours=1))
+    pair.world.sandbox.network.set_clock_ahead(3600)
+    pair.world.sandbox.network.close_ledger()
+    newest = stopped.network.history.latest.sequence
+    assert gateway().network().latest_ledger > newest
+    assert pair.gateway.nodes[0].health.is_stale
+    assert gateway().standing()[0].trouble is not None
+
+
+def test_where_all_ledgers_have_stopped_the_first_source_is_asked(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failover, "utcnow", lambda: utcnow() + timedelta(hours=1))
+    asked = len(pair.front.asked)
+    assert gateway().fee_stats().base_fee == 100
+    assert len(pair.front.asked) > asked
