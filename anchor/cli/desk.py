@@ -13,7 +13,7 @@ from anchor.cli.group import group, signed
 from anchor.errors import Rejected
 from anchor.extensions import settings
 from anchor.money import format_amount, parse_amount
-from anchor.services import brakes, desk, refunds
+from anchor.services import brakes, custodian_payments, desk, refunds
 from anchor.services.desk import By, Desk
 
 
@@ -175,6 +175,25 @@ def fail(transaction: str, by: str, note: str | None) -> None:
 def pay_again(transaction: str, by: str, note: str | None) -> None:
     """Pay again what came back after a TRANSACTION had ended."""
     click.echo(f"It is paid again; the key is {desk.pay_again(transaction, By(by, note))}.")
+
+
+@group.command("settle-order")
+@click.argument("key")
+@click.option("--paid-by", metavar="HASH", help="The transaction that paid it.")
+@click.option("--not-paid", is_flag=True, help="It was not paid, and never will be.")
+@click.option("--yes", is_flag=True, help="Do not ask: the custodian said so.")
+@signed
+@with_appcontext
+def settle_order(
+    key: str, *, paid_by: str | None, not_paid: bool, yes: bool, by: str, note: str | None
+) -> None:
+    """End the order KEY of a custodian that nobody can tell the outcome of."""
+    if not_paid == (paid_by is not None):
+        raise click.UsageError("One of --paid-by and --not-paid.")
+    if not_paid and not yes:
+        click.confirm("Is it certain that it was not paid, and never will be?", abort=True)
+    custodian_payments.settle(key, paid_by, by, note)
+    click.echo(f"{key} is settled.")
 
 
 @group.command("close")

@@ -128,12 +128,13 @@ ORDER BY 1
 #: Done on the ledger, and the account, which was read beyond that, shows no such payment.
 _UNSEEN = """
 SELECT o.key AS id, o.amount AS said, 0 AS found
-FROM outflows o JOIN submissions s ON s.id = o.submission_id
-JOIN channels c ON c.id = s.channel_id
-JOIN accounts a ON a.account_id = o.source AND a.network_id = c.network_id
+FROM outflows o LEFT JOIN submissions s ON s.id = o.submission_id
+LEFT JOIN channels c ON c.id = s.channel_id
+JOIN accounts a ON a.account_id = o.source
 JOIN networks n ON n.id = a.network_id AND n.is_current
-WHERE o.state = 'done' AND o.form IN ('payment', 'create_account', 'establish')
-    AND s.ledger < greatest(a.cursor >> 32, a.known_ledger)
+WHERE (c.network_id = n.id OR o.custody IS NOT NULL AND o.settled_at >= n.stamped_at)
+    AND o.state = 'done' AND o.form IN ('payment', 'create_account', 'establish')
+    AND coalesce(s.ledger, o.ledger) < greatest(a.cursor >> 32, a.known_ledger)
     AND NOT EXISTS (
         SELECT FROM payments p
         WHERE p.transaction_hash = o.reference AND p.direction = 'out'

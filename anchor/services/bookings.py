@@ -171,6 +171,15 @@ def fees_charged(fees: Mapping[int, int]) -> None:
     books.post_all(entries)
 
 
+def custody_charged(transaction_hash: str, fee: int) -> None:
+    """Book what a custodian's transaction cost our account, in stroops of lumens.
+
+    Cause: ``transaction <hash> fee``; it is booked once, however many orders it carried.
+    """
+    cause = f"transaction {transaction_hash} fee"
+    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
+
+
 def _owed(outflow: Outflow) -> str:
     """Return the account of what we owed: a refund of what nobody was credited is in suspense."""
     return "suspense" if outflow.transaction_id is None else "customer"

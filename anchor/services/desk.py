@@ -15,7 +15,7 @@ from anchor.lifecycle import FINAL, Event, Status
 from anchor.matching import FOR_THE_DESK, Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Receipt, Transaction
 from anchor.money import format_amount
-from anchor.services import arrivals, bookings, jobs, outflows, settling
+from anchor.services import arrivals, bookings, jobs, order_ends, outflows
 from anchor.services.arrivals import Arrival
 from anchor.services.transactions import PAY_OUT, Happening, can_have, happened
 
@@ -149,7 +149,7 @@ def close(case_id: int, by: By) -> None:
 def hold(transaction_id: str, by: By) -> None:
     """Let nothing go out for a transaction; what is on its way is not called back."""
     row = _locked(transaction_id)
-    settling.withdraw([row.id], "it is held")
+    order_ends.withdraw([row.id], "it is held")
     key = _open_key(row.id)
     if key is not None:
         raise Rejected(f"{key} is on its way; nothing can be held until its end is known")
@@ -257,7 +257,7 @@ def fail(transaction_id: str, by: By) -> None:
     Raises `Rejected` while something is on its way, or while money of the customer's is with us.
     """
     row = _locked(transaction_id)
-    settling.withdraw([row.id], "it has failed")
+    order_ends.withdraw([row.id], "it has failed")
     key = _open_key(row.id)
     if key is not None:
         raise Rejected(f"{key} is on its way; wait until its end is known")

@@ -97,6 +97,32 @@ def _opened(outflow: Outflow) -> Outflow:
     return outflow
 
 
+def queue_again(outflow: Outflow) -> Outflow:
+    """Queue the next attempt of one on the ledger that was finally refused, in its old turn.
+
+    Needs an open transaction that holds the transaction of the outflow, where it has one.
+    """
+    stem = outflow.key.removesuffix(f"-{outflow.attempt}")
+    same = Outflow.transaction_id == outflow.transaction_id
+    if outflow.transaction_id is None:
+        same = Outflow.payment_id == outflow.payment_id
+    attempt = 1 + (db.session.scalar(select(func.max(Outflow.attempt)).where(same)) or 0)
+    kept = {name: getattr(outflow, name) for name in _KEPT}
+    following = Outflow(state="prepared", attempt=attempt, key=f"{stem}-{attempt}", **kept)
+    db.session.add(following)
+    db.session.flush()
+    if following.form != "establish":
+        bookings.outflow_opened(following)
+    return following
+
+
+#: What the next attempt has of the one before; `begun_at` is its turn in the queue.
+_KEPT = (
+    *("transaction_id", "payment_id", "kind", "asset", "amount", "amount_fee", "form"),
+    *("source", "destination", "memo_type", "memo", "is_alone", "begun_at"),
+)
+
+
 def _next_parts(row: Transaction) -> Split:
     parts = _parts(row)
     if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:

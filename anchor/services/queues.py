@@ -73,13 +73,14 @@ def fill(source: str, at_most: int | None = None) -> int:
         .limit(batch * len(channels))
         .with_for_update(skip_locked=True)
     ).all()
-    queue = [(each, _leaving(each)) for each in _still_payable(found)]
+    queue = [(each, leaving(each)) for each in _still_payable(found)]
     groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
     _open(source, list(zip(channels, groups, strict=False)))
     return len(groups)
 
 
-def _leaving(outflow: Outflow) -> brakes.Leaving:
+def leaving(outflow: Outflow) -> brakes.Leaving:
+    """Return an outflow on the ledger as a brake looks at it."""
     kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
     amount = 0 if outflow.form == "claim" else outflow.amount
     return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, amount)

@@ -23,7 +23,7 @@ from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Channel, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, format_amount, split
 from anchor.policies import AssetPolicy, RefundPolicy
-from anchor.services import arrivals, bookings, jobs, rails, settling
+from anchor.services import arrivals, bookings, jobs, order_ends, rails
 from anchor.services.arrivals import Arrival
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.payouts import REFUND
@@ -136,7 +136,7 @@ def _open(order: Order) -> Begun:
     _demand_refundable(arrival)
     most = arrival.left
     if row is not None:
-        settling.withdraw([row.id], "it is sent back instead")
+        order_ends.withdraw([row.id], "it is sent back instead")
         _demand_nothing_open(row)
         most = min(most, row.amount_received - row.amount_paid - row.amount_refunded)
     gross = most if order.gross is None else order.gross

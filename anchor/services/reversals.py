@@ -13,7 +13,7 @@ from anchor.extensions import db
 from anchor.lifecycle import FINAL, Event
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Posting, Receipt, Transaction
-from anchor.services import books, cases, settling
+from anchor.services import books, cases, order_ends
 from anchor.services.transactions import Happening, any_of, can_have, happened
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _stop(credited: dict[str, list[Receipt]]) -> None:
         .execution_options(populate_existing=True)
     )
     found = db.session.scalars(query).all()
-    settling.withdraw(list(credited), "the booking that it was to be paid from was taken back")
+    order_ends.withdraw(list(credited), "the booking that it was to be paid from was taken back")
     under_way = set(
         db.session.scalars(
             select(Outflow.transaction_id).where(

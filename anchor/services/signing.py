@@ -12,7 +12,15 @@ from anchor.extensions import atomic, house, settings
 from anchor.ledger import envelopes, keys
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
-from anchor.services import asking, cases, channels, collecting, settling, slots
+from anchor.services import (
+    cases,
+    channels,
+    collecting,
+    custodians,
+    settling,
+    signature_requests,
+    slots,
+)
 from anchor.services.collecting import Progress
 from anchor.services.signers import Signers
 from anchor.services.slots import Slot
@@ -60,7 +68,7 @@ def _go_on(gateway: Gateway, slot: Slot, signers: Signers) -> None:
 
 def _have_signed(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """Ask custody about the stored envelope; people get one that they have time to sign."""
-    progress = asking.ask(gateway, slot, signers)
+    progress = signature_requests.ask(gateway, slot, signers)
     if progress is Progress.SHORT:
         signers.falls_short(slot.source)
         if _is_patient(slot, signers):
@@ -87,7 +95,9 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         if slot.codes[:1] == ("tx_no_source_account",):
             _tell(slot, slot.codes[0])
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
-    if _UNSIGNED_CODES.intersection(slot.codes) and not _is_authorized(slot, signers):
+    we_sign = custodians.current() is None
+    unsigned = bool(_UNSIGNED_CODES.intersection(slot.codes)) and we_sign
+    if unsigned and not _is_authorized(slot, signers):
         _await_signatures(gateway, slot, signers)
     elif account.has_let_pass(slot.sequence, slot.last_max_time):
         _after_the_bounds(gateway, slot, account.sequence, signers)
@@ -96,7 +106,7 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
             settling.used_by_others(slot.id)
-    elif slot.is_ready:
+    elif slot.is_ready and we_sign:
         _within_the_bounds(gateway, slot, signers)
 
 
@@ -122,7 +132,8 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
     operation_codes = slot.codes[1:]
     blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
     culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
-    if sequence == slot.sequence - 1 and not culprits:
+    we_sign = custodians.current() is None
+    if sequence == slot.sequence - 1 and not culprits and we_sign:
         if not slot.is_ready:
             settling.lacks_signatures(slot.id, _LATE)
         _have_signed(gateway, _store(gateway, slot, signers), signers)
