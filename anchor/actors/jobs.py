@@ -2,6 +2,7 @@
 
 from anchor.actors.setup import AppActor, actor
 from anchor.services import (
+    claimable_balances,
     custody_orders,
     custody_outcomes,
     departures,
@@ -115,6 +116,12 @@ def reconcile_all(subject: str) -> None:
     jobs.run(jobs.Address(reconciliation.RECONCILE, subject))
 
 
+@actor()
+def follow_claimable_balance(balance_id: str) -> None:
+    """Look at one claimable balance: claimed, or to be claimed back."""
+    jobs.run(jobs.Address(claimable_balances.FOLLOW, balance_id))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     PAY_OUT: execute_outgoing_transaction,
@@ -133,4 +140,5 @@ ACTORS: dict[str, AppActor] = {
     policy_refunds.POLICY_REFUND: refund_by_policy,
     expiry.EXPIRE: expire_transactions,
     reconciliation.RECONCILE: reconcile_all,
+    claimable_balances.FOLLOW: follow_claimable_balance,
 }
