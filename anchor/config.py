@@ -264,6 +264,8 @@ class _Builder:
         listed = network.get("horizon_urls") or [network.get("horizon_url")]
         if name in self.values:
             listed = [each.strip() for each in self.values[name].split(",")]
+        if len(listed) > 1 and not all(listed):
+            self.problems.append(f"{name} must be an address, or several with commas between.")
         found = tuple(self._checked(name, each or "") for each in listed)
         if len(set(found)) != len(found):
             self.problems.append(f"{name} or horizon_urls names one source twice.")

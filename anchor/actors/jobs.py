@@ -141,5 +141,4 @@ ACTORS: dict[str, AppActor] = {
     policy_refunds.POLICY_REFUND: refund_by_policy,
     expiry.EXPIRE: expire_transactions,
     reconciliation.RECONCILE: reconcile_all,
-    claimable_balances.FOLLOW: follow_claimable_balance,
 }
