@@ -118,12 +118,13 @@ def reconcile_all(subject: str) -> None:
 
 @actor()
 def follow_claimable_balance(balance_id: str) -> None:
-    """Look at one claimable balance: claimed, or to be claimed back."""
+    """Look whether a balance was claimed, and take it back where its time has come."""
     jobs.run(jobs.Address(claimable_balances.FOLLOW, balance_id))
 
 
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
+    claimable_balances.FOLLOW: follow_claimable_balance,
     PAY_OUT: execute_outgoing_transaction,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
@@ -140,5 +141,4 @@ ACTORS: dict[str, AppActor] = {
     policy_refunds.POLICY_REFUND: refund_by_policy,
     expiry.EXPIRE: expire_transactions,
     reconciliation.RECONCILE: reconcile_all,
-    claimable_balances.FOLLOW: follow_claimable_balance,
 }
