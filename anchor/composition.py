@@ -9,7 +9,7 @@ from flask import Flask
 
 from anchor import development
 from anchor.config import Settings
-from anchor.errors import AnchorError, Misconfigured
+from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
 from anchor.integrations.registry import load_custody, load_rails
@@ -74,17 +74,12 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
     return app
 
 
-def _custody(settings: Settings) -> Signer | None:
-    """Load what signs for the distribution accounts, where any asset pays on the ledger."""
-    if not any(policy.deposit.enabled for policy in settings.assets.values()):
+def _custody(settings: Settings) -> Signer | Custodian | None:
+    """Load what signs or pays for the distribution accounts, where there are any."""
+    if not settings.assets:
         return None
     found = load_custody([settings.custody], settings.custody_options, settings.keys)
-    chosen = found[settings.custody]
-    if isinstance(chosen, Custodian):
-        raise Misconfigured(
-            f"The custody {settings.custody} pays by itself; this version needs one that signs."
-        )
-    return chosen
+    return found[settings.custody]
 
 
 def _command() -> list[str | None]:

@@ -42,7 +42,8 @@ class Vault:
 
     `late` orders wait for so many look-ups before they are carried out; `lost` ones are
     taken and carried out, and answered with nothing of use; `dropped` ones are not taken
-    and answered the same. `approvals` signatures wait for so many questions.
+    and answered the same. `approvals` signatures wait for so many questions. It carries out
+    the `forms` it is made with. Until `answers` is set it does what it is asked, in silence.
     """
 
     chain: Chain | None = None
@@ -50,14 +51,20 @@ class Vault:
     lost: int = 0
     dropped: int = 0
     approvals: int = 0
+    forms: frozenset[str] = frozenset({"payment"})
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    answers: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         request = Request(environ)
         with self.lock:
             status, body = self.answer(request)
+        self.answers.wait(20)
         response = Response(json.dumps(body), status, content_type="application/json")
         return response(environ, start_response)
 
@@ -90,8 +97,8 @@ class Vault:
             return 504, {}
         key = body["key"]
         if key not in self.orders:
-            if body["form"] != "payment":
-                return 422, {"error": "this vault only pays"}
+            if body["form"] not in self.forms:
+                return 422, {"error": f"this vault does no {body['form']}"}
             self.orders[key] = {"status": "accepted", "order": body, "waits": self.late}
             if not self.late:
                 self.carry_out(key)
@@ -112,9 +119,15 @@ class Vault:
         known = self.orders[key]
         body = known["order"]
         order = LedgerOrder(
-            "payment", body["destination"], body["asset"], to_stroops(Decimal(body["amount"]))
+            body["form"],
+            body["destination"],
+            body["asset"],
+            to_stroops(Decimal(body["amount"])),
+            starting_balance=to_stroops(Decimal(body["starting_balance"])),
+            reclaim_at=body["reclaim_at"],
         )
-        envelope = self.chain.signed(order, source=body["source"])
+        memo = {"memo_type": body["memo_type"], "memo": body["memo"]}
+        envelope = self.chain.signed(order, source=body["source"], **memo)
         try:
             taken = self.chain.gateway.submit(envelope)
             known |= {"status": "paid", "hash": taken.hash}
@@ -141,6 +154,10 @@ class VaultPlugin(Custodian):
             "destination": order.destination,
             "asset": order.asset,
             "amount": str(order.amount),
+            "starting_balance": str(order.starting_balance),
+            "reclaim_at": int(order.reclaim_at.timestamp()) if order.reclaim_at else None,
+            "memo_type": order.memo_type,
+            "memo": order.memo,
         }
         answer = requests.post(f"{self.options['url']}/orders", json=body, timeout=10)
         return outcome_of(answer)

@@ -118,3 +118,12 @@ def test_a_broken_configuration_ends_each_command_with_its_sentences(
     assert done.returncode == 1
     assert "nonsense is not a setting that the anchor knows." in said
     assert "Traceback" not in said
+
+
+def test_every_kind_of_job_has_an_actor_that_does_it() -> None:
+    from anchor.actors.jobs import ACTORS
+    from anchor.services import jobs, passes
+
+    assert set(jobs.kinds()) == set(ACTORS)
+    done = {kind for service in passes.SERVICES.values() for kind in service.kinds}
+    assert set(jobs.kinds()) == done

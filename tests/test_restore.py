@@ -19,7 +19,7 @@ from tests.world import ACCOUNT, World
 
 
 @pytest.fixture
-def backup(world: World, database_url: str) -> Iterator[Any]:
+def backup(database_url: str) -> Iterator[Any]:
     """Take a copy of the database, and put it back."""
     plain = database_url.replace("+psycopg", "")
     server, _, name = plain.rpartition("/")

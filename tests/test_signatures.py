@@ -16,6 +16,7 @@ from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench, stretch
 from tests.signing import share, signed_by
 from tests.test_submission_faults import knob, open_slot, paid_once
+from tests.waiting import until
 from tests.world import World
 
 FIRST, SECOND, STRANGER = (Keypair.random() for _ in range(3))
@@ -236,8 +237,7 @@ def test_what_the_network_finds_unsigned_waits_for_people_too(bench: Bench) -> N
     sweeps.work_off([PAY_ON_LEDGER])
     open_slot(bench)
     share(bench)
-    stretch(bench)
-    assert states(bench) == ["pending_signatures"]
+    until(lambda: (stretch(bench), states(bench) == ["pending_signatures"])[1], 40)
     assert bench.world.cases() == ["waits_for_signatures"]
     run(bench, "import", "1", given=signed_by(exported(bench), FIRST))
     bench.wait(row_id, hurry=True)

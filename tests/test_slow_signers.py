@@ -66,7 +66,7 @@ def test_a_signer_that_answers_late_is_asked_for_the_same_envelope_again(
     [(asks, wait_s)] = bench.sql(
         "SELECT asks, round(extract(epoch FROM ask_at - now())) FROM envelopes"
     )
-    assert (asks, int(wait_s)) == (2, 10)
+    assert (asks, 5 < wait_s <= 10) == (2, True)
     again(bench)
     bench.wait(row_id)
     paid_once(bench, row_id, account)

@@ -2,6 +2,10 @@
 
 from anchor.actors.setup import AppActor, actor
 from anchor.services import (
+    claimable_balances,
+    custody_orders,
+    custody_outcomes,
+    departures,
     deposit_payments,
     expiry,
     jobs,
@@ -71,6 +75,24 @@ def judge_rail_event(event_id: str) -> None:
 
 
 @actor()
+def pay_by_custodian(outflow_id: str) -> None:
+    """Bring one order to the custodian, or find out what became of it."""
+    jobs.run(jobs.Address(custody_orders.CARRY, outflow_id))
+
+
+@actor()
+def poll_custodian(name: str) -> None:
+    """Ask a custodian about the orders that it has yet to confirm."""
+    jobs.run(jobs.Address(custody_outcomes.POLL, name))
+
+
+@actor()
+def explain_departure(cause: str) -> None:
+    """Find out whether an order of ours made one payment."""
+    jobs.run(jobs.Address(departures.EXPLAIN, cause))
+
+
+@actor()
 def refund_by_rail(outflow_id: str) -> None:
     """Bring one refund by rail a step further."""
     jobs.run(jobs.Address(payouts.REFUND, outflow_id))
@@ -94,8 +116,15 @@ def reconcile_all(subject: str) -> None:
     jobs.run(jobs.Address(reconciliation.RECONCILE, subject))
 
 
+@actor()
+def follow_claimable_balance(balance_id: str) -> None:
+    """Look whether a balance was claimed, and take it back where its time has come."""
+    jobs.run(jobs.Address(claimable_balances.FOLLOW, balance_id))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
+    claimable_balances.FOLLOW: follow_claimable_balance,
     PAY_OUT: execute_outgoing_transaction,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,
@@ -105,6 +134,9 @@ ACTORS: dict[str, AppActor] = {
     pending_deposits.POLL: poll_pending_deposits_of,
     receipts.REPAIR: judge_receipts,
     rail_events.JUDGE: judge_rail_event,
+    custody_orders.CARRY: pay_by_custodian,
+    custody_outcomes.POLL: poll_custodian,
+    departures.EXPLAIN: explain_departure,
     payouts.REFUND: refund_by_rail,
     policy_refunds.POLICY_REFUND: refund_by_policy,
     expiry.EXPIRE: expire_transactions,

@@ -88,7 +88,9 @@ class Declined:
 class Paid:
     """It is in a ledger and successful; the anchor looks `transaction_hash` up itself.
 
-    `fee` is what it cost in lumens. `balance_id` is that of a claimable balance.
+    One operation of the order's source in it does exactly what was ordered, under exactly the
+    memo of the order. `fee` is what it cost in lumens and `balance_id` that of a claimable
+    balance; the anchor works both out by itself.
     """
 
     transaction_hash: str

@@ -39,9 +39,12 @@ class Outflow(Base):
     back. One transaction has one
     outflow at most that is not finally known (partial unique index). One on the ledger has a
     `form`: what kind of operation pays `destination` from `source`. It waits in state
-    ``prepared`` until a submission carries it; `is_alone` keeps it out of batches, and
-    `not_before` makes it wait for liquidity. A refund sends one payment or receipt back,
-    whether or not that credited a transaction; none is more than came, all together.
+    ``prepared`` until a submission carries it, or a custodian (`custody`) is given the order;
+    `is_alone` keeps it out of batches, and `not_before` makes it wait for liquidity.
+    `told_hash` is the ledger transaction that the custodian says paid it, `ledger` the one that
+    holds it, `fee_charged` what it cost the source in lumens. A refund sends one
+    payment or receipt back, whether or not that credited a transaction; none is more than came,
+    all together.
     """
 
     __tablename__ = "outflows"
@@ -56,6 +59,7 @@ class Outflow(Base):
             name="what_a_refund_is",
         ),
         CheckConstraint("(balance_id IS NOT NULL) = (form = 'claim')", name="balance_to_claim"),
+        CheckConstraint("custody IS NULL OR form IS NOT NULL", name="custody_on_the_ledger"),
         CheckConstraint("kind = 'refund' OR transaction_id IS NOT NULL", name="whose_it_is"),
         UniqueConstraint("key"),
         UniqueConstraint("transaction_id", "attempt"),
@@ -86,6 +90,19 @@ class Outflow(Base):
             postgresql_where=text("state = 'prepared' AND form IS NOT NULL"),
         ),
         Index(
+            "uq_outflows_arrived",
+            "reference",
+            "operation_index",
+            unique=True,
+            postgresql_where=text("state = 'done' AND form IS NOT NULL"),
+        ),
+        Index(
+            "ix_outflows_custody",
+            "custody",
+            "id",
+            postgresql_where=text("custody IS NOT NULL AND state IN ('sent', 'unknown')"),
+        ),
+        Index(
             "ix_outflows_submission_id",
             "submission_id",
             postgresql_where=text("submission_id IS NOT NULL"),
@@ -114,11 +131,15 @@ class Outflow(Base):
     not_before: Mapped[datetime | None] = mapped_column(Instant)
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
     operation_index: Mapped[int | None] = mapped_column(SmallInteger)
+    custody: Mapped[str | None] = mapped_column(Text)
+    told_hash: Mapped[str | None] = mapped_column(Text)
+    ledger: Mapped[int | None] = mapped_column(BigInteger)
+    fee_charged: Mapped[int | None] = mapped_column(Stroops)
     reference: Mapped[str | None] = mapped_column(Text)
     delivered_amount: Mapped[int | None] = mapped_column(Stroops)
     note: Mapped[str | None] = mapped_column(Text)
     calls: Mapped[int] = mapped_column(Integer, default=0)
-    begun_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    begun_at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
     first_called_at: Mapped[datetime | None] = mapped_column(Instant)
     called_at: Mapped[datetime | None] = mapped_column(Instant)
     settled_at: Mapped[datetime | None] = mapped_column(Instant)

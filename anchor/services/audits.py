@@ -64,7 +64,7 @@ FROM transactions t LEFT JOIN sums s ON s.transaction_id = t.id
 WHERE t.{column} <> coalesce(s.{sum}, 0)
 ORDER BY t.id
 """
-#: What we owe to customers: what was credited and lasts, or was taken back, less what left or is
+#: What we owe to customers: what was credited and lasts, less what left and stayed away, or is
 #: under way.
 _CUSTOMERS = """
 WITH owed AS (
@@ -77,8 +77,6 @@ WITH owed AS (
     FROM outflows
     WHERE state <> 'refused' AND transaction_id IS NOT NULL
         AND coalesce(form, '') NOT IN ('establish', 'claim')
-    UNION ALL
-    SELECT asset, amount FROM claimable_balances WHERE state = 'reclaimed'
 ), books AS (
     SELECT asset, sum(amount) AS amount FROM postings WHERE account = 'customer' GROUP BY asset
 )
@@ -128,12 +126,13 @@ ORDER BY 1
 #: Done on the ledger, and the account, which was read beyond that, shows no such payment.
 _UNSEEN = """
 SELECT o.key AS id, o.amount AS said, 0 AS found
-FROM outflows o JOIN submissions s ON s.id = o.submission_id
-JOIN channels c ON c.id = s.channel_id
-JOIN accounts a ON a.account_id = o.source AND a.network_id = c.network_id
+FROM outflows o LEFT JOIN submissions s ON s.id = o.submission_id
+LEFT JOIN channels c ON c.id = s.channel_id
+JOIN accounts a ON a.account_id = o.source
 JOIN networks n ON n.id = a.network_id AND n.is_current
-WHERE o.state = 'done' AND o.form IN ('payment', 'create_account', 'establish')
-    AND s.ledger < greatest(a.cursor >> 32, a.known_ledger)
+WHERE (c.network_id = n.id OR o.custody IS NOT NULL AND o.settled_at >= n.stamped_at)
+    AND o.state = 'done' AND o.form IN ('payment', 'create_account', 'establish')
+    AND coalesce(s.ledger, o.ledger) < greatest(a.cursor >> 32, a.known_ledger)
     AND NOT EXISTS (
         SELECT FROM payments p
         WHERE p.transaction_hash = o.reference AND p.direction = 'out'

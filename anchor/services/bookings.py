@@ -123,12 +123,14 @@ def came_back(outflow: Outflow, amount: int) -> None:
     )
 
 
-def credited_by_hand(arrival: Arrival, transaction_id: str) -> None:
-    """Move what a person credited from suspense to its customer. Cause: ``<arrival> credited``."""
-    entries = [
-        ("suspense", arrival.asset, arrival.amount),
-        ("customer", arrival.asset, -arrival.amount),
-    ]
+def credited_by_hand(arrival: Arrival, transaction_id: str, asset: str) -> None:
+    """Move what a person credited from suspense to its customer. Cause: ``<arrival> credited``.
+
+    A booking that several assets might have been for becomes one of `asset`.
+    """
+    entries = [("suspense", arrival.asset, arrival.amount), ("customer", asset, -arrival.amount)]
+    if asset != arrival.asset:
+        entries += [("bank", arrival.asset, -arrival.amount), ("bank", asset, arrival.amount)]
     books.post(f"{arrival.cause} credited", entries, transaction_id)
 
 
@@ -169,6 +171,15 @@ def fees_charged(fees: Mapping[int, int]) -> None:
         sides = [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)]
         entries += books.rows(f"submission {submission_id} fee", sides)
     books.post_all(entries)
+
+
+def custody_charged(transaction_hash: str, fee: int) -> None:
+    """Book what a custodian's transaction cost our account, in stroops of lumens.
+
+    Cause: ``transaction <hash> fee``; it is booked once, however many orders it carried.
+    """
+    cause = f"transaction {transaction_hash} fee"
+    books.post(cause, [("network_fees", NATIVE, fee), ("treasury", NATIVE, -fee)])
 
 
 def _owed(outflow: Outflow) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from anchor.clock import utcnow
 from anchor.errors import AnchorError, Rejected
 from anchor.extensions import db, gateway, house, settings, transaction
+from anchor.integrations.custody import Custodian, Signer
 from anchor.ledger.gateway import LedgerAccount
 from anchor.money import format_amount
 from anchor.policies import AssetPolicy
@@ -45,9 +46,33 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
         yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
     custody = house().custody
     if custody is not None:
-        yield _try(f"custody {custody.name}", custody.check)
+        yield _try(f"custody {custody.name}", lambda: _custody(custody))
     for name, rail in house().rails.items():
         yield _try(f"rail {name}", rail.check)
+
+
+def _custody(custody: Signer | Custodian) -> str:
+    """Try the custody; a custodian has to do whatever the assets offer."""
+    sentence = custody.check()
+    if isinstance(custody, Signer):
+        return sentence
+    missing = _forms_offered() - custody.traits.forms
+    if missing:
+        raise Rejected(f"the assets offer what it cannot do: {', '.join(sorted(missing))}")
+    return sentence
+
+
+def _forms_offered() -> set[str]:
+    """Return the forms of payment that some asset's deposits may need."""
+    forms = {"payment"}
+    for policy in settings().assets.values():
+        if not policy.deposit.enabled:
+            continue
+        if policy.delivery.create_accounts:
+            forms.add("create_account" if policy.issuer is None else "establish")
+        if policy.delivery.claimable_balances:
+            forms.add("claimable_balance")
+    return forms
 
 
 def _try(name: str, check: Callable[[], str]) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
 
-from anchor.errors import Rejected
+from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import OutgoingTransaction
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt, Transaction
@@ -97,11 +97,45 @@ def _opened(outflow: Outflow) -> Outflow:
     return outflow
 
 
+def queue_again(outflow: Outflow) -> Outflow:
+    """Queue the next attempt of one on the ledger that was finally refused, in its old turn.
+
+    Needs an open transaction that holds the transaction of the outflow, where it has one.
+    """
+    stem = outflow.key.removesuffix(f"-{outflow.attempt}")
+    same = Outflow.transaction_id == outflow.transaction_id
+    if outflow.transaction_id is None:
+        same = Outflow.payment_id == outflow.payment_id
+    attempt = 1 + (db.session.scalar(select(func.max(Outflow.attempt)).where(same)) or 0)
+    kept = {name: getattr(outflow, name) for name in _KEPT}
+    following = Outflow(state="prepared", attempt=attempt, key=f"{stem}-{attempt}", **kept)
+    db.session.add(following)
+    db.session.flush()
+    if following.form != "establish":
+        bookings.outflow_opened(following)
+    return following
+
+
+#: What the next attempt has of the one before; `begun_at` is its turn in the queue.
+_KEPT = (
+    *("transaction_id", "payment_id", "kind", "asset", "amount", "amount_fee", "form"),
+    *("source", "destination", "memo_type", "memo", "is_alone", "begun_at"),
+)
+
+
 def _next_parts(row: Transaction) -> Split:
     parts = _parts(row)
     if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:
         raise Rejected("less was received than would be paid out")
     return parts
+
+
+def has_open(transaction_id: str) -> bool:
+    """Tell whether anything of a transaction is not finally known. Needs an open transaction."""
+    query = select(Outflow.id).where(
+        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN)
+    )
+    return db.session.scalar(query) is not None
 
 
 def next_amount(row: Transaction) -> int:
@@ -181,13 +215,23 @@ def rails_with_sent() -> Sequence[str]:
 
 @atomic
 def call_again(attempt: Attempt) -> Attempt:
-    """Note, before the call, that the same key is handed to the rail once more."""
-    _set(
-        attempt,
-        called_at=func.now(),
-        first_called_at=func.coalesce(Outflow.first_called_at, func.now()),
-        calls=Outflow.calls + 1,
+    """Note, before the call, that the same key is handed to the rail once more.
+
+    Raises `Unavailable` where it is not open any more: it was taken back, or is known.
+    """
+    noted = db.session.execute(
+        update(Outflow)
+        .where(Outflow.id == attempt.outflow_id, Outflow.state.in_(OUTFLOW_OPEN))
+        .values(
+            called_at=func.now(),
+            first_called_at=func.coalesce(Outflow.first_called_at, func.now()),
+            calls=Outflow.calls + 1,
+        )
+        .returning(Outflow.id)
+        .execution_options(synchronize_session=False)
     )
+    if noted.one_or_none() is None:
+        raise Unavailable(f"{attempt.order.key} is not open any more")
     return replace(attempt, calls=attempt.calls + 1)
 
 
@@ -254,7 +298,3 @@ def _ages() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         for column in (Outflow.first_called_at, Outflow.called_at)
     )
     return latest, first
-
-
-def _set(attempt: Attempt, **columns: object) -> None:
-    db.session.execute(update(Outflow).where(Outflow.id == attempt.outflow_id).values(**columns))

@@ -16,6 +16,10 @@ from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
     claimable_balances,
+    custodian_payments,
+    custody_orders,
+    custody_outcomes,
+    departures,
     deposit_payments,
     expiry,
     jobs,
@@ -45,7 +49,9 @@ class Service:
 
 
 #: What brings a deposit to the ledger, once it is ready.
-_PAYMENTS = (PAY_ON_LEDGER, deposit_payments.DRIVE)
+_PAYMENTS = (PAY_ON_LEDGER, deposit_payments.DRIVE, custody_orders.CARRY)
+#: What tells how payments ended that were handed to somebody outside.
+_POLLS = (payouts.POLL, custody_outcomes.POLL)
 
 
 def _owe_the_rest() -> None:
@@ -57,6 +63,7 @@ def _owe_the_rest() -> None:
     deposit_payments.owe_payments()
     claimable_balances.owe_looks()
     submissions.owe_drives()
+    custodian_payments.owe()
 
 
 def _owe_what_rails_pay() -> None:
@@ -64,11 +71,16 @@ def _owe_what_rails_pay() -> None:
     refunds.owe_refunds()
 
 
+def _owe_polls() -> None:
+    payouts.owe_polls()
+    custodian_payments.owe_polls()
+
+
 SERVICES = {
     service.name: service
     for service in (
         Service("execute_outgoing_transactions", (PAY_OUT, payouts.REFUND), _owe_what_rails_pay),
-        Service("poll_outgoing_transactions", (payouts.POLL,), payouts.owe_polls),
+        Service("poll_outgoing_transactions", _POLLS, _owe_polls),
         Service(
             "poll_pending_deposits",
             (pending_deposits.POLL, rail_events.JUDGE, *_PAYMENTS),
@@ -83,6 +95,8 @@ SERVICES = {
                 rail_events.JUDGE,
                 claimable_balances.FOLLOW,
                 policy_refunds.POLICY_REFUND,
+                departures.EXPLAIN,
+                custody_outcomes.POLL,
                 expiry.EXPIRE,
                 *_PAYMENTS,
             ),

@@ -19,13 +19,14 @@ from functools import partial
 from sqlalchemy import exists, select
 
 from anchor.errors import Rejected, Unavailable
-from anchor.extensions import atomic, db, refuse_inside_transaction
+from anchor.extensions import atomic, db
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
 from anchor.money import to_stroops
-from anchor.services import brakes, cases, jobs, outcomes, outflows, rails
+from anchor.services import brakes, cases, jobs, outcomes, outflows, rails, recovery
 from anchor.services.outflows import Attempt
+from anchor.services.recovery import Step
 from anchor.services.transactions import PAY_OUT, next_job_kind
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
     if row is None:
         return None
     known = outflows.open_attempt(row)
-    if known is not None or next_job_kind(row) != PAY_OUT:
+    if known is not None or next_job_kind(row) != PAY_OUT or outflows.has_open(row.id):
         return known
     try:
         leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
@@ -177,44 +178,43 @@ def _leaving(attempt: Attempt) -> brakes.Leaving:
 
 def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Hand the order to the rail. Whatever it raises beside its two words is unknown."""
-    refuse_inside_transaction()
+    refund = attempt.order.refund_of is not None
+    act = rail.refund if refund else rail.execute_outgoing_transaction
     try:
-        refund = attempt.order.refund_of is not None
-        act = rail.refund if refund else rail.execute_outgoing_transaction
-        outcome = act(attempt.order)
-    except Rejected as error:
-        return Refused(str(error))
+        return recovery.call(
+            f"the rail {rail.name}",
+            attempt.order.key,
+            lambda: act(attempt.order),
+            Outcome,
+            Refused,
+        )
     except Unavailable:
         outflows.nothing_began(attempt)
         raise
-    except Exception as error:
-        log.exception("the rail %s failed with %s", rail.name, attempt.order.key)
-        return Unknown(f"{type(error).__name__} in the rail")
-    if not isinstance(outcome, Outcome):
-        log.error("the rail %s answered no outcome for %s", rail.name, attempt.order.key)
-        return Unknown(f"the rail answered {type(outcome).__name__}, which is no outcome")
-    return outcome
 
 
 def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Find out what became of an attempt that was begun by somebody who is gone."""
-    age_s, key_age_s, traits = attempt.age_s, attempt.key_age_s, rail.traits
+    age_s, key_age_s = attempt.age_s, attempt.key_age_s
     if age_s is None or key_age_s is None:
         return _repeat(rail, attempt)
-    idempotent_s = traits.idempotent_for.total_seconds() if traits.idempotent_for else 0
-    if traits.can_look_up:
+    if rail.traits.can_look_up:
         found = _look_up(rail, attempt)
         if found is not None:
             return found
-        final = traits.not_found_final_after
-        if key_age_s < idempotent_s or (final and age_s > final.total_seconds()):
-            return _repeat(rail, attempt)
-        if final:
-            raise Unavailable(f"{attempt.order.key} is not known to the bank yet")
-    elif key_age_s < idempotent_s:
+    step = recovery.next_step(rail.traits, age_s=age_s, key_age_s=key_age_s)
+    if step is Step.REPEAT and not _is_gone(attempt):
         return _repeat(rail, attempt)
+    if step is Step.WAIT:
+        raise Unavailable(f"{attempt.order.key} is not known to the bank yet")
     _ask_a_person(attempt)
     raise jobs.Park(f"nobody can tell what became of {attempt.order.key}")
+
+
+@atomic
+def _is_gone(attempt: Attempt) -> bool:
+    """Tell whether it is a refund of what the bank has taken back: that is not repeated."""
+    return attempt.order.refund_of is not None and outflows.is_gone(attempt)
 
 
 def _repeat(rail: RailsIntegration, attempt: Attempt) -> Outcome:
@@ -231,18 +231,10 @@ def _call_again(attempt: Attempt) -> Attempt:
 
 
 def _look_up(rail: RailsIntegration, attempt: Attempt) -> Outcome | None:
-    refuse_inside_transaction()
-    try:
-        found = rail.find_outgoing_transaction(attempt.order)
-    except (Rejected, Unavailable) as error:
-        raise Unavailable(f"looking up {attempt.order.key}: {error}") from error
-    except Exception as error:
-        raise Unavailable(
-            f"looking up {attempt.order.key}: {type(error).__name__} in the rail"
-        ) from error
-    if found is not None and not isinstance(found, Outcome):
-        raise Unavailable(f"looking up {attempt.order.key}: the rail answered no outcome")
-    return found
+    def find() -> Outcome | None:
+        return rail.find_outgoing_transaction(attempt.order)
+
+    return recovery.look_up(f"the rail {rail.name}", attempt.order.key, find, Outcome)
 
 
 @atomic

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from time import sleep
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import ColumnElement, case, delete, func, select
 
 from anchor.assets import NATIVE
 from anchor.clock import utcnow
@@ -159,7 +159,13 @@ def _moved(watch: Watch, asset: str, after: int, until: int) -> int:
             Submission.ledger <= until,
         )
     )
+    by_custody = (
+        select(func.coalesce(func.sum(Outflow.amount), 0))
+        .where(Outflow.form == "claimable_balance", Outflow.asset == asset)
+        .where(*_by_custody(watch, after, until))
+    )
     moved = int(db.session.scalar(paid) or 0) - int(db.session.scalar(set_aside) or 0)
+    moved -= int(db.session.scalar(by_custody) or 0)
     return moved - (_fees(watch, after, until) if asset == NATIVE else 0)
 
 
@@ -177,7 +183,21 @@ def _fees(watch: Watch, after: int, until: int) -> int:
             Submission.ledger <= until,
         )
     )
-    return int(db.session.scalar(query) or 0)
+    by_custody = select(func.coalesce(func.sum(Outflow.fee_charged), 0)).where(
+        *_by_custody(watch, after, until)
+    )
+    return int(db.session.scalar(query) or 0) + int(db.session.scalar(by_custody) or 0)
+
+
+def _by_custody(watch: Watch, after: int, until: int) -> tuple[ColumnElement[bool], ...]:
+    """Say which orders a custodian has carried out from an account in some ledgers."""
+    return (
+        Outflow.custody.is_not(None),
+        Outflow.state == "done",
+        Outflow.source == watch.account_id,
+        Outflow.ledger > after,
+        Outflow.ledger <= until,
+    )
 
 
 @atomic

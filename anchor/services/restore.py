@@ -26,11 +26,12 @@ from anchor.services import (
     cases,
     channels,
     networks,
+    order_ends,
     outcomes,
     outflows,
     pending_deposits,
     rails,
-    settling,
+    restored_orders,
     sweeps,
 )
 from anchor.services.outflows import Attempt
@@ -70,6 +71,9 @@ def look(who: str, note: str | None = None) -> Found:
         _ask_for_payouts(transaction_id, found)
     for transaction_id in _unpaid(_on_ledger()):
         _ask_for_refunds(transaction_id, found)
+        keys, unclear = restored_orders.ask(transaction_id)
+        found.deposits += keys
+        found.unexplained += unclear
         _look_for_payment(transaction_id, found)
     found.unexplained += _unknown_payments()
     return found
@@ -194,7 +198,7 @@ def _take_payment(transaction_id: str) -> str | None:
     payment = next((each for each in _unexplained() if _pays(each, row)), None)
     if payment is None or payment.amount is None:
         return None
-    settling.withdraw([row.id], "it was paid before the backup was restored")
+    order_ends.withdraw([row.id], "it was paid before the backup was restored")
     attempt = outflows.next_attempt(row.id)
     outflow = Outflow(
         transaction_id=row.id,
@@ -209,6 +213,7 @@ def _take_payment(transaction_id: str) -> str | None:
         source=payment.account_id,
         destination=row.destination,
         reference=payment.transaction_hash,
+        operation_index=(payment.operation_id & 0xFFF) - 1,
         settled_at=func.now(),
         note=_NOTE,
     )

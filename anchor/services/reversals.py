@@ -13,7 +13,7 @@ from anchor.extensions import db
 from anchor.lifecycle import FINAL, Event
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Posting, Receipt, Transaction
-from anchor.services import books, cases, settling
+from anchor.services import books, cases, order_ends
 from anchor.services.transactions import Happening, any_of, can_have, happened
 
 log = logging.getLogger(__name__)
@@ -67,9 +67,8 @@ def _case(row: Receipt, reason: str, asset: str | None) -> dict[str, object]:
 
 
 def _undo(rows: Sequence[Receipt]) -> None:
-    written = db.session.scalars(
-        select(Posting).where(Posting.cause == any_of([cause_of(row) for row in rows]))
-    )
+    causes = [cause + by for row in rows for cause in [cause_of(row)] for by in ("", " credited")]
+    written = db.session.scalars(select(Posting).where(Posting.cause == any_of(causes)))
     books.post_all(
         [
             {
@@ -99,7 +98,7 @@ def _stop(credited: dict[str, list[Receipt]]) -> None:
         .execution_options(populate_existing=True)
     )
     found = db.session.scalars(query).all()
-    settling.withdraw(list(credited), "the booking that it was to be paid from was taken back")
+    order_ends.withdraw(list(credited), "the booking that it was to be paid from was taken back")
     under_way = set(
         db.session.scalars(
             select(Outflow.transaction_id).where(

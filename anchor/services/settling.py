@@ -2,27 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import MappingProxyType
 from typing import cast
 
-from sqlalchemy import BigInteger, Table, bindparam, func, select, true, update
+from sqlalchemy import BigInteger, Table, bindparam, func, select, update
 
-from anchor.clock import utcnow
 from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
-from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, any_of, happened
+from anchor.services import bookings, cases, claimable_balances, refund_ends
+from anchor.services.order_ends import end_by_code, hand_to_a_person, refuse, requeue
+from anchor.services.transactions import Happening, any_of, happened
 
-#: The account cannot take the payment yet: it waits for its owner or its issuer.
-_TRUST_CODES = frozenset({"op_no_trust", "op_not_authorized", "op_line_full"})
-#: The account came or went since it was looked at: it is looked at again.
-_LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
-#: Our own account lacks what it takes: its queue waits, oldest first.
-_LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
-_LIQUIDITY_PAUSE_S = 30
 _ENDED = frozenset({"confirmed", "dead"})
 
 
@@ -45,6 +37,24 @@ def confirmed(*ends: Confirmed) -> None:
     submissions = [each for each in _locked_all(told) if each.state != "confirmed"]
     rows = _carried(*(submission.id for submission in submissions))
     _use_up({submission.id: told[submission.id].found for submission in submissions}, "confirmed")
+    _arrived(rows, told)
+
+
+def arrived(
+    rows: Sequence[Outflow], found: LedgerTransaction, balance_ids: Mapping[int, str]
+) -> None:
+    """Write down that a ledger holds what these outflows were to do, carried by no submission.
+
+    Needs an open transaction. They are locked and not finally known, and have the places of
+    their operations.
+    """
+    db.session.flush()
+    _arrived(rows, {0: Confirmed(0, found, balance_ids)})
+    for outflow in rows:
+        db.session.expire(outflow)
+
+
+def _arrived(rows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
     _done(rows, told)
     _book(rows, told)
     refund_ends.done([outflow for outflow in rows if outflow.kind == "refund"])
@@ -131,7 +141,7 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
         cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
     for outflow in _carried(submission_id):
         assert outflow.operation_index is not None
-        _end_one(outflow, codes.get(outflow.operation_index))
+        end_by_code(outflow, codes.get(outflow.operation_index), requeue)
 
 
 @atomic
@@ -160,7 +170,7 @@ def unusable(
     )
     for outflow in _carried(submission_id):
         assert outflow.operation_index is not None
-        _end_one(outflow, codes.get(outflow.operation_index))
+        end_by_code(outflow, codes.get(outflow.operation_index), requeue)
 
 
 @atomic
@@ -213,8 +223,34 @@ def given_up(submission_id: int) -> bool:
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=None)
     )
     for outflow in _carried(submission_id):
-        _requeue(outflow)
+        requeue(outflow)
     return True
+
+
+def unsigned_given_up(source: str) -> None:
+    """Put back what is carried by submissions of which no envelope was ever stored."""
+    for submission_id in _unsigned(source):
+        give_up_unsigned(submission_id, "a custodian pays instead")
+
+
+@atomic
+def _unsigned(source: str) -> Sequence[int]:
+    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
+    query = select(Submission.id).where(
+        Submission.source == source, Submission.state == "prepared", ~stored.exists()
+    )
+    return db.session.scalars(query).all()
+
+
+@atomic
+def give_up_unsigned(submission_id: int, why: str) -> None:
+    """Put back what a submission carries of which no envelope was ever stored."""
+    submission = _locked(submission_id)
+    if submission.state in _ENDED or _newest(submission_id) is not None:
+        return
+    _bury(submission, why)
+    for outflow in _carried(submission_id):
+        requeue(outflow)
 
 
 @atomic
@@ -227,10 +263,10 @@ def unbuildable(submission_id: int, reason: str) -> None:
     carried = _carried(submission_id)
     for outflow in carried:
         if len(carried) > 1:
-            _requeue(outflow)
+            requeue(outflow)
         else:
-            _refuse(outflow, reason)
-            _hand_to_a_person(outflow, "cannot_be_built", reason)
+            refuse(outflow, reason)
+            hand_to_a_person(outflow, "cannot_be_built", reason)
 
 
 @atomic
@@ -260,28 +296,8 @@ def declined(
             .values(sequence=channel_sequence)
         )
     for outflow in _carried(submission_id):
-        _refuse(outflow, f"custody declined: {reason}")
-        _hand_to_a_person(outflow, "custody_declined", reason)
-
-
-def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
-    """Take what waits in a queue out of it, before any submission carries it.
-
-    Needs an open transaction that holds the transactions' rows. What is being carried at
-    this moment is left alone: its filler looks once more whether it rests.
-    """
-    queued = db.session.scalars(
-        select(Outflow)
-        .where(
-            Outflow.transaction_id.in_(transaction_ids),
-            Outflow.state == "prepared",
-            Outflow.kind == "submission",
-        )
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).all()
-    for outflow in queued:
-        _refuse(outflow, reason)
+        refuse(outflow, f"custody declined: {reason}")
+        hand_to_a_person(outflow, "custody_declined", reason)
 
 
 def _locked(submission_id: int) -> Submission:
@@ -353,105 +369,3 @@ def _use_up(found: Mapping[int, LedgerTransaction], state: str) -> None:
         .execution_options(synchronize_session=False)
     )
     bookings.fees_charged({submission_id: end.fee_charged for submission_id, end in found.items()})
-
-
-def _end_one(outflow: Outflow, code: str | None) -> None:
-    if code is None:
-        _requeue(outflow)
-    elif outflow.form == "claim":
-        _refuse(outflow, code)
-        claimable_balances.not_reclaimed(outflow, code)
-    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
-        _requeue(outflow)
-        _pause(outflow, code)
-        cases.open_case(
-            "waits_for_liquidity",
-            f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
-            note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
-            asset=outflow.asset,
-        )
-    elif outflow.kind == "refund":
-        _refuse(outflow, code)
-        refund_ends.failed(outflow)
-    elif code in _TRUST_CODES:
-        _refuse(outflow, code)
-        happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
-    elif code in _LOOK_AGAIN_CODES:
-        _refuse(outflow, code)
-        _look_again(outflow)
-    else:
-        _refuse(outflow, code)
-        _hand_to_a_person(outflow, "ledger_refused", code)
-
-
-def _lacks_reserve(outflow: Outflow, code: str) -> bool:
-    """Tell whether our account cannot bear the reserve of a claimable balance."""
-    return code == "op_low_reserve" and outflow.form == "claimable_balance"
-
-
-def _pause(outflow: Outflow, code: str) -> None:
-    """Let all that would meet the same wait, so that the oldest stays first.
-
-    That is what the account owes in this asset; of a reserve, its claimable balances alone.
-    """
-    db.session.flush()
-    same = Outflow.form == outflow.form if _lacks_reserve(outflow, code) else true()
-    db.session.execute(
-        update(Outflow)
-        .where(
-            Outflow.source == outflow.source,
-            Outflow.asset == outflow.asset,
-            Outflow.state == "prepared",
-            Outflow.form.is_not(None),
-            same,
-        )
-        .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
-    )
-
-
-def _look_again(outflow: Outflow) -> None:
-    """Let the deposit be looked at anew; one that only lacked its account never moved."""
-    if outflow.form == "establish":
-        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.pays_for), LEDGER_LANE)])
-    else:
-        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
-
-
-def _requeue(outflow: Outflow) -> None:
-    outflow.state = "prepared"
-    outflow.is_alone = True
-    outflow.submission_id = None
-    outflow.operation_index = None
-
-
-def _refuse(outflow: Outflow, reason: str) -> None:
-    outflow.state = "refused"
-    outflow.settled_at = func.now()
-    outflow.note = reason[:500]
-    if outflow.form not in {"establish", "claim"}:
-        bookings.outflow_refused(outflow)
-    db.session.flush()
-
-
-def _hand_to_a_person(outflow: Outflow, reason: str, note: str) -> None:
-    if outflow.kind == "refund":
-        refund_ends.failed(outflow)
-        return
-    if outflow.form == "claim":
-        claimable_balances.not_reclaimed(outflow, note)
-        return
-    asset, owed = outflow.asset, outflow.gross
-    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
-        row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
-        asset, owed = row.asset, row.amount_received - row.amount_paid - row.amount_refunded
-    cases.open_case(
-        reason,
-        outflow.key,
-        note=note,
-        transaction_id=outflow.transaction_id,
-        asset=asset,
-        amount_owed=owed,
-    )
-    if outflow.form != "establish":
-        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
-    happened(Happening(outflow.pays_for, Event.HELD, outflow.key))

@@ -12,7 +12,16 @@ from anchor.extensions import atomic, house, settings
 from anchor.ledger import envelopes, keys
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
-from anchor.services import asking, cases, channels, collecting, settling, slots
+from anchor.services import (
+    cases,
+    channels,
+    collecting,
+    custodians,
+    queues,
+    settling,
+    signature_requests,
+    slots,
+)
 from anchor.services.collecting import Progress
 from anchor.services.signers import Signers
 from anchor.services.slots import Slot
@@ -35,6 +44,9 @@ def complete(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> No
     signers = signers or Signers(gateway)
     if slot.envelopes:
         _go_on(gateway, slot, signers)
+        return
+    if queues.is_paused(slot.id):
+        settling.give_up_unsigned(slot.id, "it is paused, and nobody has heard of it")
         return
     try:
         stored = _store(gateway, slot, signers)
@@ -60,7 +72,7 @@ def _go_on(gateway: Gateway, slot: Slot, signers: Signers) -> None:
 
 def _have_signed(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """Ask custody about the stored envelope; people get one that they have time to sign."""
-    progress = asking.ask(gateway, slot, signers)
+    progress = signature_requests.ask(gateway, slot, signers)
     if progress is Progress.SHORT:
         signers.falls_short(slot.source)
         if _is_patient(slot, signers):
@@ -86,7 +98,9 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         if slot.codes[:1] == ("tx_no_source_account",):
             _tell(slot, slot.codes[0])
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
-    if _UNSIGNED_CODES.intersection(slot.codes) and not _is_authorized(slot, signers):
+    we_sign = custodians.current() is None
+    unsigned = bool(_UNSIGNED_CODES.intersection(slot.codes)) and we_sign
+    if unsigned and not _is_authorized(slot, signers):
         _await_signatures(gateway, slot, signers)
     elif account.has_let_pass(slot.sequence, slot.last_max_time):
         _after_the_bounds(gateway, slot, account.sequence, signers)
@@ -95,7 +109,7 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
             settling.used_by_others(slot.id)
-    elif slot.is_ready:
+    elif slot.is_ready and we_sign:
         _within_the_bounds(gateway, slot, signers)
 
 
@@ -126,7 +140,9 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
     operation_codes = slot.codes[1:]
     blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
     culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
-    if sequence == slot.sequence - 1 and not culprits:
+    we_sign = custodians.current() is None
+    may_go_on = we_sign and not queues.is_paused(slot.id)
+    if sequence == slot.sequence - 1 and not culprits and may_go_on:
         if not slot.is_ready and _was_asked(slot):
             settling.lacks_signatures(slot.id, _LATE)
         _have_signed(gateway, _store(gateway, slot, signers), signers)

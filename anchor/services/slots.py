@@ -157,14 +157,15 @@ def _slot(
         channel_number=channel.number,
         sequence=submission.sequence,
         passphrase=settings().network_passphrase,
-        orders=tuple(_order(outflow) for outflow in carried),
+        orders=tuple(order_of(outflow) for outflow in carried),
         memo_type=(memo.memo_type if memo else None) or "none",
         memo=memo.memo if memo else None,
         envelopes=tuple(stored),
     )
 
 
-def _order(outflow: Outflow) -> LedgerOrder:
+def order_of(outflow: Outflow) -> LedgerOrder:
+    """Return what an outflow is to do on the ledger."""
     assert outflow.form is not None
     assert outflow.destination is not None
     is_new = outflow.form == "establish"

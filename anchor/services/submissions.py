@@ -27,7 +27,17 @@ from typing import Any, TypeVar, cast
 from anchor.errors import AnchorError, Unavailable
 from anchor.extensions import gateway, settings, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
-from anchor.services import batches, channels, jobs, networks, queues, settling, slots
+from anchor.services import (
+    batches,
+    channels,
+    custodian_payments,
+    custodians,
+    jobs,
+    networks,
+    queues,
+    settling,
+    slots,
+)
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.queues import Standing
 from anchor.services.signers import Signers
@@ -52,11 +62,16 @@ _POOL = 8
 def drive(claimed: jobs.Claim) -> None:
     """Work off the queue of one source account until it is empty; the job `DRIVE`.
 
-    Raises `jobs.Later` where something waits: for liquidity, signatures, or a ledger;
-    `Misconfigured` where the source is of another network than what is queued was meant for.
+    Where a custodian pays, it is given what is queued, each order by a job of its own; what
+    was submitted before is brought to its end here. Raises `jobs.Later` where something waits:
+    for liquidity, signatures, or a ledger; `Misconfigured` where the source is of another
+    network than what is queued was meant for.
     """
     source = claimed.subject_id
     networks.verify(gateway(), settings().network_passphrase)
+    if custodians.current() is not None and not queues.standing(source).open:
+        custodian_payments.owe(source)
+        return
     channels.prepare(gateway(), source)
     with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
         extend = _now_and_then(lambda: jobs.extend(claimed))
@@ -65,6 +80,9 @@ def drive(claimed: jobs.Claim) -> None:
         while monotonic() < until:
             moved = driver.round()
             standing = queues.standing(source)
+            if not standing.open and custodians.current() is not None:
+                custodian_payments.owe(source)
+                return
             if not standing.open and not (moved and standing.queued_now):
                 if standing.queued_later:
                     raise jobs.Later(_RETRY_S, "what is queued waits")
@@ -135,9 +153,13 @@ class _Driver:
 
         self.extend()
         gateway = cast("Gateway", _Round(self.gateway))
-        queues.fill(self.source, self.signers.room(self.source))
+        we_sign = custodians.current() is None
+        if we_sign:
+            queues.fill(self.source, self.signers.room(self.source))
+        else:
+            settling.unsigned_given_up(self.source)
         opened = slots.opened(self.source)
-        fresh = [slot for slot in opened if not slot.is_ready]
+        fresh = [slot for slot in opened if not slot.is_ready and we_sign]
         self._each(lambda slot: signing.complete(gateway, slot, self.signers), fresh)
         if fresh:
             opened = slots.opened(self.source)

@@ -1,0 +1,157 @@
+"""How one order on the ledger ends that moved nothing: again, later, elsewhere, or a person's."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import and_, func, or_, select, true, update
+
+from anchor.clock import utcnow
+from anchor.extensions import db
+from anchor.lifecycle import Event
+from anchor.models import Outflow, Transaction
+from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
+from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
+
+#: The account cannot take the payment yet: it waits for its owner or its issuer.
+_TRUST_CODES = frozenset({"op_no_trust", "op_not_authorized", "op_line_full"})
+#: The account came or went since it was looked at: it is looked at again.
+_LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
+#: Our own account lacks what it takes: its queue waits, oldest first.
+_LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
+_LIQUIDITY_PAUSE_S = 30
+
+
+def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow], None]) -> None:
+    """Write down that an outflow moved nothing, with what its result code calls for.
+
+    Without a code, and where our own account lacks something, `requeue` puts it back into
+    its queue. Needs an open transaction, in which the outflow is locked and not finally known.
+    """
+    if code is None:
+        requeue(outflow)
+    elif outflow.form == "claim":
+        refuse(outflow, code)
+        claimable_balances.not_reclaimed(outflow, code)
+    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
+        requeue(outflow)
+        pause_queue(outflow, code)
+        cases.open_case(
+            "waits_for_liquidity",
+            f"{outflow.source}/{outflow.asset}/{code}/{utcnow():%Y-%m-%d}",
+            note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
+            asset=outflow.asset,
+        )
+    elif outflow.kind == "refund":
+        refuse(outflow, code)
+        refund_ends.failed(outflow)
+    elif code in _TRUST_CODES:
+        refuse(outflow, code)
+        happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
+    elif code in _LOOK_AGAIN_CODES:
+        refuse(outflow, code)
+        _look_again(outflow)
+    else:
+        refuse(outflow, code)
+        hand_to_a_person(outflow, "ledger_refused", code)
+
+
+def _lacks_reserve(outflow: Outflow, code: str) -> bool:
+    """Tell whether our account cannot bear the reserve of a claimable balance."""
+    return code == "op_low_reserve" and outflow.form == "claimable_balance"
+
+
+def pause_queue(outflow: Outflow, code: str) -> None:
+    """Let all that would meet the same wait, so that the oldest stays first.
+
+    That is what the account owes in this asset; of a reserve, its claimable balances alone.
+    Needs an open transaction.
+    """
+    db.session.flush()
+    same = Outflow.form == outflow.form if _lacks_reserve(outflow, code) else true()
+    db.session.execute(
+        update(Outflow)
+        .where(
+            Outflow.source == outflow.source,
+            Outflow.asset == outflow.asset,
+            Outflow.state == "prepared",
+            Outflow.form.is_not(None),
+            same,
+        )
+        .values(not_before=func.now() + timedelta(seconds=_LIQUIDITY_PAUSE_S))
+    )
+
+
+def _look_again(outflow: Outflow) -> None:
+    """Let the deposit be looked at anew; one that only lacked its account never moved."""
+    if outflow.form == "establish":
+        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.pays_for), LEDGER_LANE)])
+    else:
+        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+
+
+def requeue(outflow: Outflow) -> None:
+    """Put an outflow back into the queue of its source, to be carried alone."""
+    outflow.state = "prepared"
+    outflow.is_alone = True
+    outflow.submission_id = None
+    outflow.operation_index = None
+
+
+def refuse(outflow: Outflow, reason: str) -> None:
+    """Write down that an outflow finally moved nothing. Needs an open transaction."""
+    outflow.state = "refused"
+    outflow.settled_at = func.now()
+    outflow.note = reason[:500]
+    if outflow.form not in {"establish", "claim"}:
+        bookings.outflow_refused(outflow)
+    db.session.flush()
+
+
+def hand_to_a_person(
+    outflow: Outflow, reason: str, note: str, *, was_submitted: bool = True
+) -> None:
+    """Let a refused outflow's transaction rest until a person has looked at it.
+
+    Needs an open transaction. `was_submitted` tells whether its status says so.
+    """
+    if outflow.kind == "refund":
+        refund_ends.failed(outflow)
+        return
+    if outflow.form == "claim":
+        claimable_balances.not_reclaimed(outflow, note)
+        return
+    asset, owed = outflow.asset, outflow.gross
+    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
+        row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
+        asset, owed = row.asset, row.amount_received - row.amount_paid - row.amount_refunded
+    cases.open_case(
+        reason,
+        outflow.key,
+        note=note,
+        transaction_id=outflow.transaction_id,
+        asset=asset,
+        amount_owed=owed,
+    )
+    if was_submitted and outflow.form != "establish":
+        happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
+    happened(Happening(outflow.pays_for, Event.HELD, outflow.key))
+
+
+def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
+    """Take back what waits in a queue, or was ordered of a rail that has not heard of it.
+
+    Needs an open transaction that holds the transactions' rows. What is being carried at
+    this moment is left alone: its filler looks once more whether it rests.
+    """
+    queued = db.session.scalars(
+        select(Outflow)
+        .where(
+            Outflow.transaction_id.in_(transaction_ids),
+            Outflow.state == "prepared",
+            or_(Outflow.kind == "submission", and_(Outflow.kind == "payout", Outflow.calls == 0)),
+        )
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    for outflow in queued:
+        refuse(outflow, reason)
