@@ -124,7 +124,7 @@ def test_a_death_before_custody_was_asked_calls_nobody(
 
     row_id, account = prepared(bench)
     with monkeypatch.context() as patch:
-        patch.setattr(signature_requests, "ask", dies)
+        patch.setattr(signature_requests, "_answer", dies)
         with pytest.raises(Killed):
             stretch(bench)
     knob(bench, "clock", seconds=3600)
