@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from stellar_sdk import Keypair
 
-from anchor.extensions import db
 from anchor.integrations.protocols import Refused
 from anchor.lifecycle import Kind, Status
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
-from anchor.services import brakes, desk, jobs, passes, restore, sweeps
+from anchor.services import brakes, desk, jobs, restore, sweeps
 from anchor.services.receipts import observe
 from tests.deposits import Bench
 from tests.puppets import LOOKS_UP, puppet
@@ -58,7 +57,11 @@ def test_promise_06_a_deposit_is_found_by_its_amount_too(world: World, backup: A
     backup.take()
     jobs.run(jobs.Address("pay_on_ledger", small))
     bench.sql("DELETE FROM jobs WHERE kind = 'pay_on_ledger'")
-    until(lambda: sweeps.work_off(["drive_submissions"]) and world.status(small) == "completed", 30, "x")
+    until(
+        lambda: sweeps.work_off(["drive_submissions"]) and world.status(small) == "completed",
+        30,
+        "x",
+    )
     world.read()
     backup.restore()
     found = restore.look("ann")
@@ -214,9 +217,7 @@ def test_promise_06_a_withdrawal_that_was_sent_back_is_not_paid_out_too(
 def test_what_a_restore_holds_can_be_released(world: World, backup: Any) -> None:
     bench = Bench(world)
     taker = bench.account()
-    row_id = funded_deposit(
-        world, 1, destination=taker.public_key, takes_claimable_balance=True
-    )
+    row_id = funded_deposit(world, 1, destination=taker.public_key, takes_claimable_balance=True)
     brakes.pause("all", "", "ann", None)
     bench.work()
     assert [each.state for each in world.outflows(row_id)] == ["prepared"]
@@ -268,3 +269,94 @@ def test_a_case_that_somebody_closed_still_counts(world: World, backup: Any) -> 
     restore.resume("ann")
     until(lambda: everything(world) or not open_refunds(), 30, "for rest")
     assert bench.held(taker.public_key) == held, found
+
+
+def test_promise_06_a_send_that_was_sent_back_by_its_rail_is_no_payout(
+    world: World, backup: Any
+) -> None:
+    returning(world, can_look_up=True)
+    row_id = deposit(world, kind=Kind.SEND, status=Status.PENDING_SENDER, settlement="rail")
+    observe("bank", [booked()])
+    backup.take()
+    give_back(row_id)
+    work(world)
+    assert world.status(row_id) == "refunded"
+    backup.restore()
+    restore.look("ann")
+    row = world.row(row_id)
+    assert (row.status, row.amount_paid) != ("completed", parse_amount("100"))
+
+
+def test_promise_07_not_found_is_not_final_at_once(world: World, backup: Any) -> None:
+    rail = puppet(world, LOOKS_UP)
+    row_id = world.paid_withdrawal()
+    backup.take()
+    world.work()
+    backup.restore()
+    look_up = rail.find_outgoing_transaction
+    rail.find_outgoing_transaction = lambda _order: None  # type: ignore[method-assign]
+    found = restore.look("ann")  # the bank's list is behind: final only after 60 seconds
+    rail.find_outgoing_transaction = look_up  # type: ignore[method-assign]
+    if not found.unexplained:
+        restore.resume("ann")
+        everything(world)
+    assert rail.moved == {f"{row_id}-1": 1}
+
+
+def test_a_rail_that_does_not_answer_stops_the_finding_again(world: World, backup: Any) -> None:
+    from anchor.errors import Unavailable
+    from tests.receiving import teller
+
+    bank = teller(world, lists=True)
+    deposit(world, destination=Keypair.random().public_key)
+    backup.take()
+    backup.restore()
+
+    def deaf(*_args: Any) -> Any:
+        raise Unavailable("down")
+
+    bank.receipts_since = deaf  # type: ignore[method-assign]
+    bank.poll_pending_deposits = deaf  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        restore.look("ann")
+
+
+def test_a_pause_that_somebody_else_set_stays(world: World, backup: Any) -> None:
+    brakes.pause("all", "", "bob", "a key may be stolen")
+    backup.take()
+    backup.restore()
+    restore.look("ann")
+    restore.resume("ann")
+    assert [each.who for each in brakes.standing()] == ["bob"]
+
+
+def test_lumens_that_made_an_account_are_no_payment_of_a_deposit_of_lumens(
+    world: World, backup: Any
+) -> None:
+    bench = Bench(world)
+    native = replace(
+        world.app.extensions["anchor"].settings.assets["USDC"],
+        code="native",
+        issuer=None,
+        currency="XLM",
+    )
+    bench.serve(native)
+    taker = Keypair.random()
+    lumens = deposit(
+        world,
+        "100",
+        reference="REF121",
+        asset="native",
+        asset_code="native",
+        destination=taker.public_key,
+    )
+    observe("bank", [booked("B1", "100", reference="REF121", currency="XLM")])
+    dollars = funded_deposit(world, 2, destination=taker.public_key)
+    backup.take()
+    bench.sql("DELETE FROM jobs WHERE subject_id = :i", i=lumens)
+    bench.wait(dollars, "pending_trust")
+    world.read()
+    backup.restore()
+    found = restore.look("ann")
+    row = world.row(lumens)
+    assert (row.status, row.amount_paid) == ("pending_anchor", 0), (found, row.amount_fee)
