@@ -355,3 +355,30 @@ def test_a_part_that_the_bank_took_back_during_its_refund_can_be_ended(world: Wo
         except AnchorError as error:
             refused.append(str(error))
     assert len(refused) < 2, refused
+
+
+def test_money_is_not_credited_to_what_has_no_details_yet(world: World) -> None:
+    from anchor.services import withdrawals
+    from anchor.services.transactions import Owner
+
+    rail = puppet(world)
+    row_id = withdrawals.open_interactive(Owner(world.payer.public_key), world.policy)
+    world.pay("25")
+    world.read()
+    [case] = desk.listing()
+    try:
+        desk.credit(case.id, row_id, ME)
+    except Rejected:
+        return
+    world.work()
+    assert rail.calls == [], world.row(row_id).details
+
+
+def test_a_payout_of_which_the_bank_has_not_heard_can_be_held(world: World) -> None:
+    from anchor.integrations.protocols import Unavailable
+
+    puppet(world, script=[Unavailable("down")])
+    row_id = world.paid_withdrawal()
+    world.work()
+    assert world.outflows(row_id)[0].calls == 0
+    desk.hold(row_id, ME)

@@ -167,7 +167,9 @@ def test_promise_06_the_key_of_a_refund_never_stands_for_another_booking(
     give_back("receipt bank/B2")
     again()
     work(world)
-    assert [each.account for each in world.bank.transfers.values()] == ["DE55", "DE66"]
+    left = Bench(world).sql("SELECT key, state, note FROM outflows")
+    paid = [each.account for each in world.bank.transfers.values()]
+    assert paid == ["DE55", "DE66"], left
 
 
 def test_a_payout_of_what_was_held_then_released_is_completed(world: World, backup: Any) -> None:
