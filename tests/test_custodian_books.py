@@ -11,7 +11,6 @@ from anchor.services import audits, passes, reconciliation, restore, sweeps
 from anchor.services.audits import Difference
 from anchor.services.deposit_payments import PAY_ON_LEDGER
 from tests.keeping_custody import ALL_FORMS, Keep, kept
-from tests.test_restore import backup  # noqa: F401 - a fixture
 
 
 @pytest.fixture

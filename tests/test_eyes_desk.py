@@ -266,7 +266,7 @@ def test_what_the_bank_took_back_is_not_paid_again(world: World) -> None:
     from anchor.integrations.protocols import Returned
     from tests.test_after_the_end import told
 
-    rail = returning(world)
+    returning(world)
     row_id = deposit(world, kind=Kind.SEND, status=Status.PENDING_SENDER, settlement="rail")
     observe("bank", [booked()])
     world.work()

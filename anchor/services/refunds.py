@@ -142,7 +142,7 @@ def _open(order: Order) -> Begun:
     gross = most if order.gross is None else order.gross
     if not 0 < gross <= most:
         raise Rejected(f"no more than {format_amount(most)} can be sent back")
-    outflow = _outflow(arrival, row, _parts(arrival, gross))
+    outflow = _outflow(arrival, row, parts_of(arrival, gross))
     db.session.add(outflow)
     db.session.flush()
     bookings.outflow_opened(outflow)
@@ -175,7 +175,11 @@ def _demand_nothing_open(row: Transaction) -> None:
         raise Rejected(f"{key} is on its way, and nothing else goes out until its end is known")
 
 
-def _parts(arrival: Arrival, gross: int) -> Split:
+def parts_of(arrival: Arrival, gross: int) -> Split:
+    """Return what a refund of `gross` stroops comes to, with the fee that the policy keeps.
+
+    Raises `Rejected` where the fee leaves nothing to send back.
+    """
     policy = settings().asset_by_id(arrival.asset)
     fee = policy.refund.fee if policy else RefundPolicy().fee
     decimals = 7 if arrival.rail is None else _decimals(policy)
@@ -210,7 +214,7 @@ def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow
         what = Outflow.transaction_id == row.id
     latest = db.session.scalar(select(func.max(Outflow.attempt)).where(what))
     outflow.attempt = 1 + (latest or 0)
-    name = row.id if row else f"{'payment' if arrival.rail is None else 'receipt'}-{arrival.row_id}"
+    name = row.id if row else arrivals.key_of(arrival.cause)
     outflow.key = f"{name}-{outflow.attempt}"
     return outflow
 
