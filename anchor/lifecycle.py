@@ -155,17 +155,19 @@ def _with_funds(home: Status) -> dict[Status, _Moves]:
             _E.RELEASED: home,
         },
         _S.ON_HOLD: {_E.RELEASED: home},
-        _S.PENDING_USER: {_E.USER_ACTED: home, _E.HELD: _S.ON_HOLD},
+        _S.PENDING_USER: {_E.USER_ACTED: home, _E.HELD: _S.ON_HOLD, _E.RELEASED: home},
         _S.PENDING_CUSTOMER_INFO_UPDATE: {
             _E.CUSTOMER_INFO_NEEDED: _S.PENDING_CUSTOMER_INFO_UPDATE,
             _E.CUSTOMER_INFO_GIVEN: home,
             _E.CUSTOMER_ACCEPTED: home,
             _E.CUSTOMER_REJECTED: _S.ERROR,
             _E.HELD: _S.ON_HOLD,
+            _E.RELEASED: home,
         },
         _S.PENDING_TRANSACTION_INFO_UPDATE: {
             _E.TRANSACTION_INFO_GIVEN: home,
             _E.HELD: _S.ON_HOLD,
+            _E.RELEASED: home,
         },
         _S.TOO_SMALL: {_E.RECOVERED: home},
         _S.TOO_LARGE: {_E.RECOVERED: home},
@@ -354,6 +356,8 @@ class _Life:
         moves[_E.FAILED] = _S.ERROR
         if not funds_in:
             moves[_E.EXPIRED] = _S.EXPIRED
+        elif status in self.starts:
+            moves |= _refundable(status)  # a part has come, and went back
         return moves
 
 

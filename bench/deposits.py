@@ -158,9 +158,10 @@ def spoil(count: int) -> None:
     with transaction():
         db.session.execute(
             text(
-                "INSERT INTO outflows (transaction_id, kind, attempt, key, state, asset, amount,"
-                " amount_fee, calls) SELECT (SELECT max(id) FROM transactions), 'payout',"
-                f" 100 + n, id || '-1', 'refused', 'x', 1, 0, 0 FROM ({chosen}) c WHERE n % 2 = 0"
+                "INSERT INTO outflows (transaction_id, kind, attempt, key, rail, state, asset,"
+                " amount, amount_fee, calls)"
+                " SELECT (SELECT max(id) FROM transactions), 'payout', 100 + n, id || '-1', 'bank',"
+                f" 'refused', 'x', 1, 0, 0 FROM ({chosen}) c WHERE n % 2 = 0"
             ),
             {"count": count},
         )

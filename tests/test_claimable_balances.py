@@ -126,7 +126,7 @@ def test_one_that_nobody_claimed_is_taken_back_and_owed(waiting: Waiting) -> Non
     after = bench.held(bench.world.distribution)
     assert float(after) - float(before) == 99
     row = bench.world.row(waiting.row_id)
-    assert (row.status, row.amount_paid) == ("completed", 100_0000000)
+    assert (row.status, row.amount_paid) == ("completed", 1_0000000)
     assert bench.world.events(waiting.row_id).count("ledger_payment_confirmed") == 1
     assert bench.sql("SELECT reason, amount_owed FROM cases") == [("balance_reclaimed", 99_0000000)]
     assert waiting.books() == {("customer", "USDC"): 1_0000000, ("reserves", "native"): 0}

@@ -2,6 +2,7 @@
 
 from anchor.actors.setup import AppActor, actor
 from anchor.services import (
+    claimable_balances,
     custody_orders,
     custody_outcomes,
     departures,
@@ -115,8 +116,15 @@ def reconcile_all(subject: str) -> None:
     jobs.run(jobs.Address(reconciliation.RECONCILE, subject))
 
 
+@actor()
+def follow_claimable_balance(balance_id: str) -> None:
+    """Look whether a balance was claimed, and take it back where its time has come."""
+    jobs.run(jobs.Address(claimable_balances.FOLLOW, balance_id))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
+    claimable_balances.FOLLOW: follow_claimable_balance,
     PAY_OUT: execute_outgoing_transaction,
     payouts.POLL: poll_outgoing_transactions_of,
     payments.REPAIR: judge_payments,

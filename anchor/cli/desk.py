@@ -98,9 +98,19 @@ def _json(found: list[Desk]) -> str:
 @group.command("refund")
 @click.argument("what")
 @click.option("--amount", help="How much of what came, fee included; all that is left by default.")
+@click.option("--without-fee", is_flag=True, help="Keep nothing of it.")
+@click.option("--by-hand", is_flag=True, help="It was sent back outside: only write that down.")
 @signed
 @with_appcontext
-def refund(what: str, amount: str | None, by: str, note: str | None) -> None:
+def refund(
+    what: str,
+    *,
+    amount: str | None,
+    without_fee: bool,
+    by_hand: bool,
+    by: str,
+    note: str | None,
+) -> None:
     """Send money back to who paid it.
 
     WHAT is a case by its number, a transaction by its id, or what came by its name, such as
@@ -114,7 +124,8 @@ def refund(what: str, amount: str | None, by: str, note: str | None) -> None:
         cause = what
     else:
         cause = refunds.of_transaction(what).cause
-    begun = refunds.begin(refunds.Order(cause, gross, by, note, case_id))
+    order = refunds.Order(cause, gross, by, note, case_id, without_fee=without_fee, by_hand=by_hand)
+    begun = refunds.begin(order)
     kept = f", {format_amount(begun.fee)} kept as fee" if begun.fee else ""
     click.echo(f"{format_amount(begun.amount)} go back{kept}; its key is {begun.key}.")
 
@@ -125,6 +136,16 @@ def _cause_of(case: Desk) -> str:
     if case.cause.startswith(("payment ", "receipt ")):
         return case.cause
     return refunds.of_transaction(case.transaction_id or "").cause
+
+
+@group.command("cancel-refund")
+@click.argument("key")
+@signed
+@with_appcontext
+def cancel_refund(key: str, by: str, note: str | None) -> None:
+    """Take back the refund KEY, of which nobody outside has heard."""
+    refunds.cancel(key, by, note)
+    click.echo(f"{key} is taken back.")
 
 
 @group.command("credit")
@@ -175,6 +196,23 @@ def fail(transaction: str, by: str, note: str | None) -> None:
 def pay_again(transaction: str, by: str, note: str | None) -> None:
     """Pay again what came back after a TRANSACTION had ended."""
     click.echo(f"It is paid again; the key is {desk.pay_again(transaction, By(by, note))}.")
+
+
+@group.command("settle")
+@click.argument("key")
+@click.option("--paid", is_flag=True, help="The money has left.")
+@click.option("--not-paid", is_flag=True, help="It has not, and never will.")
+@click.option("--yes", is_flag=True, help="Do not ask: the bank said so.")
+@signed
+@with_appcontext
+def settle(key: str, *, paid: bool, not_paid: bool, yes: bool, by: str, note: str | None) -> None:
+    """Say what became of the attempt KEY of a rail that nobody can ask about."""
+    if paid == not_paid:
+        raise click.UsageError("One of --paid and --not-paid.")
+    if not yes:
+        click.confirm("Is it certain, on the bank's word?", abort=True)
+    desk.settle(key, By(by, note), is_paid=paid)
+    click.echo(f"{key} is settled.")
 
 
 @group.command("settle-order")

@@ -245,11 +245,14 @@ class HorizonGateway:
     def _pages_of(
         self, records: Sequence[Mapping[str, Any]], account_id: str, cursor: str
     ) -> Iterator[PaymentPage]:
-        """Yield what the stream brought, read anew where it may be cut inside a transaction."""
-        if _ends_its_transaction(records[-1]):
-            yield _page(records, account_id, cursor, up_to_date=True)
-            return
-        while int(cursor) < int(records[-1]["paging_token"]):
+        """Yield what the stream rang for, as the pages show it.
+
+        The stream is a doorbell: an event that it leaves out, or sends too late, may lie before
+        one that it sends, and the cursor must not pass it. A page holds all, in order, and
+        whole transactions.
+        """
+        newest = max(int(record["paging_token"]) for record in records)
+        while int(cursor) < newest:
             page = self.payments_page(account_id, cursor)
             if page.cursor == cursor:
                 raise Unavailable("the pages are behind the event stream")

@@ -33,8 +33,8 @@ AWAITED = (
 EXPIRED_AWAITED = (
     "status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"
 )
-#: What may expire: nothing has come, and it is not over. It is read by its deadline.
-UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
+#: What may expire, unless a part has come: it is not paid, and not over. Read by its deadline.
+UNPAID = "funded_at IS NULL AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 
 
 class Transaction(Base):

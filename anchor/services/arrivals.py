@@ -16,7 +16,7 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.ledger.destinations import address_of
 from anchor.matching import Verdict
-from anchor.models import Outflow, Payment, Posting, Receipt
+from anchor.models import Outflow, Payment, Posting, Receipt, Transaction
 
 Row = TypeVar("Row", Payment, Receipt)
 
@@ -49,6 +49,7 @@ class Arrival:
     verdict: str
     came_at: datetime | None
     is_gone: bool = False
+    network_id: int | None = None
 
 
 def key_of(cause: str) -> str:
@@ -105,6 +106,22 @@ def gone(transaction_id: str) -> int:
     return int(db.session.scalar(query) or 0)
 
 
+def lasting(transaction_id: str) -> int:
+    """Return the stroops that were credited to a transaction and not taken back since.
+
+    Needs an open transaction.
+    """
+    found = 0
+    for table in (Payment, Receipt):
+        query = select(func.coalesce(func.sum(table.amount), 0)).where(
+            table.transaction_id == transaction_id, table.verdict == Verdict.CREDITED
+        )
+        if table is Receipt:
+            query = query.where(Receipt.reversed_at.is_(None))
+        found += int(db.session.scalar(query) or 0)
+    return found
+
+
 def cause_of(refund: Outflow) -> str:
     """Return the name of what a refund sends back. Needs an open transaction."""
     if refund.payment_id is not None:
@@ -155,22 +172,26 @@ def _payment(row: Payment) -> Arrival:
         transaction_id=row.transaction_id if row.verdict == Verdict.CREDITED else None,
         verdict=row.verdict,
         came_at=row.closed_at,
+        network_id=row.network_id,
     )
 
 
 def _receipt(row: Receipt) -> Arrival:
     cause = _receipt_cause(row)
-    booked = select(Posting.asset).where(Posting.cause == cause, Posting.account.in_(_OWED))
+    is_credited = row.verdict == Verdict.CREDITED
+    asset = select(Posting.asset).where(Posting.cause == cause, Posting.account.in_(_OWED))
+    if is_credited:
+        asset = select(Transaction.asset).where(Transaction.id == row.transaction_id)
     return Arrival(
         cause=cause,
         row_id=row.id,
-        asset=db.session.scalar(booked.limit(1)) or f"rail:{row.currency}",
+        asset=db.session.scalar(asset.limit(1)) or f"rail:{row.currency}",
         amount=row.amount or 0,
         left=(row.amount or 0) - _sent_back(Outflow.receipt_id == row.id),
         rail=row.rail,
         account=None,
         payer=row.payer,
-        transaction_id=row.transaction_id if row.verdict == Verdict.CREDITED else None,
+        transaction_id=row.transaction_id if is_credited else None,
         verdict=row.verdict,
         came_at=row.booked_at,
         is_gone=row.reversed_at is not None,

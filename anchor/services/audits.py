@@ -64,7 +64,7 @@ FROM transactions t LEFT JOIN sums s ON s.transaction_id = t.id
 WHERE t.{column} <> coalesce(s.{sum}, 0)
 ORDER BY t.id
 """
-#: What we owe to customers: what was credited and lasts, or was taken back, less what left or is
+#: What we owe to customers: what was credited and lasts, less what left and stayed away, or is
 #: under way.
 _CUSTOMERS = """
 WITH owed AS (
@@ -77,8 +77,6 @@ WITH owed AS (
     FROM outflows
     WHERE state <> 'refused' AND transaction_id IS NOT NULL
         AND coalesce(form, '') NOT IN ('establish', 'claim')
-    UNION ALL
-    SELECT asset, amount FROM claimable_balances WHERE state = 'reclaimed'
 ), books AS (
     SELECT asset, sum(amount) AS amount FROM postings WHERE account = 'customer' GROUP BY asset
 )

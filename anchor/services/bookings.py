@@ -123,12 +123,14 @@ def came_back(outflow: Outflow, amount: int) -> None:
     )
 
 
-def credited_by_hand(arrival: Arrival, transaction_id: str) -> None:
-    """Move what a person credited from suspense to its customer. Cause: ``<arrival> credited``."""
-    entries = [
-        ("suspense", arrival.asset, arrival.amount),
-        ("customer", arrival.asset, -arrival.amount),
-    ]
+def credited_by_hand(arrival: Arrival, transaction_id: str, asset: str) -> None:
+    """Move what a person credited from suspense to its customer. Cause: ``<arrival> credited``.
+
+    A booking that several assets might have been for becomes one of `asset`.
+    """
+    entries = [("suspense", arrival.asset, arrival.amount), ("customer", asset, -arrival.amount)]
+    if asset != arrival.asset:
+        entries += [("bank", arrival.asset, -arrival.amount), ("bank", asset, arrival.amount)]
     books.post(f"{arrival.cause} credited", entries, transaction_id)
 
 

@@ -108,9 +108,11 @@ def why_paused(leaving: Leaving) -> str | None:
 def may_leave(queue: Sequence[tuple[Outflow, Leaving]]) -> list[Outflow]:
     """Return those of a queue that may leave now, the oldest first. Needs an open transaction.
 
-    Where a cap is reached all that come later in that asset wait, too.
+    Where a cap is reached all that come later in that asset wait, too; what is above the cap
+    itself keeps nobody.
     """
-    held, room = _paused(), {asset: _room(asset) for asset in {one.asset for _, one in queue}}
+    assets = sorted({one.asset for _, one in queue})  # one order, as all take these locks
+    held, room = _paused(), {asset: _room(asset) for asset in assets}
     found = []
     for outflow, leaving in queue:
         left = room[leaving.asset]
@@ -118,7 +120,8 @@ def may_leave(queue: Sequence[tuple[Outflow, Leaving]]) -> list[Outflow]:
             continue
         if not _fits(leaving, left):
             _capped(leaving)
-            room[leaving.asset] = 0
+            if not _is_beyond(leaving):
+                room[leaving.asset] = 0
             continue
         if left is not None:
             room[leaving.asset] = left - leaving.amount
@@ -159,13 +162,18 @@ def _room(asset: str) -> int | None:
     return policy.outflow_cap - int(db.session.scalar(left) or 0)
 
 
+def _is_beyond(leaving: Leaving) -> bool:
+    policy = settings().asset_by_id(leaving.asset)
+    return bool(policy and policy.outflow_cap and leaving.amount > policy.outflow_cap)
+
+
 def _capped(leaving: Leaving) -> str:
     """Open this hour's case, and return the reason."""
     hour = db.session.execute(select(func.date_trunc("hour", func.now()))).scalar_one()
     policy = settings().asset_by_id(leaving.asset)
     cap = policy.outflow_cap if policy else None
     note = f"{format_amount(cap or 0)} in an hour are reached; what is queued waits"
-    if cap is not None and leaving.amount > cap:
+    if _is_beyond(leaving):
         note = f"one of {format_amount(leaving.amount)} is above the cap itself, and waits for ever"
     cases.open_case(
         "outflow_cap_reached",

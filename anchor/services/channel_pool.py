@@ -47,21 +47,20 @@ def look(gateway: Gateway) -> list[Found]:
 def grow(gateway: Gateway, source: str, count: int, lumens: int) -> int:
     """Make the pool `count` channels large, each with `lumens` stroops; return how many came.
 
-    `source` pays for them. Raises `Unavailable` where the outcome is unknown: the same
-    again does what is missing.
+    `source` pays for them. They are noted before the ledger hears of them: who follows it
+    knows at once whom we have paid, and a crash on the way forgets none. Raises
+    `Unavailable` where the outcome is unknown: the same again does what is missing.
     """
-    numbers = range(_next_number(), count)
-    for start in range(0, len(numbers), _ORDERS_MAX):
-        part = numbers[start : start + _ORDERS_MAX]
-        accounts = {number: keys_of(number).account for number in part}
-        missing = [each for each in accounts.values() if gateway.account(each) is None]
-        orders = [
-            LedgerOrder("establish", destination=each, starting_balance=lumens) for each in missing
-        ]
-        _carry_out(gateway, source, orders)
-        for number, account_id in accounts.items():
-            _add(number, account_id)
-    return len(numbers)
+    new = {keys_of(number).account: number for number in range(_next_number(), count)}
+    for account_id, number in new.items():
+        _add(number, account_id)
+    missing = [account for _, account in _pool() if gateway.account(account) is None]
+    orders = [
+        LedgerOrder("establish", destination=each, starting_balance=lumens) for each in missing
+    ]
+    for start in range(0, len(orders), _ORDERS_MAX):
+        _carry_out(gateway, source, orders[start : start + _ORDERS_MAX])
+    return len(new.keys() | set(missing))
 
 
 def top_up(gateway: Gateway, source: str, lumens: int) -> int:

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.extensions import atomic, db, gateway, settings
@@ -234,7 +234,7 @@ def _end(row: ClaimableBalance, state: str, by: str, hash_: str, at: datetime) -
     row.state, row.ended_by, row.transaction_hash, row.ended_at = state, by, hash_, at
     bookings.reserves_released(row.id, row.transaction_id)
     if state == "reclaimed":
-        bookings.balance_reclaimed(row)
+        _owe_again(row)
     if state in _TOLD:
         reason, note, is_owed = _TOLD[state]
         cases.open_case(
@@ -247,6 +247,19 @@ def _end(row: ClaimableBalance, state: str, by: str, hash_: str, at: datetime) -
         )
     db.session.flush()
     happened(Happening(row.transaction_id, None, f"balance {row.id}", told_as="balance_ended"))
+
+
+def _owe_again(row: ClaimableBalance) -> None:
+    """Write down that what was paid came back: it is owed, and can be refunded from the desk."""
+    bookings.balance_reclaimed(row)
+    db.session.execute(
+        update(Outflow).where(Outflow.id == row.outflow_id).values(returned_at=func.now())
+    )
+    db.session.execute(
+        update(Transaction)
+        .where(Transaction.id == row.transaction_id)
+        .values(amount_paid=Transaction.amount_paid - row.amount)
+    )
 
 
 @atomic

@@ -14,7 +14,7 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.ledger.destinations import base_account
 from anchor.ledger.gateway import LedgerPayment
-from anchor.models import Channel, Envelope, Outflow, Payment
+from anchor.models import Channel, Envelope, Outflow, Payment, Submission
 from anchor.services import cases, jobs
 from anchor.services.networks import Watch
 from anchor.services.transactions import LEDGER_LANE, any_of
@@ -104,8 +104,16 @@ def _payment(cause: str) -> tuple[Payment, int]:
 
 
 def _envelopes(hashes: set[str]) -> set[str]:
-    """Return those of some ledger transactions that are envelopes of ours."""
-    return set(db.session.scalars(select(Envelope.hash).where(Envelope.hash == any_of(hashes))))
+    """Return those of some ledger transactions that are envelopes of ours.
+
+    One of a submission that was given up explains nothing: what it carried was sent again.
+    """
+    query = (
+        select(Envelope.hash)
+        .join(Submission, Submission.id == Envelope.submission_id)
+        .where(Envelope.hash == any_of(hashes), Submission.state != "dead")
+    )
+    return set(db.session.scalars(query))
 
 
 def _orders(hashes: set[str]) -> set[tuple[str | None, int | None]]:

@@ -5,16 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
 from anchor import web_auth
 from anchor.errors import Rejected
-from anchor.extensions import atomic, db, gateway, settings
+from anchor.extensions import atomic, gateway
 from anchor.lifecycle import Event, Kind
-from anchor.models import Account, Channel, Transaction
+from anchor.models import Transaction
 from anchor.money import round_down
 from anchor.policies import AssetPolicy
-from anchor.services import memos, opening, rails
+from anchor.services import memos, opening, own_accounts, rails
 from anchor.services.pending_deposits import pending
 from anchor.services.references import issue
 from anchor.services.transactions import Happening, Owner, happened
@@ -113,7 +111,7 @@ def _check_is_payable(
 
 @atomic
 def _open(owner: Owner, policy: AssetPolicy, target: Destination, **columns: Any) -> str:
-    if target.account_id in _own_accounts():
+    if target.account_id in own_accounts.known():
         raise Rejected("a deposit cannot be paid to an account of the anchor's own")
     return opening.begin(
         Kind.DEPOSIT,
@@ -123,15 +121,6 @@ def _open(owner: Owner, policy: AssetPolicy, target: Destination, **columns: Any
         destination_memo_type=target.memo_type,
         destination_memo=target.memo,
         **columns,
-    )
-
-
-def _own_accounts() -> set[str]:
-    """Return the accounts of ours: those that hold, issue or carry, of today and of earlier."""
-    policies = settings().assets.values()
-    named = {each for policy in policies for each in (policy.distribution, policy.issuer) if each}
-    return named.union(
-        db.session.scalars(select(Account.account_id).union(select(Channel.account_id)))
     )
 
 

@@ -8,16 +8,27 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
+from anchor import lifecycle
 from anchor.assets import StellarAsset
 from anchor.errors import NotFound, Rejected
-from anchor.extensions import atomic, db
-from anchor.lifecycle import FINAL, Event, Status
+from anchor.extensions import atomic, db, settings
+from anchor.integrations.protocols import Done as Paid
+from anchor.integrations.protocols import Refused
+from anchor.lifecycle import FINAL, Event, Kind, Status
 from anchor.matching import FOR_THE_DESK, Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Receipt, Transaction
 from anchor.money import format_amount
-from anchor.services import arrivals, bookings, jobs, order_ends, outflows
+from anchor.services import arrivals, bookings, jobs, networks, order_ends, outcomes, outflows
 from anchor.services.arrivals import Arrival
-from anchor.services.transactions import PAY_OUT, Happening, can_have, happened
+from anchor.services.payouts import REFUND
+from anchor.services.transactions import (
+    LEDGER_LANE,
+    PAY_OUT,
+    Happening,
+    can_have,
+    happened,
+    next_job_kind,
+)
 
 #: Verdicts of money that a person may credit to somebody.
 CREDITABLE = FOR_THE_DESK - {Verdict.UNREADABLE}
@@ -115,11 +126,13 @@ def _acts(case: Case) -> tuple[str, ...]:
             found.append("release")
         if is_gone and can_have(row, Event.FAILED):
             found.append("fail")
-        if not row.is_resting and row.status not in FINAL and can_have(row, Event.HELD):
+        if row.status not in FINAL and _can_be_held(row) and not outflows.has_open(row.id):
             found.append("hold")
         owed = row.amount_received - row.amount_paid - row.amount_refunded
         if owed > 0 and _open_key(row.id) is None and "refund" not in found:
             found += ["refund", *(["pay-again"] if _can_be_paid_again(row) else [])]
+    if case.reason == "outcome_unknown":
+        found.append("settle")
     if case.reason.startswith("job_"):
         found.append("retry")
     return tuple(sorted(found))
@@ -153,10 +166,19 @@ def hold(transaction_id: str, by: By) -> None:
     key = _open_key(row.id)
     if key is not None:
         raise Rejected(f"{key} is on its way; nothing can be held until its end is known")
-    if row.is_resting or not can_have(row, Event.HELD):
+    if not _can_be_held(row):
         raise Rejected(f"{transaction_id} is {row.status}: there is nothing to hold")
     act_id = _act("hold", by, transaction_id=row.id)
     happened(Happening(row.id, Event.HELD, f"act {act_id}"))
+
+
+def _can_be_held(row: Transaction) -> bool:
+    """Tell whether holding changes anything: what rests in its place rests already."""
+    if not can_have(row, Event.HELD):
+        return False
+    kind, status = Kind(row.kind), Status(row.status)
+    target = lifecycle.next_status(kind, status, funds_in=True, event=Event.HELD)
+    return target != status or not row.is_resting
 
 
 @atomic
@@ -173,6 +195,48 @@ def release(transaction_id: str, by: By) -> None:
     _demand_not_gone(row)
     act_id = _act("release", by, transaction_id=row.id)
     happened(Happening(row.id, Event.RELEASED, f"act {act_id}"))
+    _wake(row.id)
+
+
+def _wake(transaction_id: str) -> None:
+    """Make the job due that a transaction calls for, also where it was parked."""
+    row = db.session.get_one(Transaction, transaction_id, populate_existing=True)
+    kind = next_job_kind(row)
+    if kind is not None:
+        lane = row.rail if kind == PAY_OUT else LEDGER_LANE
+        jobs.renew(jobs.Address(kind, row.id), lane)
+
+
+@atomic
+def settle(key: str, by: By, *, is_paid: bool) -> None:
+    """Say what became of an attempt by rail that nobody can ask about: it paid, or never will.
+
+    Raises `NotFound`, or `Rejected` where its end is known already or nobody was told of it.
+    """
+    outflow = db.session.scalar(
+        select(Outflow)
+        .where(Outflow.key == key, Outflow.rail.is_not(None))
+        .execution_options(populate_existing=True)
+    )
+    if outflow is None or outflow.rail is None:
+        raise NotFound(f"no rail was given an order {key}")
+    attempt = outflows.by_key(outflow.rail, key)
+    if attempt is None or outflow.state not in OUTFLOW_OPEN or not outflow.calls:
+        raise Rejected(f"{key} is {outflow.state}: there is nothing to settle")
+    reason = by.note or "a person said so"
+    outcomes.record(attempt, Paid() if is_paid else Refused(reason))
+    _act(
+        "settled as paid" if is_paid else "settled as not paid",
+        by,
+        transaction_id=outflow.transaction_id,
+    )
+    job = (PAY_OUT, outflow.transaction_id) if outflow.kind == "payout" else (REFUND, outflow.id)
+    jobs.retry(jobs.Address(job[0], str(job[1])))
+    db.session.execute(
+        update(Case)
+        .where(Case.reason == "outcome_unknown", Case.cause == key, Case.closed_at.is_(None))
+        .values(closed_at=func.now())
+    )
 
 
 @atomic
@@ -182,6 +246,7 @@ def pay_again(transaction_id: str, by: By) -> str:
     Returns the key of the new payout.
     """
     row = _locked(transaction_id)
+    _demand_not_gone(row)
     if not _can_be_paid_again(row):
         raise Rejected(f"nothing of {transaction_id} came back that could be paid again")
     key = _open_key(row.id)
@@ -213,15 +278,21 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
     """
     case = _case(case_id)
     row = _locked(transaction_id)
+    if case.closed_at is not None:
+        raise Rejected(f"case {case_id} is closed")
     if arrival_of(case) is None:
         raise Rejected(f"case {case_id} is about no money that came")
     arrival = arrivals.lock(case.cause)
-    if arrival.verdict not in CREDITABLE or arrival.is_gone:
+    if arrival.verdict not in CREDITABLE or arrival.is_gone or not arrival.amount:
         raise Rejected(f"{arrival.cause} is {arrival.verdict} and cannot be credited")
+    if arrival.network_id is not None and arrival.network_id != networks.current_id():
+        raise Rejected(f"{arrival.cause} came on a network that is gone")
     if arrival.left != arrival.amount:
         raise Rejected(f"{format_amount(arrival.amount - arrival.left)} of it were sent back")
-    if arrival.asset != row.asset:
+    if not _is_for(arrival, row):
         raise Rejected(f"it is {_code(arrival.asset)}, and {row.id} is about {row.asset_code}")
+    if row.status == Status.INCOMPLETE:
+        raise Rejected(f"{row.id} is incomplete: nobody has said where its money is to go")
     event = Event.RECOVERED if row.status in {Status.EXPIRED, Status.ERROR} else None
     if event is None and not can_have(row, Event.FUNDS_RECEIVED):
         raise Rejected(f"{row.id} is {row.status} and takes no money any more")
@@ -229,7 +300,7 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
     _credited(arrival, row.id)
     case.closed_at = func.now()
     act_id = _act("credit", by, case_id=case_id, transaction_id=row.id)
-    bookings.credited_by_hand(arrival, row.id)
+    bookings.credited_by_hand(arrival, row.id, row.asset)
     cause = f"act {act_id}"
     if event is None:
         happened(Happening(row.id, Event.FUNDS_RECEIVED, cause, received=arrival.amount))
@@ -238,6 +309,13 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
             Happening(row.id, None, cause, received=arrival.amount),
             Happening(row.id, event, cause),
         )
+
+
+def _is_for(arrival: Arrival, row: Transaction) -> bool:
+    """Tell whether money is of a transaction's asset, or of the currency its rail books for it."""
+    policy = settings().asset_by_id(row.asset)
+    currency = policy.booked_in if policy and arrival.rail in policy.rails else None
+    return arrival.asset in {row.asset, f"rail:{currency}"}
 
 
 def _demand_not_gone(row: Transaction) -> None:
@@ -261,8 +339,7 @@ def fail(transaction_id: str, by: By) -> None:
     key = _open_key(row.id)
     if key is not None:
         raise Rejected(f"{key} is on its way; wait until its end is known")
-    gone = arrivals.gone(row.id) if row.funded_at is not None else 0
-    left = row.amount_received - row.amount_paid - row.amount_refunded - gone
+    left = arrivals.lasting(row.id) - row.amount_paid - row.amount_refunded
     if left > 0:
         raise Rejected(f"{format_amount(left)} of it are with us: refund them first")
     if not can_have(row, Event.FAILED):

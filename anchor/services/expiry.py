@@ -3,31 +3,44 @@
 A deadline has passed only when the account was read, or the rail was asked, after it and the
 grace; the host's clock says nothing (promise 11). Nothing expires with funds in, not even in
 part (promise 4): the rows are locked before they are looked at, so money that arrives at the
-same moment comes first or finds an expired transaction, and is kept either way.
+same moment comes first or finds an expired transaction, and is kept either way. While anything of
+a source is unjudged, nothing of it expires. One with a part of its money in is a person's.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text
 
 from anchor.extensions import atomic, db, settings
 from anchor.lifecycle import Event, Status
-from anchor.matching import LEDGER_FUNDED
-from anchor.models import UNPAID, Account, Memo, Network, RailReading, Transaction
-from anchor.services import jobs
+from anchor.matching import LEDGER_FUNDED, Verdict
+from anchor.models import (
+    UNPAID,
+    Account,
+    Case,
+    Memo,
+    Network,
+    Payment,
+    RailReading,
+    Receipt,
+    Transaction,
+)
+from anchor.services import cases, jobs
 from anchor.services.transactions import Happening, happened
 
 EXPIRE = "expire_transactions"
 _SUBJECT, _LANE, _LEASE_S = "all", "expiry", 60
 _BATCH = 200
+_PARTLY = "deadline_with_a_part_in"
 
 
 def expire(claimed: jobs.Claim) -> None:
     """Let all expire whose deadline has passed, batch by batch; the job `EXPIRE`."""
     for query in _overdue():
-        while _expire(query) == _BATCH:
+        while _expire(query.where(Transaction.amount_received == 0)) == _BATCH:
             jobs.extend(claimed)
+        _tell(query.where(Transaction.amount_received > 0, ~_told()))
 
 
 @atomic
@@ -38,7 +51,12 @@ def _overdue() -> list[Select[str]]:
 
 def _on_ledger() -> Iterator[Select[str]]:
     query = select(Account).join(Network, Network.id == Account.network_id)
-    for account in db.session.scalars(query.where(Network.is_current)):
+    unjudged = select(Payment.id).where(
+        Payment.network_id == Account.network_id,
+        Payment.account_id == Account.account_id,
+        Payment.verdict == Verdict.UNJUDGED,
+    )
+    for account in db.session.scalars(query.where(Network.is_current, ~unjudged.exists())):
         yield (
             _unpaid(account.read_until)
             .join(Memo, Memo.transaction_id == Transaction.id)
@@ -52,7 +70,10 @@ def _on_ledger() -> Iterator[Select[str]]:
 
 
 def _by_rail() -> Iterator[Select[str]]:
-    query = select(RailReading.rail, RailReading.polled_at)
+    unjudged = select(Receipt.id).where(
+        Receipt.rail == RailReading.rail, Receipt.verdict == Verdict.UNJUDGED
+    )
+    query = select(RailReading.rail, RailReading.polled_at).where(~unjudged.exists())
     for rail, polled_at in db.session.execute(query):
         if polled_at is not None:
             yield _unpaid(polled_at).where(
@@ -89,10 +110,30 @@ def _expire(query: Select[str]) -> int:
     return len(ids)
 
 
+def _told() -> ColumnElement[bool]:
+    return exists().where(Case.reason == _PARTLY, Case.transaction_id == Transaction.id)
+
+
+@atomic
+def _tell(query: Select[str]) -> None:
+    """Open a case about each that has a part of its money and no time left."""
+    for row_id in db.session.scalars(query.limit(_BATCH)).all():
+        row = db.session.get_one(Transaction, row_id, populate_existing=True)
+        cases.open_case(
+            _PARTLY,
+            row.id,
+            note="its deadline has passed: send back what came, or wait on",
+            transaction_id=row.id,
+            asset=row.asset,
+            amount_owed=row.amount_received - row.amount_refunded,
+        )
+
+
 @atomic
 def owe() -> None:
     """Owe the job where something is overdue: a sweep's first half."""
-    if any(db.session.scalar(query.limit(1)) for query in _overdue()):
+    fresh = or_(Transaction.amount_received == 0, ~_told())
+    if any(db.session.scalar(query.where(fresh).limit(1)) for query in _overdue()):
         jobs.ensure([(jobs.Address(EXPIRE, _SUBJECT), _LANE)])
 
 

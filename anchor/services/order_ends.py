@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select, true, update
+from sqlalchemy import and_, func, or_, select, true, update
 
 from anchor.clock import utcnow
 from anchor.extensions import db
@@ -138,7 +138,7 @@ def hand_to_a_person(
 
 
 def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
-    """Take what waits in a queue out of it, before any submission carries it.
+    """Take back what waits in a queue, or was ordered of a rail that has not heard of it.
 
     Needs an open transaction that holds the transactions' rows. What is being carried at
     this moment is left alone: its filler looks once more whether it rests.
@@ -148,7 +148,7 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
         .where(
             Outflow.transaction_id.in_(transaction_ids),
             Outflow.state == "prepared",
-            Outflow.kind == "submission",
+            or_(Outflow.kind == "submission", and_(Outflow.kind == "payout", Outflow.calls == 0)),
         )
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
 
-from anchor.errors import Rejected
+from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import OutgoingTransaction
 from anchor.lifecycle import FINAL
@@ -146,6 +146,14 @@ def _next_parts(row: Transaction) -> Split:
     return parts
 
 
+def has_open(transaction_id: str) -> bool:
+    """Tell whether anything of a transaction is not finally known. Needs an open transaction."""
+    query = select(Outflow.id).where(
+        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN)
+    )
+    return db.session.scalar(query) is not None
+
+
 def next_amount(row: Transaction) -> int:
     """Return the stroops that the next payout of a transaction is about; raises as it does."""
     return _parts(row).amount_out
@@ -223,13 +231,23 @@ def rails_with_sent() -> Sequence[str]:
 
 @atomic
 def call_again(attempt: Attempt) -> Attempt:
-    """Note, before the call, that the same key is handed to the rail once more."""
-    _set(
-        attempt,
-        called_at=func.now(),
-        first_called_at=func.coalesce(Outflow.first_called_at, func.now()),
-        calls=Outflow.calls + 1,
+    """Note, before the call, that the same key is handed to the rail once more.
+
+    Raises `Unavailable` where it is not open any more: it was taken back, or is known.
+    """
+    noted = db.session.execute(
+        update(Outflow)
+        .where(Outflow.id == attempt.outflow_id, Outflow.state.in_(OUTFLOW_OPEN))
+        .values(
+            called_at=func.now(),
+            first_called_at=func.coalesce(Outflow.first_called_at, func.now()),
+            calls=Outflow.calls + 1,
+        )
+        .returning(Outflow.id)
+        .execution_options(synchronize_session=False)
     )
+    if noted.one_or_none() is None:
+        raise Unavailable(f"{attempt.order.key} is not open any more")
     return replace(attempt, calls=attempt.calls + 1)
 
 
@@ -296,7 +314,3 @@ def _ages() -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         for column in (Outflow.first_called_at, Outflow.called_at)
     )
     return latest, first
-
-
-def _set(attempt: Attempt, **columns: object) -> None:
-    db.session.execute(update(Outflow).where(Outflow.id == attempt.outflow_id).values(**columns))

@@ -280,7 +280,7 @@ def _expectations(watch: Watch, arrivals: Sequence[Arrival]) -> dict[tuple[str, 
             Transaction.status,
             Transaction.asset,
             Transaction.amount_expected,
-            Transaction.amount_received,
+            (Transaction.amount_received - Transaction.amount_refunded).label("amount_received"),
             Transaction.funded_at,
             Transaction.settlement,
         )

@@ -140,7 +140,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
     if row is None:
         return None
     known = outflows.open_attempt(row)
-    if known is not None or next_job_kind(row) != PAY_OUT:
+    if known is not None or next_job_kind(row) != PAY_OUT or outflows.has_open(row.id):
         return known
     try:
         leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
@@ -203,12 +203,18 @@ def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
         if found is not None:
             return found
     step = recovery.next_step(rail.traits, age_s=age_s, key_age_s=key_age_s)
-    if step is Step.REPEAT:
+    if step is Step.REPEAT and not _is_gone(attempt):
         return _repeat(rail, attempt)
     if step is Step.WAIT:
         raise Unavailable(f"{attempt.order.key} is not known to the bank yet")
     _ask_a_person(attempt)
     raise jobs.Park(f"nobody can tell what became of {attempt.order.key}")
+
+
+@atomic
+def _is_gone(attempt: Attempt) -> bool:
+    """Tell whether it is a refund of what the bank has taken back: that is not repeated."""
+    return attempt.order.refund_of is not None and outflows.is_gone(attempt)
 
 
 def _repeat(rail: RailsIntegration, attempt: Attempt) -> Outcome:

@@ -12,7 +12,8 @@ from sqlalchemy import Text, func, literal, select
 from anchor.errors import AnchorError, Rejected, Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.ledger import destinations
-from anchor.models import Act, Case, Job, Outflow
+from anchor.lifecycle import Status
+from anchor.models import Act, Case, Job, Outflow, Payment, Transaction
 from anchor.policies import RefundPolicy
 from anchor.services import arrivals, jobs, refunds
 from anchor.services.arrivals import Arrival
@@ -23,20 +24,24 @@ POLICY = "policy"
 #: One hand at a time, so that the daily bounds hold.
 _LANE = "refunds"
 _LEASE_S = 60
-#: Money from whom we sent some back lately may be its answer: two anchors would play ping-pong.
+#: The case about a deposit that waited for its trust line for too long.
+_TRUST = "trust_is_missing"
+#: Money from whom we paid lately may be its answer: two anchors would play ping-pong.
 _ANSWER_DAYS = 7
+#: A policy that is set today does not act on what came long before.
+_FRESH_DAYS = 7
 
 
 def decide(claimed: jobs.Claim) -> None:
     """Send the money of one case back, or leave it to a person; the job `POLICY_REFUND`."""
     case_id = int(claimed.subject_id)
-    cause = _cause_of(case_id)
-    if cause is None:
+    case = _open_case(case_id)
+    if case is None:
         return
     try:
-        _demand_allowed(arrivals.find(cause))
+        arrival = _arrival_of(case)
         note = "the asset's policy of refunds"
-        refunds.begin(refunds.Order(cause, None, POLICY, note, case_id))
+        refunds.begin(refunds.Order(arrival.cause, None, POLICY, note, case_id, arrival.verdict))
     except Unavailable:
         raise
     except AnchorError as refusal:
@@ -46,10 +51,27 @@ def decide(claimed: jobs.Claim) -> None:
 
 
 @atomic
-def _cause_of(case_id: int) -> str | None:
+def _open_case(case_id: int) -> Case | None:
     case = db.session.get(Case, case_id, populate_existing=True)
-    open_ = case is not None and case.closed_at is None and case.looked_at is None
-    return case.cause if case is not None and open_ else None
+    is_open = case is not None and case.closed_at is None and case.looked_at is None
+    return case if is_open else None
+
+
+def _arrival_of(case: Case) -> Arrival:
+    """Return what the policy sends back for a case, or raise `Rejected` with why it does not."""
+    if case.reason != _TRUST:
+        arrival = arrivals.find(case.cause)
+        _demand_allowed(arrival)
+        return arrival
+    if not _waits_for_trust(case.transaction_id or ""):
+        raise Rejected("it waits for its trust line no more")
+    return refunds.of_transaction(case.transaction_id or "")
+
+
+@atomic
+def _waits_for_trust(transaction_id: str) -> bool:
+    query = select(Transaction.status).where(Transaction.id == transaction_id)
+    return db.session.scalar(query) == Status.PENDING_TRUST
 
 
 @atomic
@@ -82,17 +104,18 @@ def _policy_of(arrival: Arrival) -> RefundPolicy:
 
 @atomic
 def _demand_no_answer(arrival: Arrival) -> None:
-    """Refuse what comes from an account to which we sent money back a short time ago."""
+    """Refuse what comes from an account that we paid a short time ago: it may be an answer."""
     payer = destinations.base_account(arrival.payer or "")
-    recent = select(Outflow.destination).where(
-        Outflow.kind == "refund",
-        Outflow.form.is_not(None),
-        Outflow.state != "refused",
-        Outflow.begun_at > func.now() - timedelta(days=_ANSWER_DAYS),
+    since = func.now() - timedelta(days=_ANSWER_DAYS)
+    shown = select(Payment.id).where(
+        Payment.direction == "out", Payment.counterparty == payer, Payment.closed_at > since
     )
-    known = {destinations.base_account(each or "") for each in db.session.scalars(recent)}
-    if payer in known:
-        raise Rejected("its payer was sent money back a short time ago")
+    sent = select(Outflow.destination).where(
+        Outflow.form.is_not(None), Outflow.state != "refused", Outflow.begun_at > since
+    )
+    known = {destinations.base_account(each or "") for each in db.session.scalars(sent)}
+    if payer in known or db.session.scalar(shown.limit(1)) is not None:
+        raise Rejected("its payer was sent money by us a short time ago")
 
 
 @atomic
@@ -118,11 +141,13 @@ def owe() -> None:
     """Owe a decision about each case that a policy may answer: a sweep's first half."""
     owed = select(Job.kind).where(Job.kind == POLICY_REFUND, Job.subject_id == Case.id.cast(Text))
     for policy in settings().assets.values():
-        if policy.refund.automatic:
-            reasons = [f"payment_{verdict}" for verdict in policy.refund.automatic]
+        reasons = [f"payment_{verdict}" for verdict in policy.refund.automatic]
+        reasons += [_TRUST] if policy.refund.after_trust_days else []
+        if reasons:
             query = select(Case.id.cast(Text), literal(_LANE)).where(
                 Case.closed_at.is_(None),
                 Case.looked_at.is_(None),
+                Case.opened_at > func.now() - timedelta(days=_FRESH_DAYS),
                 Case.asset == policy.id,
                 Case.reason.in_(reasons),
                 ~owed.exists(),

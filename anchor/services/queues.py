@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Table, bindparam, case, func, or_, select, update
 
 from anchor.extensions import atomic, db, settings
-from anchor.lifecycle import Event, Kind
+from anchor.lifecycle import Event
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import brakes, networks
 from anchor.services.channels import left_for
@@ -80,23 +80,40 @@ def fill(source: str, at_most: int | None = None) -> int:
 
 
 def leaving(outflow: Outflow) -> brakes.Leaving:
-    """Return an outflow on the ledger as a brake looks at it."""
-    kind = brakes.REFUND if outflow.kind == "refund" else Kind.DEPOSIT
-    amount = 0 if outflow.form == "claim" else outflow.amount
-    return brakes.Leaving(kind, outflow.asset, brakes.STELLAR, amount)
+    """Return an outflow on the ledger as a brake looks at it. Needs an open transaction.
+
+    What only makes the account of a deposit counts as the deposit's.
+    """
+    kind, asset = brakes.REFUND, outflow.asset
+    if outflow.kind != "refund":
+        row = db.session.get_one(Transaction, outflow.pays_for)
+        kind, asset = row.kind, row.asset
+    pays_nobody = outflow.form in {"claim", "establish"}
+    amount = 0 if pays_nobody else outflow.amount
+    return brakes.Leaving(kind, asset, brakes.STELLAR, amount)
+
+
+@atomic
+def is_paused(submission_id: int) -> bool:
+    """Tell whether anything that a submission carries is paused."""
+    carried = select(Outflow).where(Outflow.submission_id == submission_id, Outflow.state == "sent")
+    return any(brakes.why_paused(leaving(each)) for each in db.session.scalars(carried))
 
 
 def _free_channels(source: str) -> Any:
     busy = select(Submission.id).where(
         Submission.channel_id == Channel.id, Submission.state.in_(SUBMISSION_OPEN)
     )
-    pooled = select(Channel.id).where(Channel.number.is_not(None), Channel.retired_at.is_(None))
+    usable = (
+        Channel.network_id == networks.current_id(),
+        Channel.retired_at.is_(None),
+        Channel.sequence.is_not(None),
+    )
+    pooled = select(Channel.id).where(*usable, Channel.number.is_not(None))
     return (
         select(Channel)
         .where(
-            Channel.network_id == networks.current_id(),
-            Channel.retired_at.is_(None),
-            Channel.sequence.is_not(None),
+            *usable,
             or_(Channel.number.is_not(None), (Channel.account_id == source) & ~pooled.exists()),
             ~busy.exists(),
         )
@@ -118,8 +135,11 @@ def _still_free(channels: Sequence[Channel]) -> list[Channel]:
 def _still_payable(queue: Sequence[Outflow]) -> list[Outflow]:
     """Lock the transactions, and leave out what a person has stopped meanwhile."""
     ids = {outflow.transaction_id for outflow in queue if outflow.kind != "refund"}
-    query = select(Transaction.id).where(Transaction.id.in_(ids), Transaction.is_resting.is_(False))
-    payable = set(db.session.scalars(query.order_by(Transaction.id).with_for_update()))
+    query = select(Transaction).where(Transaction.id.in_(ids)).order_by(Transaction.id)
+    locked = db.session.scalars(
+        query.with_for_update().execution_options(populate_existing=True)
+    ).all()
+    payable = {row.id for row in locked if not row.is_resting}
     return [
         outflow
         for outflow in queue

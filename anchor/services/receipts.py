@@ -208,7 +208,7 @@ def _owners(entries: Sequence[Entry]) -> dict[str, _Row]:
             Transaction.asset,
             Transaction.reference,
             Transaction.amount_expected,
-            Transaction.amount_received,
+            (Transaction.amount_received - Transaction.amount_refunded).label("amount_received"),
             Transaction.funded_at,
             Transaction.settlement,
         )

@@ -15,15 +15,24 @@ from decimal import Decimal
 
 from sqlalchemy import ColumnElement, func, select
 
-from anchor.errors import Rejected
+from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
 from anchor.matching import Verdict
-from anchor.models import OUTFLOW_OPEN, Act, Channel, Outflow, Transaction
+from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, format_amount, split
-from anchor.policies import AssetPolicy, RefundPolicy
-from anchor.services import arrivals, bookings, jobs, order_ends, rails
+from anchor.policies import AssetPolicy
+from anchor.services import (
+    arrivals,
+    bookings,
+    jobs,
+    networks,
+    order_ends,
+    own_accounts,
+    rails,
+    refund_ends,
+)
 from anchor.services.arrivals import Arrival
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.payouts import REFUND
@@ -36,7 +45,9 @@ _UNBOOKED = frozenset({Verdict.HISTORY, Verdict.UNREADABLE, Verdict.UNJUDGED})
 class Order:
     """What somebody decided: send back `gross` stroops of what came (None: all that is left).
 
-    `who` decided it, and `note` says why; `case_id` is the case that it answers.
+    `who` decided it, and `note` says why; `case_id` is the case that it answers, which has to
+    be open, and `verdict` the one that it is about where that counts. `without_fee` keeps
+    nothing of it; `by_hand` says that it was sent outside, and only writes it down.
     """
 
     cause: str
@@ -44,6 +55,9 @@ class Order:
     who: str
     note: str | None = None
     case_id: int | None = None
+    verdict: str | None = None
+    without_fee: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,8 @@ def begin(order: Order) -> Begun:
     """
     arrival = arrivals.find(order.cause)
     _demand_refundable(arrival)
+    if order.by_hand:
+        return _open(order)
     if arrival.rail is None:
         _demand_taker(arrival, order.gross or arrival.left, _has_memo(arrival))
     elif not rails.find(arrival.rail).traits.can_refund:
@@ -90,6 +106,24 @@ def _demand_refundable(arrival: Arrival) -> None:
         raise Rejected(f"the bank took {arrival.cause} back itself")
     if arrival.left <= 0:
         raise Rejected(f"all of {arrival.cause} was sent back, or is on its way")
+    if arrival.network_id is not None and arrival.network_id != networks.current_id():
+        raise Rejected(f"{arrival.cause} came on a network that is gone")
+
+
+def _demand_unanswered(order: Order) -> None:
+    """Refuse what a person has answered otherwise. Needs an open transaction."""
+    if order.case_id is not None:
+        case = db.session.get(Case, order.case_id, with_for_update=True, populate_existing=True)
+        if case is None or case.closed_at is not None:
+            raise Rejected(f"case {order.case_id} is closed")
+    closed = (
+        select(Case.id)
+        .join(Act, Act.case_id == Case.id)
+        .where(Case.cause == order.cause, Act.what == "close")
+    )
+    answered = db.session.scalar(closed.limit(1))
+    if answered is not None:
+        raise Rejected(f"case {answered} about it was closed as answered otherwise")
 
 
 def _demand_taker(arrival: Arrival, gross: int, has_memo: bool) -> None:
@@ -110,12 +144,8 @@ def _demand_taker(arrival: Arrival, gross: int, has_memo: bool) -> None:
 
 @atomic
 def is_ours(account_id: str) -> bool:
-    """Tell whether an account is the anchor's: of it nothing is ever sent back."""
-    issuers = {policy.issuer for policy in settings().assets.values()}
-    if account_id in issuers or account_id in settings().distribution_accounts:
-        return True
-    query = select(Channel.id).where(Channel.account_id == account_id)
-    return db.session.scalar(query.limit(1)) is not None
+    """Tell whether an account is the anchor's: to it nothing is ever sent back."""
+    return account_id in own_accounts.known()
 
 
 @atomic
@@ -133,6 +163,9 @@ def _open(order: Order) -> Begun:
     arrival = arrivals.lock(order.cause)
     if arrival.transaction_id != (row.id if row else None):
         raise Rejected(f"{order.cause} was credited at this moment; look at it again")
+    if order.verdict not in {None, arrival.verdict}:
+        raise Rejected(f"{order.cause} is {arrival.verdict} by now")
+    _demand_unanswered(order)
     _demand_refundable(arrival)
     most = arrival.left
     if row is not None:
@@ -142,14 +175,23 @@ def _open(order: Order) -> Begun:
     gross = most if order.gross is None else order.gross
     if not 0 < gross <= most:
         raise Rejected(f"no more than {format_amount(most)} can be sent back")
-    outflow = _outflow(arrival, row, parts_of(arrival, gross))
+    parts = parts_of(arrival, gross, without_fee=order.without_fee or order.by_hand)
+    outflow = _outflow(arrival, row, parts)
     db.session.add(outflow)
     db.session.flush()
     bookings.outflow_opened(outflow)
     if row is not None:
         _stop(row, outflow)
-    _owe(outflow)
-    act = Act(what="refund", who=order.who, case_id=order.case_id, note=order.note)
+    if order.by_hand:
+        _done_by_hand(outflow, order)
+    else:
+        _owe(outflow)
+    act = Act(
+        what="refund by hand" if order.by_hand else "refund",
+        who=order.who,
+        case_id=order.case_id,
+        note=order.note,
+    )
     act.transaction_id, act.outflow_id = outflow.transaction_id, outflow.id
     db.session.add(act)
     return Begun(outflow.key, outflow.amount, outflow.amount_fee)
@@ -175,19 +217,58 @@ def _demand_nothing_open(row: Transaction) -> None:
         raise Rejected(f"{key} is on its way, and nothing else goes out until its end is known")
 
 
-def parts_of(arrival: Arrival, gross: int) -> Split:
+def _done_by_hand(refund: Outflow, order: Order) -> None:
+    """Write down that it was sent outside: no rail and no ledger is asked."""
+    refund.state, refund.settled_at = "done", func.now()
+    refund.reference = order.note
+    if refund.rail is None:
+        bookings.ledger_payment_done(refund)
+    else:
+        bookings.rail_payment_done(refund)
+    refund_ends.done([refund])
+
+
+@atomic
+def cancel(key: str, who: str, note: str | None = None) -> None:
+    """Take back a refund of which nobody outside has heard; its money is owed as before.
+
+    Raises `NotFound`, or `Rejected` where it is on its way or over.
+    """
+    outflow = db.session.scalar(
+        select(Outflow)
+        .where(Outflow.key == key, Outflow.kind == "refund")
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if outflow is None:
+        raise NotFound(f"there is no refund {key}")
+    if outflow.state != "prepared" or outflow.calls:
+        raise Rejected(f"{key} is {outflow.state}: it cannot be taken back any more")
+    order_ends.refuse(outflow, note or "taken back by a person")
+    refund_ends.failed(outflow)
+    act = Act(what="cancel refund", who=who, note=note)
+    act.transaction_id, act.outflow_id = outflow.transaction_id, outflow.id
+    db.session.add(act)
+
+
+def parts_of(arrival: Arrival, gross: int, *, without_fee: bool = False) -> Split:
     """Return what a refund of `gross` stroops comes to, with the fee that the policy keeps.
 
     Raises `Rejected` where the fee leaves nothing to send back.
     """
     policy = settings().asset_by_id(arrival.asset)
-    fee = policy.refund.fee if policy else RefundPolicy().fee
-    decimals = 7 if arrival.rail is None else _decimals(policy)
+    fee = policy.refund.fee if policy and not without_fee else 0
+    decimals = 7 if arrival.rail is None or without_fee else _decimals(policy, arrival)
     return split(gross, FeeSchedule(fee, Decimal(0)), decimals)
 
 
-def _decimals(policy: AssetPolicy | None) -> int:
-    return policy.decimals if policy else 2
+def _decimals(policy: AssetPolicy | None, arrival: Arrival) -> int:
+    """Return what the rail can pay; of a currency of several assets, what the finest has."""
+    if policy is not None:
+        return policy.decimals
+    served = settings().assets.values()
+    currency = arrival.asset.removeprefix("rail:")
+    return max((each.decimals for each in served if each.booked_in == currency), default=2)
 
 
 def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow:

@@ -67,9 +67,8 @@ def _case(row: Receipt, reason: str, asset: str | None) -> dict[str, object]:
 
 
 def _undo(rows: Sequence[Receipt]) -> None:
-    written = db.session.scalars(
-        select(Posting).where(Posting.cause == any_of([cause_of(row) for row in rows]))
-    )
+    causes = [cause + by for row in rows for cause in [cause_of(row)] for by in ("", " credited")]
+    written = db.session.scalars(select(Posting).where(Posting.cause == any_of(causes)))
     books.post_all(
         [
             {

@@ -230,7 +230,7 @@ def given_up(submission_id: int) -> bool:
 def unsigned_given_up(source: str) -> None:
     """Put back what is carried by submissions of which no envelope was ever stored."""
     for submission_id in _unsigned(source):
-        _give_up_unsigned(submission_id)
+        give_up_unsigned(submission_id, "a custodian pays instead")
 
 
 @atomic
@@ -243,11 +243,12 @@ def _unsigned(source: str) -> Sequence[int]:
 
 
 @atomic
-def _give_up_unsigned(submission_id: int) -> None:
+def give_up_unsigned(submission_id: int, why: str) -> None:
+    """Put back what a submission carries of which no envelope was ever stored."""
     submission = _locked(submission_id)
     if submission.state in _ENDED or _newest(submission_id) is not None:
         return
-    _bury(submission, "a custodian pays instead")
+    _bury(submission, why)
     for outflow in _carried(submission_id):
         requeue(outflow)
 

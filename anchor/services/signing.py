@@ -17,6 +17,7 @@ from anchor.services import (
     channels,
     collecting,
     custodians,
+    queues,
     settling,
     signature_requests,
     slots,
@@ -43,6 +44,9 @@ def complete(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> No
     signers = signers or Signers(gateway)
     if slot.envelopes:
         _go_on(gateway, slot, signers)
+        return
+    if queues.is_paused(slot.id):
+        settling.give_up_unsigned(slot.id, "it is paused, and nobody has heard of it")
         return
     try:
         stored = _store(gateway, slot, signers)
@@ -132,7 +136,8 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
     blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
     culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
     we_sign = custodians.current() is None
-    if sequence == slot.sequence - 1 and not culprits and we_sign:
+    may_go_on = we_sign and not queues.is_paused(slot.id)
+    if sequence == slot.sequence - 1 and not culprits and may_go_on:
         if not slot.is_ready:
             settling.lacks_signatures(slot.id, _LATE)
         _have_signed(gateway, _store(gateway, slot, signers), signers)

@@ -21,7 +21,7 @@ EVENTS = (
     'ledger_payment_failed', 'refund_sent', 'refund_completed', 'partly_refunded',
     'refund_failed', 'expired', 'failed', 'recovered', 'opened', 'credited', 'balance_ended',
 )
-UNPAID = "amount_received = 0 AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
+UNPAID = "funded_at IS NULL AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
 MEMO_TYPES = "refund_memo_type IN ('id', 'hash', 'text', 'return')"
 
 

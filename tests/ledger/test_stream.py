@@ -1,10 +1,12 @@
 """The event stream, from servers that behave and from servers that do not."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,17 +24,34 @@ HELLO = b'retry: 1000\nevent: open\ndata: "hello"\n\n'
 BYE = b'retry: 10\nevent: close\ndata: "byebye"\n\n'
 
 
-def event(number: int) -> bytes:
-    import json
+def record(number: int) -> dict[str, Any]:
+    return PAYMENT | {"id": str(number << 12), "paging_token": str(number << 12)}
 
-    record = PAYMENT | {"id": str(number << 12), "paging_token": str(number << 12)}
-    return f"id: {number << 12}\ndata: {json.dumps(record)}\n\n".encode()
+
+def event(number: int) -> bytes:
+    return f"id: {number << 12}\ndata: {json.dumps(record(number))}\n\n".encode()
+
+
+def page(request: str, count: int) -> bytes:
+    """Answer with the page behind the cursor, of `count` records in all."""
+    after = int(request.partition("cursor=")[2].partition(" ")[0].partition("&")[0])
+    records = [record(number) for number in range(1, count + 1) if number << 12 > after]
+    body = json.dumps({"_embedded": {"records": records}}).encode()
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 @contextmanager
-def server(say: Callable[[socket.socket], None]) -> Iterator[HorizonGateway]:
-    """A server that answers each connection as the test says."""
+def server(say: Callable[[socket.socket], None], paged: int = 0) -> Iterator[HorizonGateway]:
+    """A server that answers each connection as the test says, but a page where it has any."""
     listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            request = connection.recv(65536).decode()
+            if paged and "text/event-stream" not in request:
+                connection.sendall(page(request, paged))
+            else:
+                say(connection)
 
     def serve() -> None:
         while True:
@@ -40,12 +59,7 @@ def server(say: Callable[[socket.socket], None]) -> Iterator[HorizonGateway]:
                 connection, _ = listening.accept()
             except OSError:
                 return
-            with connection:
-                connection.recv(65536)
-                try:
-                    say(connection)
-                except OSError:
-                    continue
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -86,20 +100,30 @@ def tokens(gateway: HorizonGateway) -> list[int]:
 
 @pytest.mark.parametrize("chunked", [True, False])
 def test_events_are_read_from_either_kind_of_answer(chunked: bool) -> None:
-    with server(stream(HELLO, event(1), event(2) + event(3), BYE, chunked=chunked)) as gateway:
+    with server(stream(HELLO, event(1), event(2) + event(3), BYE, chunked=chunked), 3) as gateway:
         assert tokens(gateway) == [1, 2, 3]
 
 
 def test_bytes_that_dribble_in_lose_nothing() -> None:
     whole = HELLO + event(1) + b": a comment\n\n" + event(2) + BYE
     parts = [whole[i : i + 97] for i in range(0, len(whole), 97)]
-    with server(stream(*parts, pause_ms=2)) as gateway:
+    with server(stream(*parts, pause_ms=2), 2) as gateway:
         assert tokens(gateway) == [1, 2]
 
 
 def test_an_end_without_good_bye_is_an_end() -> None:
-    with server(stream(HELLO, event(1))) as gateway:
+    with server(stream(HELLO, event(1)), 1) as gateway:
         assert tokens(gateway) == [1]
+
+
+@pytest.mark.parametrize("said", [(3, 2, 1), (2, 1, 3), (3,), (3, 1), (1, 1, 3, 2, 2)])
+def test_promise_01_events_that_come_late_twice_or_never_lose_nothing(
+    said: tuple[int, ...],
+) -> None:
+    events = [event(number) for number in said]
+    for parts in ((b"".join(events),), events):
+        with server(stream(HELLO, *parts, BYE, pause_ms=20), 3) as gateway:
+            assert tokens(gateway) == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +185,7 @@ def test_a_stream_that_is_closed_by_its_reader_ends_at_once() -> None:
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(HELLO + event(1)))
         connection.recv(1)
 
-    with server(endless) as gateway:
+    with server(endless, 1) as gateway:
         pages = gateway.follow(ME, "0", 60)
         assert next(pages).payments
         began = monotonic()

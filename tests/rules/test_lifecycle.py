@@ -51,8 +51,8 @@ WITHDRAWAL_WITH = {
     S.TOO_LARGE: "pending_anchor refunded error",
     S.ERROR: "pending_anchor refunded",
     S.EXPIRED: "pending_anchor refunded",
-    S.INCOMPLETE: "pending_anchor error",
-    S.PENDING_USER_TRANSFER_START: "pending_anchor error",
+    S.INCOMPLETE: "pending_anchor refunded error",
+    S.PENDING_USER_TRANSFER_START: "pending_anchor refunded error",
 }
 DEPOSIT_WITH = {
     S.PENDING_ANCHOR: "pending_trust pending_user pending_stellar pending_external no_market"
@@ -81,7 +81,7 @@ SEND_WITH = {
     S.PENDING_TRANSACTION_INFO_UPDATE: "pending_receiver refunded error",
     S.ERROR: "pending_receiver refunded",
     S.EXPIRED: "pending_receiver refunded",
-    S.PENDING_SENDER: "pending_receiver error",
+    S.PENDING_SENDER: "pending_receiver refunded error",
 }
 
 

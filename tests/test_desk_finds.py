@@ -1,4 +1,4 @@
-"""What the desk, the brakes and the policies allow and must not, or the reverse (fails today)."""
+"""What the desk, the brakes and the policies must not allow, and what they have to."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,8 +21,8 @@ from anchor.services import (
     passes,
     payments,
     policy_refunds,
+    queues,
     refunds,
-    slots,
     sweeps,
 )
 from anchor.services.receipts import observe
@@ -64,7 +64,7 @@ def test_promise_14_a_pause_stops_what_nobody_outside_has_heard_of(world: World)
     from anchor.services import channels
 
     channels.prepare(gateway(), world.distribution)
-    assert slots.fill(world.distribution) == 1  # and here the worker dies
+    assert queues.fill(world.distribution) == 1  # and here the worker dies
     brakes.pause("all", "", "ann", None)
     for _ in range(10):
         again()
@@ -138,7 +138,66 @@ def test_a_person_can_say_what_became_of_an_attempt_that_nobody_can_ask_about(
     for act in (desk.hold, desk.release, desk.fail):
         with pytest.raises(Rejected):
             act(row_id, ME)
-    assert set(desk.show(case.id).acts) - {"close", "hold"}, "hold was refused, too"
+    assert desk.show(case.id).acts == ("close", "settle")
+    key = world.outflows(row_id)[0].key
+    desk.settle(key, ME, is_paid=True)
+    assert (world.status(row_id), desk.listing()) == ("completed", [])
+    with pytest.raises(Rejected, match="nothing to settle"):
+        desk.settle(key, ME, is_paid=False)
+
+
+def test_an_attempt_that_never_paid_is_made_anew_when_a_person_releases_it(world: World) -> None:
+    from anchor.integrations.protocols import RailTraits
+
+    rail = puppet(world, RailTraits(), script=["take and fall over"])
+    row_id = world.paid_withdrawal()
+    for _ in range(3):
+        again()
+        world.work()
+    desk.settle(f"{row_id}-1", ME, is_paid=False)
+    desk.release(row_id, ME)
+    world.work()
+    assert (world.status(row_id), rail.calls) == ("completed", [f"{row_id}-1", f"{row_id}-2"])
+
+
+def test_money_that_was_sent_back_outside_is_written_down(world: World) -> None:
+    from tests.receiving import Teller
+    from tests.test_refunds import stuck_deposit
+
+    world.app.extensions["anchor"].rails["bank"] = Teller("bank")
+    row_id = stuck_deposit(world)
+    cause = refunds.of_transaction(row_id).cause
+    refunds.begin(refunds.Order(cause, None, "ann", "cheque 12", by_hand=True))
+    assert (world.status(row_id), audits.look()) == ("refunded", [])
+    with pytest.raises(Rejected):
+        refunds.begin(refunds.Order(cause, None, "ann", "again", by_hand=True))
+
+
+def test_a_queued_refund_can_be_taken_back(world: World) -> None:
+    brakes.pause("all", "", "ann", None)
+    row_id = on_hold(world)
+    begun = give_back(row_id)
+    refunds.cancel(begun.key, "ann")
+    assert world.outflows(row_id)[0].state == "refused"
+    with pytest.raises(Rejected, match="cannot be taken back"):
+        refunds.cancel(begun.key, "ann")
+    give_back(row_id)
+
+
+def test_a_deposit_that_waited_for_trust_in_vain_goes_back_by_itself(world: World) -> None:
+    from tests.test_refunds import stuck_deposit
+
+    bench = policy(world, automatic=frozenset(), after_trust_days=True)
+    returning(world)
+    row_id = stuck_deposit(world)
+    bench.sql("UPDATE transactions SET funded_at = now() - interval '31 days'")
+    bench.work()
+    assert "trust_is_missing" in world.cases()
+    for _ in range(2):
+        passes.owe("work")
+        sweeps.work_off(passes.SERVICES["work"].kinds)
+        work(world)
+    assert world.status(row_id) == "refunded"
 
 
 def test_a_booking_that_two_assets_might_be_for_is_credited_by_hand(world: World) -> None:
@@ -222,15 +281,14 @@ def test_a_rest_below_the_refund_fee_can_be_brought_to_an_end(world: World) -> N
     give_back(row_id, "99.6")
     until(lambda: work(world) or not open_refunds(), 30, "for the refund")
     refused = []
-    for act in (
-        lambda: give_back(row_id),
-        lambda: desk.fail(row_id, ME),
-    ):
-        try:
-            act()
-        except AnchorError as error:
-            refused.append(str(error))
-    assert len(refused) < 2, refused
+    cause = refunds.of_transaction(row_id).cause
+    try:
+        give_back(row_id)
+    except AnchorError as error:
+        refused.append(str(error))
+    refunds.begin(refunds.Order(cause, None, "ann", without_fee=True))
+    until(lambda: work(world) or not open_refunds(), 30, "for the rest")
+    assert (len(refused), world.status(row_id)) == (1, "refunded")
 
 
 def test_a_collection_that_its_deadline_passed_is_a_person_s(world: World) -> None:

@@ -1,0 +1,1 @@
+"""The chaos journey: an anchor of real processes, and everything around it at its worst."""
