@@ -11,6 +11,7 @@ Each step can be repeated: what was found is recorded under its own key and is n
 """
 
 from datetime import timedelta
+from time import sleep
 
 from sqlalchemy import func, select, update
 
@@ -36,6 +37,8 @@ from anchor.services.reconciliation import read_on
 from anchor.services.restored import Found
 from anchor.services.restored_payouts import DEPOSITS
 
+#: So long we wait for a worker that polls a rail.
+_PATIENCE_S = 60
 #: No envelope is valid for longer (`anchor.services.signing`).
 _SIGNED_WITHIN = timedelta(days=7)
 __all__ = ["Found", "look", "resume"]
@@ -58,10 +61,9 @@ def look(who: str, note: str | None = None) -> Found:
             channels.correct(account_id, account.sequence)
     is_open = Transaction.status.not_in(FINAL)
     is_deposit = Transaction.kind.in_(DEPOSITS)
-    for transaction_id in restored.ids(~is_deposit, is_open | restored.returned_or_left()):
+    for transaction_id in restored.ids(is_open | restored.returned_or_left()):
         restored_payouts.ask(transaction_id, found, pause)
-    for transaction_id in restored.ids(is_deposit, is_open):
-        restored_payouts.ask(transaction_id, found, pause)
+    for transaction_id in restored.ids(is_deposit, is_open, Transaction.funded_at.is_not(None)):
         restored_orders.ask(transaction_id, found, pause)
         restored_payments.find(transaction_id, found)
     restored_payouts.ask_for_refunds_of_nobody(found, pause)
@@ -103,8 +105,24 @@ def _read_all() -> None:
         networks.check(gateway(), watch)
         read_on(watch)
     for rail in _owe_polls():
-        if jobs.run(jobs.Address(pending_deposits.POLL, rail)) is not jobs.Ran.DONE:
-            raise Unavailable(f"the rail {rail} could not be asked what came; the same again")
+        _poll(jobs.Address(pending_deposits.POLL, rail))
+
+
+def _poll(address: jobs.Address) -> None:
+    """See to it that a poll that begins now is done to its end, by us or by a worker."""
+    for _ in range(_PATIENCE_S):
+        ran = jobs.run(address)
+        if ran is jobs.Ran.DONE or (ran is jobs.Ran.NOTHING and not _is_owed(address)):
+            return
+        if ran is not jobs.Ran.NOTHING:
+            break
+        sleep(1)  # somebody else is about it
+    raise Unavailable(f"the rail {address.subject_id} did not say what came: run this again")
+
+
+@atomic
+def _is_owed(address: jobs.Address) -> bool:
+    return db.session.get(Job, (address.kind, address.subject_id), populate_existing=True) is not None
 
 
 @atomic

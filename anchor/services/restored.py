@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from anchor.extensions import atomic, db
 from anchor.lifecycle import FINAL, Event
-from anchor.models import Outflow, Transaction
+from anchor.models import Case, Outflow, Transaction
 from anchor.services import cases, order_ends
 from anchor.services.recovery import Traits
 from anchor.services.transactions import Happening, can_have, happened
@@ -100,14 +100,21 @@ def is_under_way(transaction_id: str) -> bool:
 def hold(transaction_id: str, reason: str) -> None:
     """Let a transaction rest until a person has looked; what waits in a queue is taken out."""
     row = locked(transaction_id)
-    cases.open_case(
-        "restored_unclear",
-        f"{row.id}/{row.version}",
-        note=reason[:500],
-        transaction_id=row.id,
-        asset=row.asset,
-        amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
+    told = select(Case.id).where(
+        Case.reason == "restored_unclear",
+        Case.transaction_id == row.id,
+        Case.note == reason[:500],
+        Case.closed_at.is_(None),
     )
+    if db.session.scalar(told) is None:
+        cases.open_case(
+            "restored_unclear",
+            f"{row.id}/{row.version}",
+            note=reason[:500],
+            transaction_id=row.id,
+            asset=row.asset,
+            amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
+        )
     order_ends.withdraw([row.id], reason)
     if not row.is_resting and can_have(row, Event.HELD):
         happened(Happening(row.id, Event.HELD, f"restored {row.version}"))
@@ -125,8 +132,8 @@ def let_go_on(row: Transaction, event: Event, cause: str) -> None:
 
 @atomic
 def ids(*conditions: ColumnElement[bool]) -> Sequence[str]:
-    """Return the transactions with funds in that meet some conditions, in their turn."""
-    query = select(Transaction.id).where(Transaction.funded_at.is_not(None), *conditions)
+    """Return the transactions with money in that meet some conditions, in their turn."""
+    query = select(Transaction.id).where(Transaction.amount_received > 0, *conditions)
     return db.session.scalars(query.order_by(Transaction.funded_at, Transaction.id)).all()
 
 

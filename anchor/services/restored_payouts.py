@@ -18,7 +18,7 @@ from anchor.integrations.protocols import (
     RailsIntegration,
     Refused,
 )
-from anchor.lifecycle import Event, Kind
+from anchor.lifecycle import FINAL, Event, Kind
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt
 from anchor.money import Split, to_decimal
@@ -29,6 +29,7 @@ from anchor.services.restored import (
     NOTE,
     Found,
     Pause,
+    came_back,
     hold,
     judge_unknown,
     let_go_on,
@@ -92,7 +93,7 @@ def _read(transaction_id: str) -> _Asked:
         outflows.planned(row, whole).order,
         outflows.next_attempt(row.id),
         outflows.open_attempt(row),
-        None if row.kind in DEPOSITS else row.rail,
+        None if row.kind in DEPOSITS or row.funded_at is None else row.rail,
         frozenset(came_by),
     )
 
@@ -161,6 +162,8 @@ def _adopt(transaction_id: str, number: int, outcome: Outcome) -> str | None:
     key = db.session.scalar(going)
     if key is not None:
         return f"{key} is on its way at the same time"
+    if row.status in FINAL and not came_back(row.id):
+        return "nothing of it had come back"
     let_go_on(row, Event.PAYOUT_COMPLETED, f"{row.id}-{number}")
     try:
         attempt = outflows.open_forgotten(row, number)
@@ -221,7 +224,7 @@ def _uncredited() -> list[tuple[str, str, int]]:
     )
     rows = db.session.execute(
         select(Receipt.rail, Receipt.receipt_id, latest.scalar_subquery())
-        .where(Receipt.verdict.not_in(_NOT_OURS_TO_RETURN), Receipt.transaction_id.is_(None))
+        .where(Receipt.verdict.not_in(_NOT_OURS_TO_RETURN))
         .order_by(Receipt.id)
     )
     return [(f"receipt {row[0]}/{row[1]}", row[0], row[2] + 1) for row in rows]
