@@ -1,5 +1,7 @@
 """After a restore nothing goes twice, whatever way it had gone, and all can be put right."""
 
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +14,7 @@ from anchor.integrations.protocols import Refused
 from anchor.lifecycle import Kind, Status
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
-from anchor.services import arrivals, audits, brakes, desk, jobs, restore, sweeps
+from anchor.services import arrivals, audits, brakes, desk, jobs, passes, restore, sweeps
 from anchor.services.receipts import observe
 from tests.deposits import Bench
 from tests.puppets import LOOKS_UP, age, puppet
@@ -478,3 +480,31 @@ def test_promise_06_the_key_of_a_refund_comes_of_the_name_of_what_came(
     assert len(made) <= 48
     assert set(made) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
     assert made == key or (made.startswith("receipt-") and len(made) == 40)
+
+
+def test_a_poll_that_a_worker_is_about_is_waited_for(world: World, backup: Any) -> None:
+    backup.take()
+    backup.restore()
+    funded_deposit(world, 1, destination=Keypair.random().public_key)
+    address = jobs.Address("poll_pending_deposits", "bank")
+    held = threading.Event()
+    bank = world.app.extensions["anchor"].rails["bank"]
+    answer = bank.receipts_since
+
+    def slow(cursor: str | None) -> Any:
+        held.set()
+        time.sleep(2)
+        return answer(cursor)
+
+    bank.receipts_since = slow
+    passes.owe("poll_pending_deposits")
+
+    def worker() -> None:
+        with world.app.app_context():
+            jobs.run(address)
+
+    other = threading.Thread(target=worker)
+    other.start()
+    assert held.wait(20)
+    assert restore.look("ann").unexplained == []
+    other.join()

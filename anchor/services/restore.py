@@ -122,7 +122,9 @@ def _poll(address: jobs.Address) -> None:
 
 @atomic
 def _is_owed(address: jobs.Address) -> bool:
-    return db.session.get(Job, (address.kind, address.subject_id), populate_existing=True) is not None
+    return (
+        db.session.get(Job, (address.kind, address.subject_id), populate_existing=True) is not None
+    )
 
 
 @atomic
