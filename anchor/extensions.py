@@ -10,7 +10,7 @@ from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 from sqlalchemy.orm import DeclarativeBase
 
 from anchor.errors import Unavailable
@@ -25,6 +25,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _AFTER_COMMIT = "anchor.after_commit"
+#: SQLAlchemy's code for a session that is used on after its connection was lost: whoever guards
+#: against bad data by a savepoint has swallowed the loss itself.
+_CONNECTION_LOST = "8s2b"
 
 
 class Base(DeclarativeBase):
@@ -89,6 +92,11 @@ def transaction() -> Iterator[None]:
     except OperationalError as error:
         db.session.rollback()
         raise Unavailable(f"the database did not answer: {_first_line(error)}") from error
+    except PendingRollbackError as error:
+        db.session.rollback()
+        if error.code != _CONNECTION_LOST:
+            raise
+        raise Unavailable("the database went away, and not everybody on the way saw it") from error
     except BaseException:
         db.session.rollback()
         raise

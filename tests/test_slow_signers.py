@@ -17,7 +17,7 @@ from anchor.integrations.custody import (
     SigningAnswer,
     Unavailable,
 )
-from anchor.services import slots, sweeps
+from anchor.services import asking, slots, sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench, stretch
 from tests.signing import Remote, remote
@@ -111,6 +111,27 @@ def test_promise_06_a_signer_that_never_answers_is_shown_another_envelope_under_
     bench.wait(row_id, hurry=True)
     paid_once(bench, row_id, account)
     assert bench.sql("SELECT count(DISTINCT sequence) FROM submissions") == [(1,)]
+
+
+def test_a_death_before_custody_was_asked_calls_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process dies here."""
+
+    def dies(_slot: object) -> SigningAnswer:
+        raise Killed
+
+    row_id, account = prepared(bench)
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "_answer", dies)
+        with pytest.raises(Killed):
+            stretch(bench)
+    knob(bench, "clock", seconds=3600)
+    bench.world.sandbox.network.close_ledger()
+    bench.wait(row_id)
+    paid_once(bench, row_id, account)
+    assert bench.world.cases() == []
 
 
 def test_a_signer_says_how_long_it_may_take(bench: Bench) -> None:

@@ -90,8 +90,9 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
 
     A replacement has the same channel and sequence number and is safe at any time. Giving
     up needs the proof of one answer about the channel, of a ledger that closed after the
-    last time bound.
+    last time bound. All that is asked here is asked of one node.
     """
+    gateway = gateway.one()
     signers = signers or Signers(gateway)
     account = gateway.account(slot.channel, dated=True)
     if account is None:
@@ -130,6 +131,11 @@ def _await_signatures(gateway: Gateway, slot: Slot, signers: Signers) -> None:
         _have_signed(gateway, _store(gateway, slot, signers), signers)
 
 
+def _was_asked(slot: Slot) -> bool:
+    """Tell whether anybody was: who died before that leaves nobody to be told."""
+    return slot.newest.asks > 0 or slot.newest.ask_in_s is None
+
+
 def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Signers) -> None:
     """No envelope can enter a ledger any more, and the sequence number is unused."""
     operation_codes = slot.codes[1:]
@@ -138,7 +144,7 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
     we_sign = custodians.current() is None
     may_go_on = we_sign and not queues.is_paused(slot.id)
     if sequence == slot.sequence - 1 and not culprits and may_go_on:
-        if not slot.is_ready:
+        if not slot.is_ready and _was_asked(slot):
             settling.lacks_signatures(slot.id, _LATE)
         _have_signed(gateway, _store(gateway, slot, signers), signers)
         return
