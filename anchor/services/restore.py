@@ -18,6 +18,7 @@ from sqlalchemy import func, select, update
 from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, gateway, house, settings
 from anchor.integrations.custody import Signer
+from anchor.ledger.gateway import Gateway
 from anchor.lifecycle import FINAL
 from anchor.models import Channel, Job, Pause, Transaction
 from anchor.services import (
@@ -102,10 +103,14 @@ def _paused(closed_at: object) -> restored.Pause:
 def _read_all() -> None:
     """Read each account to its end, and ask each rail whose money has come."""
     for watch in networks.watched():
-        networks.check(gateway(), watch)
-        read_on(watch)
+        read_on(watch, _source(watch))
     for rail in _owe_polls():
         _poll(jobs.Address(pending_deposits.POLL, rail))
+
+
+def _source(watch: networks.Watch) -> Gateway:
+    """Return one source that holds all from an account's cursor on; raise as `check` does."""
+    return gateway().one(lambda node: networks.check(node, watch))
 
 
 def _poll(address: jobs.Address) -> None:
