@@ -8,13 +8,18 @@ import click
 from flask import Flask
 
 from anchor import development
+from anchor.addresses import names
 from anchor.config import Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
 from anchor.integrations.registry import load_custody, load_rails
 from anchor.ledger import outside
+from anchor.ledger.failover import FailoverGateway
+from anchor.ledger.gateway import Gateway
 from anchor.ledger.horizon import HorizonGateway
+from anchor.ledger.landmarks import Landmarks
+from anchor.services import networks
 
 MAX_BODY_BYTES = 1_000_000
 #: A host that froze in the middle of a transaction keeps no row from the others for long.
@@ -63,8 +68,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         from anchor import schema
 
         schema.serve_flask_migrate(app)
-    gateway = HorizonGateway(settings.horizon_url, settings.network_passphrase)
-    app.extensions["anchor"] = House(settings, gateway, rails, custody)
+    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody)
     outside.before_call = refuse_inside_transaction
     _logging(settings)
     if doors and "anchor" not in words:
@@ -72,6 +76,20 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
 
         blueprints.register(app, settings)
     return app
+
+
+def _gateway(app: Flask, settings: Settings) -> Gateway:
+    """Return the one source of ledger facts, or what falls over from one to the next."""
+    passphrase = settings.network_passphrase
+    sources = [HorizonGateway(url, passphrase) for url in settings.horizon_urls]
+    if len(sources) == 1:
+        return sources[0]
+
+    def landmarks() -> Landmarks:
+        with app.app_context():  # a session of its own, also on threads without one
+            return networks.landmarks(passphrase)
+
+    return FailoverGateway(list(zip(names(settings.horizon_urls), sources, strict=True)), landmarks)
 
 
 def _custody(settings: Settings) -> Signer | Custodian | None:

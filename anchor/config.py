@@ -9,10 +9,12 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from anchor import addresses
 from anchor.assets import is_account_id, is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
@@ -60,7 +62,7 @@ class Settings:
     web_auth_domain: str
     seps: frozenset[int]
     network_passphrase: str
-    horizon_url: str
+    horizon_urls: tuple[str, ...]
     database_url: str = field(repr=False)
     broker_url: str | None = field(repr=False)
     signing_secret: Secret
@@ -84,6 +86,11 @@ class Settings:
     trust_requests_per_minute: int = 30
     development: bool = False
     testing: bool = False
+
+    @property
+    def horizon_url(self) -> str:
+        """The source of ledger facts that is preferred."""
+        return self.horizon_urls[0]
 
     @property
     def distribution_accounts(self) -> list[str]:
@@ -116,14 +123,14 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def broker_scheme() -> str:
-    """Tell ``redis`` or ``amqp`` from ANCHOR_BROKER_URL, without checking anything."""
+def broker_kind() -> str:
+    """Tell ``redis``, ``sentinel`` or ``amqp`` from ANCHOR_BROKER_URL, with nothing checked."""
     value = os.environ.get("ANCHOR_BROKER_URL", "")
     file = os.environ.get("ANCHOR_BROKER_URL_FILE")
     if file:
         with suppress(OSError, ValueError):
             value = Path(file).read_text(encoding="utf-8").strip()
-    return "amqp" if value.startswith("amqp") else "redis"
+    return addresses.broker_kind(value)
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
@@ -205,9 +212,6 @@ class _Builder:
         secrets = self._distribution_secrets()
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
         host = urlsplit(public_url).netloc
-        broker_url = self.values.get("ANCHOR_BROKER_URL")
-        if broker_url and urlsplit(broker_url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
-            self.problems.append("ANCHOR_BROKER_URL must begin with redis:// or amqp://.")
         passphrase = data["network"]["passphrase"]
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
@@ -217,9 +221,9 @@ class _Builder:
             web_auth_domain=data["anchor"].get("web_auth_domain") or host,
             seps=frozenset(data["anchor"]["seps"]),
             network_passphrase=passphrase,
-            horizon_url=self._url("ANCHOR_HORIZON_URL", data["network"].get("horizon_url")),
+            horizon_urls=self._horizon_urls(),
             database_url=self._database_url(),
-            broker_url=broker_url,
+            broker_url=self._broker_url(),
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=secrets,
@@ -242,8 +246,36 @@ class _Builder:
             development=self.development,
         )
 
+    def _broker_url(self) -> str | None:
+        value = self.values.get("ANCHOR_BROKER_URL")
+        if value and (problem := addresses.broker_problem(value)):
+            self.problems.append(f"ANCHOR_BROKER_URL {problem}.")
+        elif value and addresses.broker_kind(value) == "amqp" and find_spec("pika") is None:
+            self.problems.append(
+                "ANCHOR_BROKER_URL names RabbitMQ, which needs "
+                "`pip install 'stellar-anchor[rabbitmq]'`."
+            )
+        return value
+
+    def _horizon_urls(self) -> tuple[str, ...]:
+        name, network = "ANCHOR_HORIZON_URL", self.data["network"]
+        if "horizon_url" in network and "horizon_urls" in network:
+            self.problems.append("network: horizon_url and horizon_urls are both set; keep one.")
+        listed = network.get("horizon_urls") or [network.get("horizon_url")]
+        if name in self.values:
+            listed = [each.strip() for each in self.values[name].split(",")]
+        if len(listed) > 1 and not all(listed):
+            self.problems.append(f"{name} must be an address, or several with commas between.")
+        found = tuple(self._checked(name, each or "") for each in listed)
+        if len(set(found)) != len(found):
+            self.problems.append(f"{name} or horizon_urls names one source twice.")
+        return found
+
     def _url(self, name: str, from_file: str | None) -> str:
-        value = (self.values.get(name) or from_file or "").rstrip("/")
+        return self._checked(name, self.values.get(name) or from_file or "")
+
+    def _checked(self, name: str, address: str) -> str:
+        value = address.rstrip("/")
         parts = urlsplit(value)
         if not value:
             self.problems.append(f"{name} is not set, and the file does not say it either.")

@@ -80,6 +80,7 @@ class _Anchor(_Strict):
 class _Network(_Strict):
     passphrase = fields.String(required=True, validate=validate.Length(min=1))
     horizon_url = fields.String()
+    horizon_urls = fields.List(fields.String(), validate=validate.Length(min=1))
     base_fee_max = fields.Integer(
         strict=True, load_default=10_000, validate=validate.Range(min=100, max=10_000_000)
     )

@@ -5,7 +5,7 @@ STARTER = """\
 # each as NAME or as NAME_FILE, the path of a file to read.
 #
 #   ANCHOR_DATABASE_URL                 postgresql://user:password@host/database
-#   ANCHOR_BROKER_URL                   redis://host/0; leave it out to run the services in loops
+#   ANCHOR_BROKER_URL                   redis://…, redis+sentinel://… or amqp://…; may be left out
 #   ANCHOR_SIGNING_SECRET               S…, the key that signs log-in challenges
 #   ANCHOR_JWT_SECRET                   32 random bytes or more
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
@@ -25,6 +25,7 @@ grace_days = 14                            # how long money is looked for after 
 [network]
 passphrase = "Test SDF Network ; September 2015"
 horizon_url = "https://horizon-testnet.stellar.org"
+# horizon_urls = ["https://…", "https://…"]   instead, several: the first healthy one is asked
 
 [organization]                             # shown in stellar.toml
 ORG_NAME = "Example Anchor"

@@ -88,7 +88,7 @@ def settings(asset: AssetPolicy, horizon_url: str, database_url: str) -> Setting
         web_auth_domain="localhost",
         seps=frozenset({1, 10, 24}),
         network_passphrase=PASSPHRASE,
-        horizon_url=horizon_url,
+        horizon_urls=(horizon_url,),
         database_url=database_url,
         broker_url=None,
         signing_secret=Secret(Keypair.random().secret),

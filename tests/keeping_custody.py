@@ -53,7 +53,7 @@ class VaultPuppet(VaultPlugin):
         self.calls.append(order.key)
         self.entered.set()
         if self.gate is not None:
-            self.gate.wait(20)
+            self.gate.wait(100)
         step = self.script.pop(0) if self.script else None
         if step == "die":
             super().send(order)

@@ -167,4 +167,33 @@ def test_the_kind_of_broker_is_read_from_a_file_too(
     file.write_text("amqp://user:secret@rabbit/\n")
     monkeypatch.delenv("ANCHOR_BROKER_URL", raising=False)
     monkeypatch.setenv("ANCHOR_BROKER_URL_FILE", str(file))
-    assert config.broker_scheme() == "amqp"
+    assert config.broker_kind() == "amqp"
+
+
+def test_sources_of_the_network_are_a_list(tmp_path: Path) -> None:
+    two = "https://a.example, https://b.example/"
+    found = config.load(environ(tmp_path, ANCHOR_HORIZON_URL=two))
+    assert found.horizon_urls == ("https://a.example", "https://b.example")
+    assert found.horizon_url == "https://a.example"
+    told = problems(tmp_path, ANCHOR_HORIZON_URL="https://a.example,https://a.example/")
+    assert "names one source twice" in told
+    assert "must be an address" in problems(tmp_path, ANCHOR_HORIZON_URL="https://a.example,")
+
+
+def test_sources_of_the_network_stand_in_the_file(tmp_path: Path) -> None:
+    listed = 'horizon_urls = ["https://a.example", "https://b.example"]'
+    env = environ(tmp_path)
+    file = Path(env["ANCHOR_CONFIG"])
+    text = file.read_text()
+    file.write_text(text.replace('horizon_url = "https://horizon.example"', listed))
+    assert config.load(env).horizon_urls == ("https://a.example", "https://b.example")
+    file.write_text(text.replace("[network]", f"[network]\n{listed}"))
+    with pytest.raises(Misconfigured, match="keep one"):
+        config.load(env)
+
+
+def test_a_broker_behind_sentinels_needs_its_masters_name(tmp_path: Path) -> None:
+    url = "redis+sentinel://one,two/0"
+    assert "must name the master" in problems(tmp_path, ANCHOR_BROKER_URL=url)
+    found = config.load(environ(tmp_path, ANCHOR_BROKER_URL=url + "?master=m"))
+    assert found.broker_url == url + "?master=m"

@@ -405,7 +405,7 @@ def test_money_without_a_name_is_credited_by_hand_and_paid_out(world: World) -> 
     assert world.status(row_id) == "completed"
     assert world.verdicts() == ["credited"]
     assert desk.show(case.id).closed_at is not None
-    with pytest.raises(Rejected, match="cannot be credited"):
+    with pytest.raises(Rejected, match="is closed"):
         desk.credit(case.id, row_id, ME)
     assert balances().get("suspense", 0) == 0
 

@@ -74,7 +74,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         web_auth_domain="localhost",
         seps=frozenset({1, 10, 24}),
         network_passphrase=TESTNET_PASSPHRASE,
-        horizon_url=sandbox.url,
+        horizon_urls=(sandbox.url,),
         database_url=database_url,
         broker_url=broker_url,
         signing_secret=Secret(keys.signing),

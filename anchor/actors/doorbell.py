@@ -10,8 +10,9 @@ import redis
 from dramatiq.broker import Broker
 from dramatiq.brokers.redis import RedisBroker
 
+from anchor import brokers, config
 from anchor.actors.jobs import ACTORS
-from anchor.actors.setup import LatePool, broker
+from anchor.actors.setup import broker, broker_url
 from anchor.services.jobs import Address
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,12 @@ _lock = threading.Lock()
 @cache
 def _bell() -> Broker:
     if not isinstance(broker, RedisBroker):
-        return broker
-    pool = LatePool(
+        from anchor.actors.rabbit import RabbitBell
+
+        return RabbitBell(broker_url)
+    pool = brokers.pool(
+        config.broker_kind(),
+        broker_url,
         socket_timeout=_TIMEOUT_MS / 1000,
         socket_connect_timeout=_TIMEOUT_MS / 1000,
         retry=None,

@@ -12,9 +12,9 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import CurrentMessage, Middleware
 from flask import Flask, has_app_context
 from periodiq import PeriodiqMiddleware
-from redis.connection import ConnectionPool
 
-from anchor import config, create_app, development
+from anchor import brokers, config, create_app, development
+from anchor.actors.ticks import ForgivingTicks
 from anchor.config import Settings
 from anchor.errors import AnchorError
 
@@ -58,31 +58,15 @@ def use(application: Flask) -> None:
     _app = application
 
 
-class LatePool(ConnectionPool):
-    """A pool of connections that learns the broker's address when it first connects."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__()
-        self._late_options: dict[str, Any] | None = options
-
-    def make_connection(self) -> Any:
-        """Return a new connection to the broker that the settings name."""
-        if self._late_options is not None:
-            known = ConnectionPool.from_url(_broker_url(), **self._late_options)
-            self.connection_class = known.connection_class
-            self.connection_kwargs = known.connection_kwargs
-            self._late_options = None
-        return super().make_connection()
-
-
-def _broker_url() -> str:
+def broker_url() -> str:
+    """Return where the broker is; it ends the process where none is set, as `settings` may."""
     url = settings().broker_url
     if url is None:
         raise SystemExit("ANCHOR_BROKER_URL is not set, and workers need a broker.")
     return str(url)
 
 
-class PromptBroker(RedisBroker):
+class PromptBroker(ForgivingTicks, RedisBroker):
     """A Redis broker whose idle workers look for messages more often than Dramatiq's do."""
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
@@ -96,18 +80,26 @@ class _BootApplication(Middleware):
     def after_process_boot(self, broker: Broker) -> None:
         """Make the application now, on the main thread."""
         app()
-        _broker_url()
+        broker_url()
+
+
+def _rabbit() -> Broker:
+    try:
+        from anchor.actors.rabbit import LateRabbit
+    except ImportError:
+        settings()  # which says what to install, and ends the process
+        raise
+    return LateRabbit(broker_url)
 
 
 def _make() -> Broker:
     made: Broker
-    if config.broker_scheme() == "amqp":
-        from dramatiq.brokers.rabbitmq import RabbitmqBroker
-
-        made = RabbitmqBroker(url=config.environment()["ANCHOR_BROKER_URL"])
+    kind = config.broker_kind()
+    if kind == "amqp":
+        made = _rabbit()
     else:
         made = PromptBroker(  # type: ignore[no-untyped-call]
-            client=redis.Redis(connection_pool=LatePool(**_WORKER_OPTIONS)),
+            client=redis.Redis(connection_pool=brokers.pool(kind, broker_url, **_WORKER_OPTIONS)),
             namespace="anchor",
             heartbeat_timeout=30_000,
             maintenance_chance=50_000,

@@ -11,7 +11,8 @@ import click
 from flask.cli import with_appcontext
 
 from anchor.cli.group import EXIT_FAILED, group
-from anchor.extensions import settings
+from anchor.errors import AnchorError
+from anchor.extensions import gateway, settings
 from anchor.money import signed, signed_7
 from anchor.services import books, reconciliation, standing
 
@@ -21,7 +22,7 @@ from anchor.services import books, reconciliation, standing
 @with_appcontext
 def status(*, as_json: bool) -> None:
     """Show how far each account was read, and what waits; status 1 where there is a problem."""
-    found = standing.look()
+    found = standing.look() | {"horizon": _sources()}
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -31,9 +32,23 @@ def status(*, as_json: bool) -> None:
             click.echo(f"{name.replace('_', ' ')}: {found[name]}")
         for paused in found["paused"]:
             click.echo(f"paused: {paused}")
-        for problem in found["problems"]:
-            click.echo(problem)
+        for told in [*found["horizon"], *found["problems"]]:
+            click.echo(told)
     sys.exit(EXIT_FAILED if found["problems"] else 0)
+
+
+def _sources() -> list[str]:
+    """Say which of several sources of the network are not in use; no problem while one is."""
+    try:
+        nodes = gateway().standing()
+    except AnchorError as error:
+        return [f"The sources of the network could not be looked at: {error}"]
+    used = next((node.name for node in nodes if node.trouble is None), "none")
+    return [
+        f"horizon: {node.name} is not in use ({node.trouble}); {used} is asked instead"
+        for node in nodes
+        if node.trouble is not None
+    ]
 
 
 class _Moment(click.DateTime):

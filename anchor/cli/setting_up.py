@@ -62,23 +62,10 @@ def doctor(*, as_json: bool) -> None:
 
 
 def _ask_broker() -> str:
-    import redis
-
-    from anchor.errors import Unavailable
+    from anchor import brokers
 
     url = settings().broker_url
-    if url is None:
-        return "none: the services run in loops"
-    if not url.startswith("redis"):
-        return "not asked: it is not a Redis"
-    try:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-    except redis.RedisError as error:
-        raise Unavailable(f"the broker did not answer: {type(error).__name__}") from error
-    if policy not in {None, "noeviction"}:
-        raise Unavailable(f"maxmemory-policy is {policy}; it must be noeviction")
-    return "answers"
+    return "none: the services run in loops" if url is None else brokers.ask(url)
 
 
 @group.command("rails")

@@ -4,7 +4,7 @@ Amounts are integers of 10⁻⁷ (stroops). Assets are ``native`` or ``CODE:ISSU
 Account ids are plain ``G…`` addresses; a muxed id stands beside as an integer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -29,6 +29,15 @@ class NetworkState:
     oldest_ledger: int
     latest_ledger: int
     latest_closed_at: datetime
+
+
+@dataclass(frozen=True)
+class NodeStanding:
+    """How one of several sources stands: `trouble` is why it is not used, None where it may be."""
+
+    name: str
+    trouble: str | None
+    latest_ledger: int
 
 
 @dataclass(frozen=True)
@@ -313,7 +322,23 @@ class SubmissionFailed(Rejected):
 
 
 class Gateway(Protocol):
-    """A source of ledger facts. Every method raises `Unavailable` when it gives no answer."""
+    """A source of ledger facts. Every method raises `Unavailable` when it gives no answer.
+
+    Behind it there may be several nodes. One answer is of one node, two may be of two: who
+    draws a conclusion from several asks what `one` returns (money rules 12 and 13).
+    """
+
+    def one(self, suits: "Callable[[Gateway], object] | None" = None) -> "Gateway":
+        """Return what asks one node only: the first one for which `suits` raises nothing.
+
+        Raises what `suits` did: `Misconfigured` where all nodes answered and none suits.
+        """
+
+    def every(self) -> "Sequence[Gateway]":
+        """Return each node for itself, with nothing checked: for who looks at the nodes."""
+
+    def standing(self) -> Sequence[NodeStanding]:
+        """Look at each of several nodes, in their order; nothing where there is one alone."""
 
     def network(self) -> NetworkState:
         """Tell which network this is and which ledgers the source holds."""

@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from http.client import HTTPException
@@ -19,11 +19,13 @@ from anchor.ledger.gateway import (
     BalanceEnd,
     ClaimableBalance,
     FeeStats,
+    Gateway,
     LedgerAccount,
     LedgerMark,
     LedgerPayment,
     LedgerTransaction,
     NetworkState,
+    NodeStanding,
     PaymentPage,
     SubmissionFailed,
     SubmitAnswer,
@@ -67,6 +69,20 @@ class HorizonGateway:
         self._timeout = (_CONNECT_S, timeout_s)
         self._submit_timeout = (_CONNECT_S, submit_timeout_s)
         self._local = threading.local()
+
+    def one(self, suits: Callable[[Gateway], object] | None = None) -> Gateway:
+        """See `Gateway.one`: it is one."""
+        if suits is not None:
+            suits(self)
+        return self
+
+    def every(self) -> Sequence[Gateway]:
+        """See `Gateway.every`."""
+        return (self,)
+
+    def standing(self) -> Sequence[NodeStanding]:
+        """See `Gateway.standing`."""
+        return ()
 
     def network(self) -> NetworkState:
         """See `Gateway.network`."""

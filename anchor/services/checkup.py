@@ -41,6 +41,7 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
     yield _try("broker", broker)
     yield _try("signing key", lambda: logins.policy().signing_key)
     yield _try("network", _network)
+    yield from _nodes()
     yield _try("ledger clock", _ledger_clock)
     for policy in settings().assets.values():
         yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
@@ -99,6 +100,16 @@ def _network() -> str:
     networks.verify(gateway(), settings().network_passphrase)
     state = gateway().network()
     return f"{state.passphrase}, ledgers {state.oldest_ledger} to {state.latest_ledger}"
+
+
+def _nodes() -> Iterator[Finding]:
+    """Yield how each of several sources of the network stands."""
+    try:
+        for node in gateway().standing():
+            told = node.trouble or f"of this network, its newest ledger is {node.latest_ledger}"
+            yield Finding(f"horizon {node.name}", node.trouble is None, told)
+    except AnchorError as error:
+        yield Finding("horizon", False, str(error))
 
 
 def _ledger_clock() -> str:

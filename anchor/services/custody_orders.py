@@ -33,6 +33,8 @@ from anchor.services.transactions import Happening, happened
 
 #: The job that gives one outflow to the custodian, and finds out what became of it.
 CARRY = "pay_by_custodian"
+#: What an order can say; it names no balance that is to be claimed back.
+_FORMS = frozenset({"payment", "create_account", "establish", "claimable_balance"})
 _IS_OPEN = Outflow.state.in_(("sent", "unknown"))
 
 
@@ -72,7 +74,7 @@ def begin(claimed: jobs.Claim) -> Entrusted | str | None:
     custodian = custodians.current()
     if custodian is None or _rests(outflow):
         return None
-    if outflow.form not in custodian.traits.forms:
+    if outflow.form not in custodian.traits.forms & _FORMS:
         _cannot(outflow, custodian)
         return None
     return _why_wait(outflow) or _give(outflow, custodian)

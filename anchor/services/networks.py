@@ -1,6 +1,6 @@
 """Which network this database lives on, which accounts it watches, and who reads them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select, text, update
 from anchor.errors import Misconfigured, NotFound, Unavailable
 from anchor.extensions import atomic, db
 from anchor.ledger.gateway import Gateway, LedgerMark, NetworkState
+from anchor.ledger.landmarks import RESET, Landmarks
 from anchor.models import Account, Network
 
 LEASE_S = 15
@@ -36,14 +37,16 @@ def stamp(gateway: Gateway, passphrase: str) -> int:
     Raises `Misconfigured` where the source is of another network, by its passphrase or by
     the hash of the ledger that was stored, and says what to run (promise 2).
     """
-    known = verify(gateway, passphrase)
+    node = gateway.one()
+    known = verify(node, passphrase)
     if known is None:
-        return _stamp(passphrase, _mark(gateway, gateway.network().latest_ledger))
+        return _stamp(passphrase, _mark(node, node.network().latest_ledger))
     return known.id
 
 
 def verify(gateway: Gateway, passphrase: str) -> Network | None:
     """Return the network that was stamped, None where none was; raise as `stamp` does."""
+    gateway = gateway.one()
     state = gateway.network()
     if state.passphrase != passphrase:
         raise Misconfigured(
@@ -68,10 +71,14 @@ def check(gateway: Gateway, watch: Watch) -> NetworkState:
     """Make sure that reading an account can go on from its cursor without a hole.
 
     Raises `Misconfigured` with the command to run where the source's history begins after
-    what was read, ends before it, or is another one under the same name (promise 2).
+    what was read, ends before it, or is another one under the same name (promise 2);
+    `Unavailable` where it is this network's, and behind what was read. `gateway` is one node.
     """
     state = gateway.network()
-    if max(watch.known_ledger, watch.cursor >> 32) > state.latest_ledger:
+    read = max(watch.known_ledger, watch.cursor >> 32)
+    if read > state.latest_ledger:
+        if _is_the_same(gateway, state):
+            raise Unavailable(f"the source ends at ledger {state.latest_ledger}, before {read}")
         raise Misconfigured(
             f"the source ends at ledger {state.latest_ledger}, before what was read: {RESET}"
         )
@@ -85,6 +92,32 @@ def check(gateway: Gateway, watch: Watch) -> NetworkState:
     if _mark(gateway, watch.known_ledger).hash != watch.known_hash:
         raise Misconfigured(RESET)
     return state
+
+
+def _is_the_same(gateway: Gateway, state: NetworkState) -> bool:
+    """Tell whether the source holds the ledger that this database was stamped with."""
+    known = current()
+    return (
+        known is not None
+        and state.oldest_ledger <= known.ledger <= state.latest_ledger
+        and _mark(gateway, known.ledger).hash == known.ledger_hash
+    )
+
+
+@atomic
+def landmarks(passphrase: str) -> Landmarks:
+    """Return by what the present network is known: its stamp, and how far accounts were read."""
+    known = db.session.scalar(select(Network).where(Network.is_current))
+    if known is None:
+        return Landmarks(passphrase)
+    rows = db.session.execute(
+        select(Account.known_ledger, Account.known_hash, Account.cursor).where(_of_current())
+    ).all()
+    return Landmarks(
+        known.passphrase,
+        ((known.ledger, known.ledger_hash), *((row[0], row[1]) for row in rows)),
+        max([known.ledger, *(max(row[0], row[2] >> 32) for row in rows)]),
+    )
 
 
 def _mark(gateway: Gateway, sequence: int) -> LedgerMark:
@@ -112,12 +145,6 @@ def _know(watch: Watch, mark: LedgerMark) -> None:
     )
 
 
-RESET = (
-    "the network was reset, or is another one under the same name: "
-    "run `flask anchor adopt-network` once nothing of the old one matters."
-)
-
-
 @atomic
 def current() -> Network | None:
     """Return the network in use, or None where none was stamped yet."""
@@ -134,8 +161,29 @@ def current_id() -> int:
 
 
 def adopt(gateway: Gateway, passphrase: str) -> int:
-    """Begin anew on a network that was reset: old rows stay with the old network's id."""
-    return _adopt(passphrase, _mark(gateway, gateway.network().latest_ledger))
+    """Begin anew on a network that was reset: old rows stay with the old network's id.
+
+    The first node that answers is believed; the others are held against its ledger then.
+    """
+    return _adopt(passphrase, _first(gateway, lambda node: _newest(node, passphrase)))
+
+
+def _newest(node: Gateway, passphrase: str) -> LedgerMark:
+    state = node.network()
+    if state.passphrase != passphrase:
+        raise Misconfigured(f"the source is of the network “{state.passphrase}”.")
+    return _mark(node, state.latest_ledger)
+
+
+def _first(gateway: Gateway, act: Callable[[Gateway], LedgerMark]) -> LedgerMark:
+    """Return what the first node that answers says, whatever is known of the network."""
+    silent = Unavailable("no source of the network answers")
+    for node in gateway.every():
+        try:
+            return act(node)
+        except Unavailable as error:
+            silent = error
+    raise silent
 
 
 @atomic
@@ -164,8 +212,9 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
     for account_id in account_ids:
         if is_watched(network_id, account_id):
             continue
-        mark = _mark(gateway, gateway.network().latest_ledger)
-        newest = int(gateway.newest_cursor(account_id))
+        node = gateway.one()
+        mark = _mark(node, node.network().latest_ledger)
+        newest = int(node.newest_cursor(account_id))
         _watch(network_id, account_id, max(newest, mark.sequence << 32), mark)
 
 
@@ -205,7 +254,7 @@ def rewind(gateway: Gateway, account_id: str, sequence: int) -> None:
     Payments that closed before `in_charge_since` stay history. Raises `NotFound` where
     the account is not watched.
     """
-    _rewind(account_id, _mark(gateway, sequence))
+    _rewind(account_id, _first(gateway, lambda node: _mark(node, sequence)))
 
 
 @atomic
@@ -272,8 +321,15 @@ def let_go(watch: Watch) -> None:
 
 @atomic
 def stop(watch: Watch, reason: str) -> None:
-    """Note that an account is not followed any more, and why (promise 2)."""
-    db.session.execute(update(Account).where(Account.id == watch.id).values(stopped_reason=reason))
+    """Note that an account is not followed any more, and why (promise 2).
+
+    Nothing is noted where the lease is another's: that one follows it.
+    """
+    db.session.execute(
+        update(Account)
+        .where(Account.id == watch.id, Account.lease_token == watch.token)
+        .values(stopped_reason=reason)
+    )
 
 
 @atomic

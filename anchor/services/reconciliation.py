@@ -15,7 +15,7 @@ from anchor.assets import NATIVE
 from anchor.clock import utcnow
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db, gateway, settings
-from anchor.ledger.gateway import LedgerAccount
+from anchor.ledger.gateway import Gateway, LedgerAccount
 from anchor.models import Account, Channel, Opening, Outflow, Payment, Submission
 from anchor.money import signed
 from anchor.services import audits, cases, jobs, networks, payments, statements
@@ -61,11 +61,12 @@ def run(hours: int = WINDOW_HOURS, day: date | None = None) -> Report:
 
 def _read_again(watch: Watch, hours: int, report: Report) -> None:
     """Read the window before the cursor again, and keep what is missing of it."""
-    state = gateway().network()
+    source = gateway().one()  # another node's history may begin later
+    state = source.network()
     first = max(state.oldest_ledger, (watch.cursor >> 32) - hours * _LEDGERS_AN_HOUR)
     cursor = max(first << 32, watch.first_cursor)
     while cursor < watch.cursor:
-        page = gateway().payments_page(watch.account_id, str(cursor))
+        page = source.payments_page(watch.account_id, str(cursor))
         known = [each for each in page.payments if int(each.paging_token) <= watch.cursor]
         seen = payments.feed(watch, known)
         report.payments_read += len(known)
@@ -84,22 +85,26 @@ def _weigh(watch: Watch, report: Report) -> None:
     for attempt in range(_TRIES):
         if attempt:
             sleep(_REST_S)
-        account = gateway().account(watch.account_id)
+        source = gateway().one()  # a balance and its payments, as the same node has them
+        account = source.account(watch.account_id)
         if account is None or account.ledger is None:
             found = [Difference("balance", watch.account_id, "is not on the ledger")]
             continue
-        read_on(watch)
+        read_on(watch, source)
         found = _compare(watch, account, account.ledger, report)
         if not found:
             return
     report.differences += found
 
 
-def read_on(watch: Watch) -> None:
-    """Keep what lies behind the cursor already, moving nothing: the stream finds it kept."""
-    cursor = watch.cursor
+def read_on(watch: Watch, source: Gateway | None = None) -> None:
+    """Keep what lies behind the cursor already, moving nothing: the stream finds it kept.
+
+    Only `source`, one node, is asked where it is named.
+    """
+    source, cursor = source or gateway().one(), watch.cursor
     while True:
-        page = gateway().payments_page(watch.account_id, str(cursor))
+        page = source.payments_page(watch.account_id, str(cursor))
         payments.feed(watch, page.payments)
         if page.up_to_date:
             return

@@ -90,8 +90,9 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
 
     A replacement has the same channel and sequence number and is safe at any time. Giving
     up needs the proof of one answer about the channel, of a ledger that closed after the
-    last time bound.
+    last time bound. All that is asked here is asked of one node.
     """
+    gateway = gateway.one()
     signers = signers or Signers(gateway)
     account = gateway.account(slot.channel, dated=True)
     if account is None:

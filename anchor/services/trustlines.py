@@ -99,10 +99,11 @@ def _holders(asset: str, account_ids: set[str]) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     after = ""
     try:
-        if not _take(1) or 1 + gateway().holders(asset) // _PAGE >= len(account_ids):
+        source = gateway().one()  # what one page lacks, another node's next one may lack too
+        if not _take(1) or 1 + source.holders(asset) // _PAGE >= len(account_ids):
             return {}
         while monotonic() < until and _take(1):
-            page = gateway().accounts_with(asset, after, _PAGE)
+            page = source.accounts_with(asset, after, _PAGE)
             found |= {each.account_id: each for each in page if each.account_id in account_ids}
             if len(page) < _PAGE:
                 return {each: found.get(each) for each in account_ids}

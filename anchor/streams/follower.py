@@ -13,7 +13,7 @@ from flask import Flask
 
 from anchor.errors import Misconfigured, Unavailable
 from anchor.extensions import gateway
-from anchor.ledger.gateway import PaymentPage
+from anchor.ledger.gateway import Gateway, PaymentPage
 from anchor.services import networks, payments
 from anchor.services.networks import RENEW_S, Watch
 
@@ -73,7 +73,7 @@ class Follower:
 
     def _lead(self, watch: Watch) -> int:
         try:
-            networks.check(gateway(), watch)
+            source = gateway().one(lambda node: networks.check(node, watch))
         except Misconfigured as problem:
             log.error("STOPPED following %s: %s", self.account_id, problem)
             networks.stop(watch, str(problem))
@@ -82,7 +82,7 @@ class Follower:
             raise payments.CursorMoved(f"the lease of {self.account_id} was lost")
         networks.go_on(watch)
         log.info("following %s from %s", self.account_id, watch.cursor)
-        reading = _Reading(watch, self._on_credited, self._stop)
+        reading = _Reading(watch, self._on_credited, self._stop, source)
         cursor = reading.catch_up(watch.cursor)
         self._failures = 0
         reading.listen(cursor)
@@ -96,9 +96,16 @@ class Follower:
 
 
 class _Reading:
-    """One stretch of reading under one lease."""
+    """One stretch of reading under one lease, from one node: `gateway()` unless named."""
 
-    def __init__(self, watch: Watch, on_credited: OnCredited, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        on_credited: OnCredited,
+        stop: threading.Event,
+        source: Gateway | None = None,
+    ) -> None:
+        self._source = source or gateway().one()
         self._watch = watch
         self._on_credited = on_credited
         self._stop = stop
@@ -108,7 +115,7 @@ class _Reading:
     def catch_up(self, cursor: int) -> int:
         """Read pages until the source has no more; return the cursor behind them."""
         while not self._stop.is_set():
-            page = gateway().payments_page(self._watch.account_id, str(cursor))
+            page = self._source.payments_page(self._watch.account_id, str(cursor))
             cursor = self._keep(cursor, page)
             if page.up_to_date:
                 break
@@ -117,7 +124,7 @@ class _Reading:
     def listen(self, cursor: int) -> None:
         """Keep what the event stream brings, until it ends."""
         self._look_around(cursor)
-        stream = gateway().follow(self._watch.account_id, str(cursor), STALL_S)
+        stream = self._source.follow(self._watch.account_id, str(cursor), STALL_S)
         try:
             for page in stream:
                 cursor = self._keep(cursor, page)
@@ -145,7 +152,7 @@ class _Reading:
     def _look_around(self, cursor: int) -> None:
         """Store how far the source is known to hold nothing new."""
         self._looked_at = monotonic()
-        state = gateway().network()
-        page = gateway().payments_page(self._watch.account_id, str(cursor), limit=1)
+        state = self._source.network()
+        page = self._source.payments_page(self._watch.account_id, str(cursor), limit=1)
         if not page.payments and page.up_to_date:
-            networks.note_up_to_date(gateway(), self._watch, state.latest_ledger)
+            networks.note_up_to_date(self._source, self._watch, state.latest_ledger)
