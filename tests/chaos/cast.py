@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
@@ -121,7 +122,7 @@ class Cast:
         self.inside = Inside(self.stage)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.absent: set[str] = set()
-        self.deaths = 0
+        self.deaths: Counter[str] = Counter()
         self._lock = threading.RLock()
         self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {
             "web": self.stage.web,
@@ -230,7 +231,7 @@ class Cast:
         with self._lock:
             for name, process in self.processes.items():
                 if name not in self.absent and process.poll() is not None:
-                    self.deaths += 1
+                    self.deaths[name] += 1
                     self.start(name)
 
     # -- the database ----------------------------------------------------------------------

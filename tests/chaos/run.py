@@ -45,6 +45,15 @@ _UNQUIET = {
 }
 
 
+_HEADINGS = {
+    "faults": "faults, by kind",
+    "orders": "what customers did",
+    "ends": "where transactions stand",
+    "cases": "cases at the desk",
+    "deaths": "processes that ended by themselves, and were started again",
+}
+
+
 @dataclass
 class Report:
     """How a journey ended: the faults by kind, the ends of transactions, what does not agree."""
@@ -54,16 +63,15 @@ class Report:
     orders: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     cases: Counter[str] = field(default_factory=Counter)
-    deaths: int = 0
+    deaths: Counter[str] = field(default_factory=Counter)
     quiet_after_s: int = 0
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}"]
-        for name in ("faults", "orders", "ends", "cases"):
-            lines.append(f"{name}:")
+        for name in ("faults", "orders", "ends", "cases", "deaths"):
+            lines.append(f"{_HEADINGS[name]}:")
             lines += [f"  {n:5} {what}" for what, n in sorted(getattr(self, name).items())]
-        lines.append(f"processes that died by themselves and were started again: {self.deaths}")
         lines.append(f"quiet {self.quiet_after_s} s after the last fault")
         lines.append(f"{len(self.problems)} problem(s)")
         lines += [f"  - {each}" for each in self.problems]
