@@ -4,8 +4,10 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -89,6 +91,44 @@ def world(database_url: str, broker_url: str, sandbox: Sandbox, bank: Bank) -> I
     with made.app.app_context():
         yield made
         _dispose(made.app)
+
+
+@pytest.fixture
+def backup(database_url: str) -> Iterator[Any]:
+    """Take a copy of the database, and put it back."""
+    plain = database_url.replace("+psycopg", "")
+    server, _, name = plain.rpartition("/")
+    copy = f"{name}_backup"
+
+    from anchor.extensions import db
+
+    @contextmanager
+    def quiet() -> Iterator[psycopg.Connection]:
+        db.session.remove()
+        db.engine.dispose()
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            yield admin
+
+    class Backup:
+        """A copy of the database."""
+
+        def take(self) -> None:
+            """Make it."""
+            with quiet() as admin:
+                admin.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
+
+        def restore(self) -> None:
+            """Put it back."""
+            with quiet() as admin:
+                admin.execute(f'DROP DATABASE "{name}"')
+                admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{copy}"')
+
+    yield Backup()
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE IF EXISTS "{copy}"')
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 
 from anchor.extensions import db
 from anchor.integrations.custody import CustodyTraits
-from anchor.services import audits, passes, reconciliation, restore, sweeps
+from anchor.services import audits, desk, passes, reconciliation, restore, sweeps
 from anchor.services.audits import Difference
 from anchor.services.deposit_payments import PAY_ON_LEDGER
 from tests.keeping_custody import ALL_FORMS, Keep, kept
-from tests.test_restore import backup  # noqa: F401 - a fixture
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -86,4 +86,27 @@ def test_promise_07_a_custodian_that_cannot_be_asked_keeps_a_restored_database_p
     copy.restore()
     found = restore.look("ann")
     assert found.unexplained == [f"{row_id}-1: the custodian vault cannot be asked for it"]
+    db.session.remove()
+
+
+def test_promise_06_an_order_after_one_that_was_taken_back_is_found(
+    keep: Keep, request: pytest.FixtureRequest
+) -> None:
+    copy: Any = request.getfixturevalue("backup")
+    puppet = keep.custodian(CustodyTraits(can_look_up=True))
+    account = keep.account().public_key
+    row_id = keep.deposit(account)
+    copy.take()
+    sweeps.work_off([PAY_ON_LEDGER])
+    desk.hold(row_id, desk.By("ann"))  # the first order leaves its queue untold
+    desk.release(row_id, desk.By("ann"))
+    until(lambda: keep.again() or puppet.calls, 20, "for the second order")
+    until(lambda: keep.again() or keep.world.status(row_id) == "completed", 20, "for its end")
+    assert puppet.calls == [f"{row_id}-2"]
+    copy.restore()
+    assert restore.look("ann").deposits == [f"{row_id}-2"]
+    restore.resume("ann")
+    everything(keep)
+    assert puppet.calls == [f"{row_id}-2"]
+    assert (keep.world.status(row_id), keep.times_paid(account)) == ("completed", 1)
     db.session.remove()

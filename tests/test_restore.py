@@ -1,53 +1,18 @@
 """An old backup is restored, and nothing that left since is paid again (promises 5 and 6)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
-import pytest
+from sqlalchemy import text
 from stellar_sdk import Keypair
 
 from anchor.cli import group
-from anchor.extensions import db
+from anchor.extensions import db, transaction
 from anchor.services import audits, brakes, passes, restore, sweeps
 from anchor.services.receipts import observe
 from tests.deposits import Bench
 from tests.receiving import booked, deposit
 from tests.test_refunds import again
 from tests.world import ACCOUNT, World
-
-
-@pytest.fixture
-def backup(database_url: str) -> Iterator[Any]:
-    """Take a copy of the database, and put it back."""
-    plain = database_url.replace("+psycopg", "")
-    server, _, name = plain.rpartition("/")
-    copy = f"{name}_backup"
-
-    @contextmanager
-    def quiet() -> Iterator[psycopg.Connection]:
-        db.session.remove()
-        db.engine.dispose()
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-            )
-            yield admin
-
-    class Backup:
-        def take(self) -> None:
-            with quiet() as admin:
-                admin.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
-
-        def restore(self) -> None:
-            with quiet() as admin:
-                admin.execute(f'DROP DATABASE "{name}"')
-                admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{copy}"')
-
-    yield Backup()
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{copy}"')
 
 
 def everything(world: World) -> None:
@@ -58,6 +23,17 @@ def everything(world: World) -> None:
         if name != "reconcile":
             passes.owe(name)
             sweeps.work_off(passes.SERVICES[name].kinds)
+
+
+def time_passes() -> None:
+    """Let the restore have begun a day ago: what was lost has ended by now, here and elsewhere."""
+    with transaction():
+        db.session.execute(
+            text(
+                "UPDATE pauses SET since = since - interval '1 day',"
+                " ledger_closed_at = ledger_closed_at - interval '1 day'"
+            )
+        )
 
 
 def test_promise_06_a_payout_that_the_restored_database_forgot_is_not_made_again(
@@ -153,7 +129,10 @@ def test_promise_14_what_nobody_can_explain_keeps_all_paused(world: World, backu
     assert "nothing here explains it" in first.output
     assert brakes.standing()
     second = runner.invoke(group, ["resume-after-restore", "--accept"])
-    assert second.exit_code == 0
+    assert (second.exit_code, "may take an envelope that is lost" in second.output) == (1, True)
+    time_passes()
+    third = runner.invoke(group, ["resume-after-restore", "--accept"])
+    assert third.exit_code == 0
     assert brakes.standing() == []
 
 

@@ -17,7 +17,7 @@ from anchor.integrations.custody import (
     SigningAnswer,
     Unavailable,
 )
-from anchor.services import asking, slots, sweeps
+from anchor.services import signature_requests, slots, sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench, stretch
 from tests.signing import Remote, remote
@@ -119,12 +119,12 @@ def test_a_death_before_custody_was_asked_calls_nobody(
     class Killed(BaseException):
         """The process dies here."""
 
-    def dies(_slot: object) -> SigningAnswer:
+    def dies(*_asked: object) -> SigningAnswer:
         raise Killed
 
     row_id, account = prepared(bench)
     with monkeypatch.context() as patch:
-        patch.setattr(asking, "_answer", dies)
+        patch.setattr(signature_requests, "_answer", dies)
         with pytest.raises(Killed):
             stretch(bench)
     knob(bench, "clock", seconds=3600)

@@ -82,15 +82,17 @@ def resume_after_restore(*, accept: bool, by: str, note: str | None) -> None:
     """After a backup was restored: find again what left since, and only then let money leave.
 
     Pauses all outflow first. Ends with status 1, and stays paused, while anything that left
-    has no explanation.
+    has no explanation, or while what is lost may still be on its way: no --accept shortens that.
     """
     found = restore.look(by, note)
     for key in found.payouts:
         click.echo(f"{key} was paid by its rail and is known again.")
     for key in found.deposits:
         click.echo(f"{key} was paid on the ledger and is known again.")
-    for sentence in found.unexplained:
+    for sentence in found.unexplained + found.waits:
         click.echo(sentence)
+    if found.waits:
+        raise Rejected("All outflow stays paused: run this again when the time named has passed.")
     if found.unexplained and not accept:
         raise Rejected("All outflow stays paused: see to these first, or say --accept.")
     restore.resume(by)

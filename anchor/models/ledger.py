@@ -89,7 +89,11 @@ class Opening(Base):
 
 
 class Payment(Base):
-    """One balance change of a watched account; kept for ever, with its verdict."""
+    """One balance change of a watched account; kept for ever, with its verdict.
+
+    `explained_by` is the outflow that one going out was found to be after a restore, whose
+    envelope was forgotten.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -97,6 +101,12 @@ class Payment(Base):
         CheckConstraint(one_of("direction", ("in", "out")), name="direction"),
         CheckConstraint("amount >= 0", name="amount"),
         UniqueConstraint("network_id", "operation_id", "index"),
+        Index(
+            "ix_payments_explained_by",
+            "explained_by",
+            unique=True,
+            postgresql_where=text("explained_by IS NOT NULL"),
+        ),
         Index(
             "ix_payments_unjudged",
             "id",
@@ -130,4 +140,5 @@ class Payment(Base):
     verdict: Mapped[str] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
     transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
+    explained_by: Mapped[int | None] = mapped_column(ForeignKey("outflows.id", use_alter=True))
     raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

@@ -128,7 +128,9 @@ class Act(Base):
 class Pause(Base):
     """Money of some kind that must not leave: `scope` is ``all`` or which, and `subject` that.
 
-    Checked in the claim of every outflow; one that is on its way goes on.
+    Checked in the claim of every outflow; one that is on its way goes on. That of a restore is
+    ``all`` with the subject ``restore``; `ledger_closed_at` is when the newest ledger had closed
+    as it began.
     """
 
     __tablename__ = "pauses"
@@ -139,3 +141,4 @@ class Pause(Base):
     who: Mapped[str] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
     since: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    ledger_closed_at: Mapped[datetime | None] = mapped_column(Instant)

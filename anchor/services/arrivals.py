@@ -7,6 +7,7 @@ Its name is the cause under which it stands in the books:
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, case, func, select
@@ -21,6 +22,9 @@ Row = TypeVar("Row", Payment, Receipt)
 
 _PAYMENT = re.compile(r"payment (\d{1,5})/(\d{1,19})/(\d{1,5})")
 _RECEIPT = re.compile(r"receipt ([^/]+)/(.+)")
+#: No part of such a name has a hyphen: two names never become the same key.
+_PLAIN = re.compile(r"[A-Za-z0-9]+(?:/[A-Za-z0-9]+)+")
+_LONGEST_KEY = 40
 _OWED = ("customer", "suspense")
 
 
@@ -46,6 +50,19 @@ class Arrival:
     came_at: datetime | None
     is_gone: bool = False
     network_id: int | None = None
+
+
+def key_of(cause: str) -> str:
+    """Return what the keys begin with under which an arrival is sent back that credited nobody.
+
+    It comes of the arrival's own name alone, so that it is the same after a restore and never
+    that of another arrival. What is long or odd for a bank is hashed.
+    """
+    kind, _, name = cause.partition(" ")
+    plain = name.replace("/", "-")
+    if _PLAIN.fullmatch(name) and len(plain) <= _LONGEST_KEY:
+        return f"{kind}-{plain}"
+    return f"{kind}-{sha256(name.encode()).hexdigest()[:32]}"
 
 
 @atomic

@@ -18,6 +18,8 @@ from anchor.models import PAUSE_SCOPES, Act, Outflow, Pause
 from anchor.money import format_amount
 from anchor.services import cases
 
+#: The subject of the pause that a restore sets for itself: nobody else takes it back.
+RESTORE = "restore"
 #: The rail of what leaves on the ledger, and the kind of what goes back to its payer.
 STELLAR, REFUND = "stellar", "refund"
 #: After so many seconds an outflow that a brake stopped is tried again.
@@ -47,7 +49,10 @@ class Standing:
 
 @atomic
 def pause(scope: str, subject: str, who: str, note: str | None) -> None:
-    """Stop what is about to leave: ``all``, or of an asset, a rail or a kind of transaction."""
+    """Stop what is about to leave: ``all``, or of an asset, a rail or a kind of transaction.
+
+    Each pause of ``all`` stops all, whatever its subject, until it is taken back itself.
+    """
     _demand_known(scope, subject)
     statement = insert(Pause).values(scope=scope, subject=subject, who=who, note=note)
     db.session.execute(statement.on_conflict_do_nothing())
@@ -68,7 +73,7 @@ def resume(scope: str, subject: str, who: str, note: str | None) -> None:
 def _demand_known(scope: str, subject: str) -> None:
     rails = {rail for policy in settings().assets.values() for rail in policy.rails}
     known: dict[str, Iterable[str]] = {
-        "all": [""],
+        "all": ["", RESTORE],
         "asset": [policy.id for policy in settings().assets.values()],
         "rail": [STELLAR, *rails],
         "kind": KINDS,
@@ -129,8 +134,10 @@ def _paused() -> set[tuple[str, str]]:
 
 
 def _stops(held: set[tuple[str, str]], leaving: Leaving) -> bool:
-    subjects = ("", leaving.asset, leaving.rail, leaving.kind)
-    return any(each in held for each in zip(PAUSE_SCOPES, subjects, strict=True))
+    every, *some = PAUSE_SCOPES
+    subjects = (leaving.asset, leaving.rail, leaving.kind)
+    is_all = any(scope == every for scope, _ in held)
+    return is_all or any(each in held for each in zip(some, subjects, strict=True))
 
 
 def _fits(leaving: Leaving, room: int | None) -> bool:

@@ -172,7 +172,7 @@ def _wanted(row: Transaction, *, was_established: bool) -> Wanted:
         raise Rejected(f"the deposit {row.id} has no destination")
     policy_of(row.asset)
     try:
-        amount = _parts(row, with_creation=was_established).amount_out
+        amount = parts_of(row, with_creation=was_established).amount_out
     except Rejected:
         amount = 1  # the fee eats all: found again, and told, where it is to be paid
     return Wanted(
@@ -213,7 +213,11 @@ def _attempts(ids: Collection[str]) -> Mapping[str, _Attempts]:
     return {each: found.get(each, _Attempts()) for each in ids}
 
 
-def _parts(row: Transaction, *, with_creation: bool) -> Split:
+def parts_of(row: Transaction, *, with_creation: bool) -> Split:
+    """Return what a deposit comes to, with the fee for creating its account where that is ours.
+
+    Raises `Rejected` where the fee leaves nothing to pay.
+    """
     policy = policy_of(row.asset)
     creation = policy.delivery.creation_fee if with_creation else 0
     left = row.amount_received - row.amount_refunded
@@ -287,7 +291,7 @@ def _order(
     else:
         created = form == "create_account" or before.was_established
         try:
-            parts = _parts(row, with_creation=created)
+            parts = parts_of(row, with_creation=created)
         except Rejected as refusal:
             return None, str(refusal)
         if row.amount_paid + row.amount_refunded + parts.amount_in > row.amount_received:

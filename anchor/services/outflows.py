@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import OutgoingTransaction
+from anchor.lifecycle import FINAL
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt, Transaction
 from anchor.money import FeeSchedule, Split, split, to_decimal
 from anchor.services import bookings
@@ -53,15 +54,31 @@ def open_payout(row: Transaction) -> Attempt:
     return replace(_attempt(outflow, row, None, 0, 0), is_new=True)
 
 
-def planned_payout(row: Transaction) -> Attempt:
-    """Return the payout that `open_payout` would open, opening nothing; raises as it does."""
-    return planned(row, _next_parts(row))
-
-
 def planned(row: Transaction, parts: Split) -> Attempt:
     """Return what would leave under a transaction's next key, as its rail is asked about it."""
     outflow = _payout(row, parts, calls=0)
     return _attempt(outflow, row, None, None, None)
+
+
+def open_forgotten(row: Transaction, number: int) -> Attempt:
+    """Open the payout of a number that the rail knows and this database had forgotten.
+
+    Needs an open transaction; raises `Rejected` where nothing is left that it could have paid.
+    """
+    if row.status in FINAL:
+        parts = split(_left(row), FeeSchedule(0, Decimal(0)), row.decimals)
+    else:
+        parts = _next_parts(row)
+        row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
+        row.amount_fee = parts.amount_fee
+    outflow = _payout(row, parts, calls=1)
+    outflow.attempt, outflow.key = number, f"{row.id}-{number}"
+    outflow.first_called_at = outflow.called_at = row.funded_at
+    return _attempt(_opened(outflow), row, None, 0, 0)
+
+
+def _left(row: Transaction) -> int:
+    return row.amount_received - row.amount_paid - row.amount_refunded
 
 
 def open_again(row: Transaction) -> Outflow:
@@ -70,8 +87,7 @@ def open_again(row: Transaction) -> Outflow:
     Its fee was kept the first time. Needs an open transaction; raises `Rejected` where nothing
     is left.
     """
-    left = row.amount_received - row.amount_paid - row.amount_refunded
-    return _opened(_payout(row, split(left, FeeSchedule(0, Decimal(0)), row.decimals)))
+    return _opened(_payout(row, split(_left(row), FeeSchedule(0, Decimal(0)), row.decimals)))
 
 
 def _payout(row: Transaction, parts: Split, **columns: Any) -> Outflow:

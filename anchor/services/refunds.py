@@ -175,7 +175,7 @@ def _open(order: Order) -> Begun:
     gross = most if order.gross is None else order.gross
     if not 0 < gross <= most:
         raise Rejected(f"no more than {format_amount(most)} can be sent back")
-    parts = _parts(arrival, gross, without_fee=order.without_fee or order.by_hand)
+    parts = parts_of(arrival, gross, without_fee=order.without_fee or order.by_hand)
     outflow = _outflow(arrival, row, parts)
     db.session.add(outflow)
     db.session.flush()
@@ -251,7 +251,11 @@ def cancel(key: str, who: str, note: str | None = None) -> None:
     db.session.add(act)
 
 
-def _parts(arrival: Arrival, gross: int, *, without_fee: bool) -> Split:
+def parts_of(arrival: Arrival, gross: int, *, without_fee: bool = False) -> Split:
+    """Return what a refund of `gross` stroops comes to, with the fee that the policy keeps.
+
+    Raises `Rejected` where the fee leaves nothing to send back.
+    """
     policy = settings().asset_by_id(arrival.asset)
     fee = policy.refund.fee if policy and not without_fee else 0
     decimals = 7 if arrival.rail is None or without_fee else _decimals(policy, arrival)
@@ -291,7 +295,7 @@ def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow
         what = Outflow.transaction_id == row.id
     latest = db.session.scalar(select(func.max(Outflow.attempt)).where(what))
     outflow.attempt = 1 + (latest or 0)
-    name = row.id if row else f"{'payment' if arrival.rail is None else 'receipt'}-{arrival.row_id}"
+    name = row.id if row else arrivals.key_of(arrival.cause)
     outflow.key = f"{name}-{outflow.attempt}"
     return outflow
 

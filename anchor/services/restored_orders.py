@@ -5,12 +5,12 @@ knows is taken back into the books and held against the ledger as any order is; 
 before that (promises 6 and 7).
 """
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 
 from anchor.extensions import atomic, db
 from anchor.integrations.custody import Custodian, CustodyOutcome
 from anchor.lifecycle import FINAL, Event
-from anchor.models import Case, Outflow, Payment, Transaction
+from anchor.models import OUTFLOW_OPEN, Outflow, Payment, Transaction
 from anchor.money import FeeSchedule, split
 from anchor.services import (
     bookings,
@@ -18,34 +18,60 @@ from anchor.services import (
     custody_orders,
     custody_outcomes,
     deposit_payments,
+    order_ends,
     outflows,
     recovery,
+    restored_payments,
 )
 from anchor.services.custody_orders import Entrusted
+from anchor.services.restored import (
+    AHEAD,
+    NOTE,
+    Found,
+    Pause,
+    is_under_way,
+    judge_unknown,
+    let_go_on,
+    locked,
+    may_leave,
+)
 from anchor.services.transactions import Happening, can_have, happened
 
 
-def ask(transaction_id: str) -> tuple[list[str], list[str]]:
-    """Ask the custodian for the keys of a deposit that come next, until it does not know one.
+def ask(transaction_id: str, found: Found, pause: Pause) -> None:
+    """Ask the custodian for the keys of a deposit that come next, several of them.
 
-    Returns the keys that were taken back, and sentences about what cannot be told: they keep
-    money from leaving. Raises `Unavailable` where the custodian does not answer.
+    One that was finally declined may be unknown by now, and the one after it paid. What cannot
+    be told keeps money from leaving. Raises `Unavailable` where the custodian does not answer.
     """
-    custodian, found = custodians.current(), list[str]()
-    while custodian is not None:
-        planned = _planned(transaction_id, custodian)
+    custodian = custodians.current()
+    first = _first(transaction_id) if custodian is not None else None
+    if custodian is None or first is None:
+        return
+    key = f"{transaction_id}-{first}"
+    if not custodian.traits.can_look_up:
+        who = f"the custodian {custodian.name}"
+        found.unexplained.append(f"{key}: {who} cannot be asked for it")
+        return
+    number, last = first, first + AHEAD - 1
+    while number <= last:
+        planned = _planned(transaction_id, number, custodian)
         if planned is None:
             break
-        key = planned.order.key
-        if not custodian.traits.can_look_up:
-            return found, [f"{key}: the custodian {custodian.name} cannot be asked for it"]
         outcome = _known(custodian, planned)
-        if outcome is None:
-            break
-        custody_outcomes.learn(_adopt(transaction_id, custodian), outcome)
-        _close_alarms(key)
-        found.append(key)
-    return found, []
+        if outcome is not None:
+            custody_outcomes.learn(_adopt(transaction_id, number, custodian), outcome)
+            _explain(planned.order.key)
+            found.deposits.append(planned.order.key)
+            last = number + AHEAD
+        number += 1
+    if may_leave(transaction_id) and not _is_out(transaction_id):
+        judge_unknown(f"the custodian {custodian.name}", key, custodian.traits, pause, found)
+
+
+@atomic
+def _is_out(transaction_id: str) -> bool:
+    return is_under_way(transaction_id)
 
 
 def _known(custodian: Custodian, planned: Entrusted) -> CustodyOutcome | None:
@@ -57,11 +83,21 @@ def _known(custodian: Custodian, planned: Entrusted) -> CustodyOutcome | None:
 
 
 @atomic
-def _planned(transaction_id: str, custodian: Custodian) -> Entrusted | None:
-    """Return the order that would be given next, without giving it; None where one is out."""
-    row, outflow = _next(transaction_id)
-    if outflow is None:
+def _first(transaction_id: str) -> int | None:
+    """Return the number of the order that would be given next; None where one is out."""
+    row, queued = _next(transaction_id)
+    if row is None:
         return None
+    return queued.attempt if queued else outflows.next_attempt(row.id)
+
+
+@atomic
+def _planned(transaction_id: str, number: int, custodian: Custodian) -> Entrusted | None:
+    """Return the order of a number as it would be given; None where one is out."""
+    row, queued = _next(transaction_id)
+    if row is None:
+        return None
+    outflow = queued if queued and queued.attempt == number else _forgotten(row, number)
     with db.session.no_autoflush:
         _give(outflow, row, custodian)
         planned = custody_orders.as_value(outflow, 0, 0)
@@ -70,49 +106,51 @@ def _planned(transaction_id: str, custodian: Custodian) -> Entrusted | None:
 
 
 @atomic
-def _adopt(transaction_id: str, custodian: Custodian) -> Entrusted:
-    """Write down that the custodian has had the next order since the money for it came."""
-    row, outflow = _next(transaction_id)
-    assert outflow is not None, "somebody else gave an order although all is paused"
-    is_forgotten = outflow.id is None
+def _adopt(transaction_id: str, number: int, custodian: Custodian) -> Entrusted:
+    """Write down that the custodian has had an order since the money for it came."""
+    row, queued = _next(transaction_id)
+    assert row is not None, "somebody else gave an order although all is paused"
+    is_queued = queued is not None and queued.attempt == number
+    if not is_queued:
+        order_ends.withdraw([row.id], "a later order was given before the backup was restored")
+    outflow = queued if queued and is_queued else _forgotten(row, number)
     _give(outflow, row, custodian)
     db.session.flush()
-    if is_forgotten:
+    if not is_queued:
         row.amount_in, row.amount_out = outflow.gross, outflow.amount
         row.amount_fee = outflow.amount_fee
         bookings.outflow_opened(outflow)
+    if outflow.form != "establish":
+        let_go_on(row, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
     if outflow.form != "establish" and can_have(row, Event.LEDGER_PAYMENT_SUBMITTED):
         happened(Happening(row.id, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key))
     return custody_orders.read(outflow.id)
 
 
-def _next(transaction_id: str) -> tuple[Transaction, Outflow | None]:
-    row = db.session.scalars(
-        select(Transaction)
-        .where(Transaction.id == transaction_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+def _next(transaction_id: str) -> tuple[Transaction | None, Outflow | None]:
+    """Return a deposit and its order that waits in the queue; no deposit where one is out."""
+    row = locked(transaction_id)
     opened = db.session.scalar(
         select(Outflow)
-        .where(Outflow.transaction_id == row.id, Outflow.state.in_(("prepared", "sent", "unknown")))
+        .where(Outflow.transaction_id == row.id, Outflow.state.in_(OUTFLOW_OPEN))
         .execution_options(populate_existing=True)
     )
     if row.status in FINAL or row.destination is None or (opened and opened.state != "prepared"):
-        return row, None
-    return row, opened or _forgotten(row)
+        return None, None
+    if opened and opened.kind != "submission":
+        return None, None
+    return row, opened
 
 
-def _forgotten(row: Transaction) -> Outflow:
+def _forgotten(row: Transaction, number: int) -> Outflow:
     """Make the payment of a deposit anew; how it was delivered only the ledger knows."""
     left = row.amount_received - row.amount_refunded
     parts = split(left, FeeSchedule(row.fee_fixed, row.fee_percent), 7)
-    attempt = outflows.next_attempt(row.id)
     return Outflow(
         transaction_id=row.id,
         kind="submission",
-        attempt=attempt,
-        key=f"{row.id}-{attempt}",
+        attempt=number,
+        key=f"{row.id}-{number}",
         form="payment",
         asset=row.asset,
         amount=parts.amount_out,
@@ -123,7 +161,7 @@ def _forgotten(row: Transaction) -> Outflow:
         memo=row.destination_memo,
         is_alone=row.destination_memo is not None,
         begun_at=row.funded_at,
-        note="a backup was restored",
+        note=NOTE,
     )
 
 
@@ -137,26 +175,17 @@ def _give(outflow: Outflow, row: Transaction, custodian: Custodian) -> None:
 
 
 @atomic
-def _close_alarms(key: str) -> None:
-    """Close the case about an outgoing payment that an order taken back explains."""
-    paid = db.session.execute(
-        select(Outflow.reference, Outflow.operation_index).where(
-            Outflow.key == key, Outflow.state == "done"
-        )
-    ).one_or_none()
+def _explain(key: str) -> None:
+    """Say of the payment that an order taken back made that this explains it."""
+    paid = db.session.scalar(select(Outflow).where(Outflow.key == key, Outflow.state == "done"))
     if paid is None:
         return
-    cause = func.concat(
-        "payment ", Payment.network_id, "/", Payment.operation_id, "/", Payment.index
+    payment = db.session.scalar(
+        select(Payment).where(
+            Payment.transaction_hash == paid.reference,
+            Payment.direction == "out",
+            Payment.operation_id.op("&")(0xFFF) == (paid.operation_index or 0) + 1,
+        )
     )
-    causes = select(cause).where(
-        Payment.transaction_hash == paid.reference,
-        Payment.direction == "out",
-        Payment.operation_id.op("&")(0xFFF) == paid.operation_index + 1,
-    )
-    db.session.execute(
-        update(Case)
-        .where(Case.reason == "outgoing_unknown", Case.cause.in_(causes))
-        .where(Case.closed_at.is_(None))
-        .values(closed_at=func.now())
-    )
+    if payment is not None:
+        restored_payments.explain(payment, paid)

@@ -87,8 +87,8 @@ class Inside:
     def end(self) -> None:
         """End it."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            with self._process:
+                self._process.kill()
             self._process = None
 
     def _running(self) -> subprocess.Popen[str]:
