@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import redis
+from dramatiq.broker import Broker
+from dramatiq.message import Message
 from redis.connection import ConnectionPool
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedSSLConnection
 
@@ -13,6 +15,8 @@ from anchor.errors import Unavailable
 
 if TYPE_CHECKING:
     import pika
+
+log = logging.getLogger(__name__)
 
 #: A sentinel that does not answer keeps nobody from asking the next one for long.
 _SENTINEL_S = 1
@@ -98,6 +102,23 @@ def rabbit_parameters(url: str, timeout_s: int) -> "list[pika.URLParameters]":
         made.blocked_connection_timeout = timeout_s
         found.append(made)
     return found
+
+
+class ForgivingTicks(Broker):
+    """A broker to which a tick that it does not take is lost, and no reason to end.
+
+    periodiq ends on the first one. Losing a tick is harmless: the next pass finds what is due.
+    """
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """See `Broker.enqueue`; raises nothing for what periodiq sends."""
+        try:
+            return super().enqueue(message, delay=delay)
+        except Exception as error:
+            if "scheduled_at" not in message.options:
+                raise
+            log.warning("the broker did not take a tick (%s)", type(error).__name__)
+            return message
 
 
 def ask(url: str) -> str:

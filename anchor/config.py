@@ -266,6 +266,8 @@ class _Builder:
             listed = [each.strip() for each in self.values[name].split(",")]
         if len(listed) > 1 and not all(listed):
             self.problems.append(f"{name} must be an address, or several with commas between.")
+            if len(listed) > 1 and not all(listed):
+                self.problems.append(f"{name} has nothing between two commas, or behind the last.")
         found = tuple(self._checked(name, each or "") for each in listed)
         if len(set(found)) != len(found):
             self.problems.append(f"{name} or horizon_urls names one source twice.")

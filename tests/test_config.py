@@ -177,7 +177,7 @@ def test_sources_of_the_network_are_a_list(tmp_path: Path) -> None:
     assert found.horizon_url == "https://a.example"
     told = problems(tmp_path, ANCHOR_HORIZON_URL="https://a.example,https://a.example/")
     assert "names one source twice" in told
-    assert "must be an address" in problems(tmp_path, ANCHOR_HORIZON_URL="https://a.example,")
+    assert "commas" in problems(tmp_path, ANCHOR_HORIZON_URL="https://a.example,")
 
 
 def test_sources_of_the_network_stand_in_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from dramatiq.broker import Broker
 from dramatiq.message import Message
 
-from anchor.actors.ticks import ForgivingTicks
+from anchor.brokers import ForgivingTicks
 from anchor.clock import utcnow
 from anchor.services import passes
 from tests.world import World

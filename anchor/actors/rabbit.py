@@ -10,8 +10,7 @@ from dramatiq.message import Message
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPConnectionError, AMQPError
 
-from anchor.actors.ticks import ForgivingTicks
-from anchor.brokers import rabbit_parameters
+from anchor.brokers import ForgivingTicks, rabbit_parameters
 
 _WORKER_S = 10
 _BELL_S = 1

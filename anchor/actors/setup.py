@@ -14,7 +14,6 @@ from flask import Flask, has_app_context
 from periodiq import PeriodiqMiddleware
 
 from anchor import brokers, config, create_app, development
-from anchor.actors.ticks import ForgivingTicks
 from anchor.config import Settings
 from anchor.errors import AnchorError
 
@@ -66,7 +65,7 @@ def broker_url() -> str:
     return str(url)
 
 
-class PromptBroker(ForgivingTicks, RedisBroker):
+class PromptBroker(brokers.ForgivingTicks, RedisBroker):
     """A Redis broker whose idle workers look for messages more often than Dramatiq's do."""
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
