@@ -29,22 +29,24 @@ def sentinels(url: str) -> Sentinels:
 
     Raises `ValueError` with the reason in words, which never repeats a password.
     """
-    parts = urlsplit(url)
-    logged_in, _, places = parts.netloc.rpartition("@")
+    scheme, _, rest = url.partition("://")  # several hosts, with brackets, are no URL to urllib
+    address, _, options = rest.partition("?")
+    netloc, _, path = address.partition("/")
+    logged_in, _, places = netloc.rpartition("@")
     username, _, password = logged_in.partition(":")
-    query = parse_qs(parts.query)
+    query = parse_qs(options)
     if unknown := sorted(set(query) - _SENTINEL_OPTIONS):
         raise ValueError(f"has an option {unknown[0]}, which is not known")
     if not query.get("master"):
         raise ValueError("must name the master: ?master=name")
-    db = parts.path.strip("/") or "0"
+    db = path.strip("/") or "0"
     if not db.isdecimal():
         raise ValueError("must end in the number of a database: /0")
     return Sentinels(
         hosts=tuple(_host(place) for place in places.split(",")),
         master=query["master"][0],
         db=int(db),
-        is_tls=parts.scheme.startswith("rediss"),
+        is_tls=scheme == "rediss+sentinel",
         username=unquote(username) or None,
         password=unquote(password) or None,
         sentinel_username=query.get("sentinel_username", [None])[0],
@@ -65,7 +67,7 @@ def _host(place: str) -> tuple[str, int]:
 
 def broker_kind(url: str) -> str:
     """Tell ``redis``, ``sentinel`` or ``amqp`` from a broker's address."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0]
     if scheme.startswith("amqp"):
         return "amqp"
     return "sentinel" if scheme.endswith("+sentinel") else "redis"
@@ -73,7 +75,7 @@ def broker_kind(url: str) -> str:
 
 def broker_problem(url: str) -> str | None:
     """Say why a broker's address cannot be used, without repeating it; None where it can."""
-    if urlsplit(url).scheme not in BROKERS:
+    if url.partition("://")[0] not in BROKERS:
         return "must begin with redis://, redis+sentinel:// or amqp://"
     if broker_kind(url) == "sentinel":
         try:

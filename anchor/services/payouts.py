@@ -13,7 +13,6 @@ The crash windows, and what the next claim of the job finds:
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import exists, select
@@ -159,7 +158,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
 
 @atomic
 def _begin_refund(claimed: jobs.Claim) -> Attempt | str | None:
-    """Find the open refund, noted as called; a booking that was taken back meanwhile ends it."""
+    """Find the open refund; a booking that was taken back before anybody heard of it ends it."""
     jobs.hold(claimed)
     attempt = outflows.refund_attempt(int(claimed.subject_id))
     if attempt is None or attempt.calls:
@@ -167,7 +166,7 @@ def _begin_refund(claimed: jobs.Claim) -> Attempt | str | None:
     if outflows.is_gone(attempt):
         outcomes.record(attempt, Refused("the bank took the booking back"))
         return None
-    return brakes.why_not(_leaving(attempt)) or replace(outflows.call_again(attempt), is_new=True)
+    return brakes.why_not(_leaving(attempt)) or attempt
 
 
 def _leaving(attempt: Attempt) -> brakes.Leaving:
@@ -196,12 +195,12 @@ def _call(rail: RailsIntegration, attempt: Attempt) -> Outcome:
 def _recover(rail: RailsIntegration, attempt: Attempt) -> Outcome:
     """Find out what became of an attempt that was begun by somebody who is gone."""
     age_s, key_age_s = attempt.age_s, attempt.key_age_s
-    if age_s is None or key_age_s is None:
-        return _repeat(rail, attempt)
-    if rail.traits.can_look_up:
+    if rail.traits.can_look_up:  # also before a first call: a restored database may have forgotten
         found = _look_up(rail, attempt)
         if found is not None:
             return found
+    if age_s is None or key_age_s is None:
+        return _repeat(rail, attempt)
     step = recovery.next_step(rail.traits, age_s=age_s, key_age_s=key_age_s)
     if step is Step.REPEAT and not _is_gone(attempt):
         return _repeat(rail, attempt)

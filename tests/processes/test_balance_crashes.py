@@ -7,7 +7,7 @@ import requests
 from stellar_sdk import Keypair
 
 from tests.processes.stage import FLASK, Stage, staged
-from tests.processes.test_deposit_crashes import booked, knob
+from tests.processes.test_deposit_crashes import book, knob, opened
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -38,7 +38,8 @@ def until_true(stage: Stage, query: str) -> None:
 
 def waiting(stage: Stage) -> str:
     """Have a deposit paid by claimable balance, to an account that does not take the asset."""
-    _, row_id = booked(stage)
+    _, row_id, reference = opened(stage)
+    book(stage, reference)
     account = Keypair.random().public_key
     requests.get(f"{stage.network}/friendbot", params={"addr": account}, timeout=5)
     stage.sql(
