@@ -23,7 +23,7 @@ from anchor.services import networks
 
 MAX_BODY_BYTES = 1_000_000
 #: A host that froze in the middle of a transaction keeps no row from the others for long.
-_SESSION = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+_SESSION = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=20000 -c timezone=UTC"
 #: Commands that look at the schema or mend it.
 _MENDING = frozenset({"doctor", "migrate"})
 
