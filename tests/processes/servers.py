@@ -105,7 +105,7 @@ class Rabbit(Servers):
             ERL_EPMD_PORT=str(self.names),
             LANG="C.UTF-8",
         )
-        until(lambda: self.answers(self.url), 60, "for RabbitMQ")
+        until(lambda: self.answers(self.url), 150, "for RabbitMQ")
 
     def stop(self) -> None:
         """Kill it, as a power cut does."""
