@@ -27,20 +27,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def token(stage: Stage) -> int:
-    [(found,)] = stage.sql("SELECT lease_token FROM accounts")
-    return int(found)
-
-
-def is_followed(stage: Stage) -> bool:
-    return bool(stage.sql("SELECT 1 FROM accounts WHERE leased_until > now()"))
+    """Return the token of the last lease; 0 before the first."""
+    found = stage.sql("SELECT max(lease_token) FROM accounts")
+    return int(found[0][0] or 0)
 
 
 def leader_and_standby(
     stage: Stage, *flags: str
 ) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
     """Start two stream runners, the first of which has the lease."""
+    before = token(stage)  # the lease of a runner that was killed may still last
     leader = stage.stream(*flags)
-    until(lambda: stage.sql("SELECT 1 FROM accounts") and is_followed(stage), 60)
+    until(lambda: token(stage) != before, 60, "for the first runner")
     return leader, stage.stream(*flags)
 
 
