@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses
-from anchor.assets import is_account_id, is_secret_key
+from anchor import addresses, config_assets
+from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
-from anchor.money import FeeSchedule, parse_amount
-from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy, RefundPolicy
+from anchor.policies import AssetPolicy
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -40,8 +39,6 @@ NAMES = (
 PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 _JWT_SECRET_MIN = 32
-#: The lumens, in stroops, without which no account is: two base reserves.
-_RESERVE = 10_000_000
 
 
 class Secret(str):
@@ -227,7 +224,10 @@ class _Builder:
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=secrets,
-            assets={code: self._asset(code, table) for code, table in data["assets"].items()},
+            assets={
+                code: config_assets.read(code, table, self.problems)
+                for code, table in data["assets"].items()
+            },
             organization=data["organization"],
             rails=data["rails"],
             schedule=data["schedule"],
@@ -265,9 +265,7 @@ class _Builder:
         if name in self.values:
             listed = [each.strip() for each in self.values[name].split(",")]
         if len(listed) > 1 and not all(listed):
-            self.problems.append(f"{name} must be an address, or several with commas between.")
-            if len(listed) > 1 and not all(listed):
-                self.problems.append(f"{name} has nothing between two commas, or behind the last.")
+            self.problems.append(f"{name} has nothing between two commas, or behind the last.")
         found = tuple(self._checked(name, each or "") for each in listed)
         if len(set(found)) != len(found):
             self.problems.append(f"{name} or horizon_urls names one source twice.")
@@ -340,69 +338,3 @@ class _Builder:
                 self.problems.append(f"{name} names an asset that the file does not have.")
             secrets[code] = self._seed(name)
         return secrets
-
-    def _asset(self, code: str, table: dict[str, Any]) -> AssetPolicy:
-        where = f"assets.{code}"
-        if code == "native" and table.get("issuer"):
-            self.problems.append(f"{where}: lumens have no issuer.")
-        elif code != "native" and not is_account_id(table.get("issuer") or ""):
-            self.problems.append(f"{where}.issuer must be an account (G…).")
-        if not is_account_id(table["distribution"]):
-            self.problems.append(f"{where}.distribution must be an account (G…).")
-        if table["matching"] == "tolerance" and not table.get("tolerance"):
-            self.problems.append(f"{where}: matching by tolerance needs a tolerance.")
-        return AssetPolicy(
-            code=code,
-            issuer=table.get("issuer"),
-            distribution=table["distribution"],
-            rails=tuple(table["rails"]),
-            decimals=table["decimals"],
-            matching=table["matching"],
-            tolerance=parse_amount(table["tolerance"]) if table.get("tolerance") else 0,
-            withdrawal=self._flow(f"{where}.withdrawal", table.get("withdrawal")),
-            deposit=self._flow(f"{where}.deposit", table.get("deposit")),
-            send=self._flow(f"{where}.send", table.get("send")),
-            delivery=self._delivery(f"{where}.deposit", table.get("deposit")),
-            refund=self._refund(table.get("refund")),
-            currency=table.get("currency"),
-            outflow_cap=parse_amount(cap) if (cap := table.get("outflow_cap_per_hour")) else None,
-        )
-
-    def _delivery(self, where: str, table: dict[str, Any] | None) -> DeliveryPolicy:
-        if table is None:
-            return DeliveryPolicy()
-        starting = parse_amount(table["starting_balance"], zero=True)
-        if table["create_accounts"] and starting < _RESERVE:
-            self.problems.append(f"{where}: a starting_balance below 1 creates no account.")
-        return DeliveryPolicy(
-            create_accounts=table["create_accounts"],
-            starting_balance=starting,
-            creation_fee=parse_amount(table["creation_fee"], zero=True),
-            claimable_balances=table["claimable_balances"],
-            reclaim_days=table["reclaim_days"],
-            trust_days=table["trust_days"],
-        )
-
-    @staticmethod
-    def _refund(table: dict[str, Any] | None) -> RefundPolicy:
-        if table is None:
-            return RefundPolicy()
-        return RefundPolicy(
-            fee=parse_amount(table["fee"], zero=True),
-            automatic=frozenset(table["automatic"]),
-            min_amount=parse_amount(table["min_amount"], zero=True),
-            daily_count=table["daily_count"],
-            daily_amount=parse_amount(table["daily_amount"]),
-            after_trust_days=table["after_trust_days"],
-        )
-
-    def _flow(self, where: str, table: dict[str, Any] | None) -> FlowPolicy:
-        if table is None:
-            return FlowPolicy()
-        low = parse_amount(table["min_amount"]) if table.get("min_amount") else None
-        high = parse_amount(table["max_amount"]) if table.get("max_amount") else None
-        if low is not None and high is not None and low > high:
-            self.problems.append(f"{where}: min_amount is above max_amount.")
-        fixed = table["fee_fixed"]
-        fee = FeeSchedule(parse_amount(fixed, zero=True) if fixed else 0, table["fee_percent"])
-        return FlowPolicy(table["enabled"], low, high, fee)

@@ -14,7 +14,16 @@ There is no HTTP in here; `anchor.blueprints` maps the tree to status codes once
 
 
 class AnchorError(Exception):
-    """What the anchor itself raises. Its text is one sentence for a reader."""
+    """What the anchor itself raises: one sentence for a reader.
+
+    The sentence is a constant with names in braces, ``Rejected("{name} is not a date",
+    name=…)``: so it can be said in other languages. Without `values` it is taken as it is.
+    """
+
+    def __init__(self, sentence: str = "", **values: object) -> None:
+        super().__init__(sentence.format_map(values) if values else sentence)
+        self.sentence = sentence
+        self.values = values
 
 
 class Rejected(AnchorError):

@@ -11,8 +11,8 @@ import pytest
 from anchor import brokers
 from anchor.addresses import broker_problem, names, sentinels
 from anchor.errors import Unavailable
-from tests.processes.servers import Redis, free_port
-from tests.waiting import until
+from tests.processes.servers import Redis
+from tests.waiting import free_port, until
 
 
 def test_sentinels_are_named_with_their_master() -> None:

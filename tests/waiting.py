@@ -1,5 +1,6 @@
-"""Waiting for what has to come, with an end."""
+"""Waiting for what has to come, with an end; and ports of one's own."""
 
+import socket
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
@@ -14,3 +15,10 @@ def until(what: Callable[[], Any], timeout_s: int = 30, why: str = "") -> Any:
             return found
         sleep(0.05)
     raise AssertionError(f"waited {timeout_s} s in vain {why}")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, and that nobody chooses by default."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -21,7 +21,7 @@ from anchor.embedded import binaries
 from anchor.errors import AnchorError
 from anchor.sandbox.ground import CODE
 from tests.processes.stage import FLASK, SCRIPTS, Stage
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 ROOT = Path(__file__).parents[2]
 #: What development mode writes, made quicker: short answers, short bounds, small batches.
@@ -37,7 +37,7 @@ class Broker:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)
         self.process: subprocess.Popen[bytes] | None = None
@@ -281,11 +281,3 @@ def issuer(stage: Stage) -> str:
 def asset_code() -> str:
     """Return the code of the one asset."""
     return CODE
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

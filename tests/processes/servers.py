@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -15,15 +14,9 @@ import pytest
 from anchor import brokers
 from anchor.embedded import binaries
 from anchor.errors import Unavailable
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 _RABBIT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Servers:

@@ -15,7 +15,7 @@ import requests
 
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import Wallet
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 SCRIPTS = Path(sys.executable).parent
 FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
@@ -34,6 +34,9 @@ class Stage:
             **env,
         }
         self.running: list[subprocess.Popen[bytes]] = []
+        # two stages that start at once must not both find port 8000 free
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.data / "web.port").write_text(str(free_port()))
 
     def start(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:
         """Start a process in a group of its own, its output in a file."""
@@ -97,7 +100,7 @@ class Stage:
 
     @property
     def data(self) -> Path:
-        return self.folder / "data"
+        return Path(self.env["ANCHOR_DATA_DIR"])
 
     @property
     def port(self) -> int:

@@ -64,7 +64,6 @@ def test_each_other_process_alone_works_on_development_defaults(
 def test_two_anchors_started_at_once_do_not_meet(tmp_path: Path) -> None:
     stages = [Stage(tmp_path / name) for name in ("one", "two")]
     for stage in stages:
-        stage.data.mkdir(parents=True)
         (stage.data / "web.port").write_text("8000")  # both have kept it from an earlier time
     for stage in stages:
         stage.start(*FLASK, "up")

@@ -1,0 +1,80 @@
+"""What ``[assets.CODE]`` says, checked and put together as policies."""
+
+from typing import Any
+
+from anchor.assets import is_account_id
+from anchor.money import FeeSchedule, parse_amount
+from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy, RefundPolicy
+
+#: The lumens, in stroops, without which no account is: two base reserves.
+_RESERVE = 10_000_000
+
+
+def read(code: str, table: dict[str, Any], problems: list[str]) -> AssetPolicy:
+    """Return the policy of a checked table; what contradicts itself is added to `problems`."""
+    where = f"assets.{code}"
+    if code == "native" and table.get("issuer"):
+        problems.append(f"{where}: lumens have no issuer.")
+    elif code != "native" and not is_account_id(table.get("issuer") or ""):
+        problems.append(f"{where}.issuer must be an account (G…).")
+    if not is_account_id(table["distribution"]):
+        problems.append(f"{where}.distribution must be an account (G…).")
+    if table["matching"] == "tolerance" and not table.get("tolerance"):
+        problems.append(f"{where}: matching by tolerance needs a tolerance.")
+    return AssetPolicy(
+        code=code,
+        issuer=table.get("issuer"),
+        distribution=table["distribution"],
+        rails=tuple(table["rails"]),
+        decimals=table["decimals"],
+        matching=table["matching"],
+        tolerance=parse_amount(table["tolerance"]) if table.get("tolerance") else 0,
+        withdrawal=_flow(f"{where}.withdrawal", table.get("withdrawal"), problems),
+        deposit=_flow(f"{where}.deposit", table.get("deposit"), problems),
+        send=_flow(f"{where}.send", table.get("send"), problems),
+        delivery=_delivery(f"{where}.deposit", table.get("deposit"), problems),
+        refund=_refund(table.get("refund")),
+        currency=table.get("currency"),
+        outflow_cap=parse_amount(cap) if (cap := table.get("outflow_cap_per_hour")) else None,
+    )
+
+
+def _delivery(where: str, table: dict[str, Any] | None, problems: list[str]) -> DeliveryPolicy:
+    if table is None:
+        return DeliveryPolicy()
+    starting = parse_amount(table["starting_balance"], zero=True)
+    if table["create_accounts"] and starting < _RESERVE:
+        problems.append(f"{where}: a starting_balance below 1 creates no account.")
+    return DeliveryPolicy(
+        create_accounts=table["create_accounts"],
+        starting_balance=starting,
+        creation_fee=parse_amount(table["creation_fee"], zero=True),
+        claimable_balances=table["claimable_balances"],
+        reclaim_days=table["reclaim_days"],
+        trust_days=table["trust_days"],
+    )
+
+
+def _refund(table: dict[str, Any] | None) -> RefundPolicy:
+    if table is None:
+        return RefundPolicy()
+    return RefundPolicy(
+        fee=parse_amount(table["fee"], zero=True),
+        automatic=frozenset(table["automatic"]),
+        min_amount=parse_amount(table["min_amount"], zero=True),
+        daily_count=table["daily_count"],
+        daily_amount=parse_amount(table["daily_amount"]),
+        after_trust_days=table["after_trust_days"],
+    )
+
+
+def _flow(where: str, table: dict[str, Any] | None, problems: list[str]) -> FlowPolicy:
+    if table is None:
+        return FlowPolicy()
+    low = parse_amount(table["min_amount"]) if table.get("min_amount") else None
+    high = parse_amount(table["max_amount"]) if table.get("max_amount") else None
+    if low is not None and high is not None and low > high:
+        problems.append(f"{where}: min_amount is above max_amount.")
+    fixed = table["fee_fixed"]
+    fee = FeeSchedule(parse_amount(fixed, zero=True) if fixed else 0, table["fee_percent"])
+    return FlowPolicy(table["enabled"], low, high, fee)
