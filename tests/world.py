@@ -23,8 +23,6 @@ from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor.config import (
     TESTNET_PASSPHRASE,
-    AssetPolicy,
-    FlowPolicy,
     Secret,
     Settings,
 )
@@ -32,6 +30,7 @@ from anchor.extensions import db, gateway, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
 from anchor.money import FeeSchedule, parse_amount
+from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
