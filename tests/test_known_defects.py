@@ -1,4 +1,4 @@
-"""What an earlier anchor server was known to do wrong with deposits, and what is so here.
+"""What an earlier anchor server was known to do wrong with money, and what is so here.
 
 The numbers are those of the review of django-polaris 2.6 that this project began with: 4.1 its
 deposits command, 5.6 the memo of a deposit, 7.1 money and state, 7.3 the death of a process,
@@ -14,6 +14,7 @@ from stellar_sdk import Keypair, MuxedAccount, TransactionEnvelope
 
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.lifecycle import Kind, Status
+from anchor.sandbox.ground import CODE
 from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench
@@ -24,6 +25,8 @@ TESTS = Path(__file__).parent
 _CRASHES = "processes/test_deposit_crashes.py"
 _KILLED = f"{_CRASHES}::test_promise_06_whatever_is_killed_on_the_way_to_the_ledger"
 _FAULTS = "test_submission_faults.py"
+_KILLS = "processes/test_crashes.py"
+_PAYOUTS = "test_payouts.py"
 _POLLS = "test_poll_pending_deposits.py"
 COVERED = {
     "4.1.1 a lock that two may hold": [f"{_FAULTS}::test_two_drivers_at_once_pay_once"],
@@ -79,12 +82,81 @@ COVERED = {
         f"{_POLLS}::test_an_exception_of_a_rail_is_that_poll_s_alone_and_never_parks_it",
         "test_submissions.py::test_promise_12_one_that_cannot_be_paid_does_not_keep_the_others",
     ],
+    "7.1-3 a flag that is never taken back": [
+        f"{_PAYOUTS}::test_promise_07_a_surprise_after_the_bank_took_the_money_is_looked_up",
+        f"{_KILLS}::test_promise_06_a_worker_killed_between_the_transfer_and_its_record",
+    ],
+    "7.1-4 a payout that is made again and again": [
+        f"{_PAYOUTS}::test_promise_07_a_rail_that_promises_nothing_is_never_repeated",
+        f"{_PAYOUTS}::test_promise_06_a_final_no_is_not_tried_again_by_itself",
+    ],
+    "7.1-6 paid out without a payment": [
+        "rules/test_lifecycle.py::test_promise_04_nothing_pays_out_or_refunds_without_funds_in",
+        "test_known_defects.py::test_promise_04_a_withdrawal_without_its_payment_pays_nothing",
+    ],
+    "7.1-7 no account and memo after a hold": [
+        "test_known_defects.py::test_a_withdrawal_has_its_memo_from_the_moment_it_is_asked_for"
+    ],
+    "7.1-12 envelopes without an end": [
+        "test_known_defects.py::test_promise_06_each_envelope_has_an_end"
+    ],
+    "7.1-15 operations that are not counted, roundings, payments that nobody keeps": [
+        "test_withdrawals.py::test_promise_03_two_operations_of_one_ledger_transaction",
+        "rules/test_money.py::test_promise_09_in_is_out_plus_fee_to_the_last_stroop",
+        "test_withdrawals.py::test_promise_03_a_payment_without_our_memo_is_unmatched",
+        "test_withdrawals.py::test_promise_03_two_payments_with_one_memo_credit_once",
+        "rules/test_matching.py::test_promise_03_a_payment_after_the_end_is_late",
+        "rules/test_matching.py::test_promise_03_another_asset_or_issuer_credits_nothing",
+    ],
+    "7.1-16 a memo twice, two streams of one account": [
+        "test_schema.py::test_a_memo_is_never_issued_twice",
+        "test_known_defects.py::test_two_assets_of_one_account_share_its_sequence_numbers",
+        "test_receipts.py::test_promise_02_a_page_is_kept_with_its_cursor_or_not_at_all",
+    ],
+    "7.1-19 a poll that writes over what was decided": [
+        f"{_PAYOUTS}::test_an_order_that_was_sent_is_completed_by_the_poll",
+        "test_safeguards.py::test_promise_04_the_compare_of_versions_stops_two_who_read_the_same",
+    ],
+    "7.3-3 one stream that ends all": [
+        "test_standing.py::test_promise_12_an_account_that_cannot_be_watched_stops_no_other"
+    ],
+    "7.3-4 answers of 500": [
+        "doors/test_bad_input.py::test_every_parameter_of_every_get_endpoint",
+        "doors/test_bad_input.py::test_every_field_of_every_post_endpoint",
+        "doors/test_sep10.py::test_promise_14_no_token_while_the_ledger_cannot_be_asked",
+        "doors/test_sep24_deposits.py::test_in_doubt_whether_the_account_is_there",
+    ],
+    "7.3-5 a slash at the end": [
+        "test_known_defects.py::test_a_slash_at_the_end_loses_neither_token_nor_body"
+    ],
+    "7.3-6 a loop that the documents promise": [
+        "test_docs.py::test_each_command_that_the_pages_name_is_there_with_its_options",
+        f"{_KILLS}::test_the_journey_with_no_broker_and_no_worker",
+    ],
+    "7.3-7 memos of 64 bits": [
+        "test_schema.py::test_a_memo_holds_a_full_uint64_and_nothing_more",
+        "test_known_defects.py::test_an_owner_with_the_highest_id_has_its_transactions",
+    ],
     "7.4 one deposit a ledger": [
         "test_submissions.py::test_many_deposits_go_out_in_one_envelope",
         "test_submissions.py::test_channels_let_many_envelopes_go_out_in_one_ledger",
     ],
     "7.6 #640, #361, #466": [_KILLED],
     "7.7 deposits": [_KILLED],
+    "7.7 a payment seen and not saved, or saved by half": [
+        "test_receipts.py::test_promise_02_a_page_is_kept_with_its_cursor_or_not_at_all",
+        f"{_KILLS}::test_promise_02_a_payment_made_while_no_stream_runs_is_found_later",
+        "test_withdrawals.py::test_promise_02_judging_that_fails_keeps_the_payments",
+    ],
+    "7.7 a payout before and after the call of the bank": [
+        f"{_KILLS}::test_promise_06_a_worker_killed_between_the_transfer_and_its_record",
+        "processes/test_instances.py::test_promise_05_of_two_loops_the_other_goes_on",
+        f"{_PAYOUTS}::test_promise_06_eight_workers_on_one_transaction_call_once",
+    ],
+    "7.7 a refund": [
+        "processes/test_refund_crashes.py::test_promise_06_a_worker_killed_in_a_refund_on_the_ledger",
+        "processes/test_refund_crashes.py::test_promise_06_a_worker_killed_in_a_refund_by_rail",
+    ],
 }
 
 
@@ -285,3 +357,45 @@ def test_a_deposit_that_is_queued_is_queued_once_however_often_it_is_looked_at(
     assert bench.sql("SELECT count(*) FROM outflows") == [(1,)]
     bench.wait(row_id)
     assert bench.held(account.public_key) == "99.0000000"
+
+
+# -- withdrawals -------------------------------------------------------------------------------
+
+
+def test_promise_04_a_withdrawal_without_its_payment_pays_nothing(world: World) -> None:
+    """7.1-6: a hold for KYC was called as a payment that had come, and was paid out."""
+    row_id = world.of_kind(Kind.WITHDRAWAL, Status.PENDING_ANCHOR)
+    world.work()
+    assert world.status(row_id) == "pending_anchor"
+    assert world.paid_by_bank() == 0
+    assert Bench(world).sql("SELECT count(*) FROM outflows") == [(0,)]
+
+
+def test_a_withdrawal_has_its_memo_from_the_moment_it_is_asked_for(world: World) -> None:
+    """7.1-7: after a hold it had neither an account nor a memo to be paid to."""
+    row_id = world.withdrawal()
+    assert world.memo(row_id)
+    world.pay("100", world.memo(row_id))
+    world.read()
+    assert world.status(row_id) == "pending_anchor"
+
+
+def test_an_owner_with_the_highest_id_has_its_transactions(world: World) -> None:
+    """7.3-7: an id above 31 bits was an answer of 500."""
+    client = world.app.test_client()
+    highest = str(2**64 - 1)
+    headers = world.log_in(client, memo=highest)
+    asked = {"asset_code": CODE}
+    opened = client.post("/sep24/transactions/withdraw/interactive", json=asked, headers=headers)
+    assert opened.status_code == 200, opened.text
+    found = client.get("/sep24/transactions", query_string=asked, headers=headers)
+    assert [each["id"] for each in found.json["transactions"]] == [opened.json["id"]]
+
+
+def test_a_slash_at_the_end_loses_neither_token_nor_body(world: World) -> None:
+    """7.3-5: a wallet was sent to another address, on which its token was missing."""
+    client = world.app.test_client()
+    headers = world.log_in(client)
+    place = "/sep24/transactions/withdraw/interactive/"
+    answer = client.post(place, json={"asset_code": CODE}, headers=headers)
+    assert answer.status_code == 200, answer.text

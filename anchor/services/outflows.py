@@ -18,7 +18,7 @@ from anchor.lifecycle import FINAL
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt, Transaction
 from anchor.money import FeeSchedule, Split, split, to_decimal
 from anchor.services import bookings
-from anchor.services.transactions import Owner
+from anchor.services.transactions import owner_of
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _attempt(
         amount_in=to_decimal(outflow.gross),
         amount_fee=to_decimal(outflow.amount_fee),
         details=dict(row.details) if row else {},
-        owner=_owner(row) if row else "",
+        owner=str(owner_of(row)) if row else "",
         started_at=row.started_at if row else outflow.begun_at,
         reference=outflow.reference,
         refund_of=receipt.receipt_id if receipt else None,
@@ -301,11 +301,6 @@ def _attempt(
         key_age_s=None if key_age is None else int(key_age),
         calls=outflow.calls,
     )
-
-
-def _owner(row: Transaction) -> str:
-    below = row.owner_subaccount
-    return str(Owner(row.owner_account, None if below is None else int(below)))
 
 
 def _ages() -> tuple[ColumnElement[Any], ColumnElement[Any]]:

@@ -30,7 +30,7 @@ from anchor.models import AWAITED, EXPIRED_AWAITED, RailReading, Transaction
 from anchor.money import to_decimal
 from anchor.services import cases, jobs, rails, receipts
 from anchor.services.entries import is_id, printable
-from anchor.services.transactions import Happening, Owner, any_of, happened
+from anchor.services.transactions import Happening, any_of, happened, owner_of
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,6 @@ def _grace_began() -> ColumnElement[datetime]:
 
 def pending(row: Transaction) -> PendingDeposit:
     """Return a transaction as a rail is asked about it."""
-    owner = Owner(row.owner_account, int(row.owner_subaccount) if row.owner_subaccount else None)
     return PendingDeposit(
         transaction_id=row.id,
         kind=row.kind,
@@ -193,7 +192,7 @@ def pending(row: Transaction) -> PendingDeposit:
         amount=None if row.amount_expected is None else to_decimal(row.amount_expected),
         reference=row.reference,
         details=dict(row.details),
-        owner=str(owner),
+        owner=str(owner_of(row)),
         started_at=row.started_at,
     )
 

@@ -85,6 +85,12 @@ class Owner:
         return self.account_id + below
 
 
+def owner_of(row: Transaction) -> Owner:
+    """Return whose a transaction is."""
+    below = row.owner_subaccount
+    return Owner(row.owner_account, None if below is None else int(below))
+
+
 @dataclass(frozen=True)
 class Happening:
     """Something that happened to a transaction.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import ColumnElement, select, tuple_
 
@@ -115,5 +116,6 @@ def _owned_by(owner: Owner) -> tuple[ColumnElement[bool], ...]:
     below = Transaction.owner_subaccount
     return (
         Transaction.owner_account == owner.account_id,
-        below.is_(None) if owner.subaccount_id is None else below == owner.subaccount_id,
+        # a plain int above 63 bits is bound as a bigint and does not fit
+        below.is_(None) if owner.subaccount_id is None else below == Decimal(owner.subaccount_id),
     )
