@@ -359,9 +359,6 @@ def test_a_deposit_that_is_queued_is_queued_once_however_often_it_is_looked_at(
     assert bench.held(account.public_key) == "99.0000000"
 
 
-# -- withdrawals -------------------------------------------------------------------------------
-
-
 def test_promise_04_a_withdrawal_without_its_payment_pays_nothing(world: World) -> None:
     """7.1-6: a hold for KYC was called as a payment that had come, and was paid out."""
     row_id = world.of_kind(Kind.WITHDRAWAL, Status.PENDING_ANCHOR)

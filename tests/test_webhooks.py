@@ -328,3 +328,25 @@ def test_an_event_is_owed_and_stored_in_one_commit(
     with transaction():
         assert db.session.scalar(text("SELECT count(*) FROM jobs")) == 0
     assert tell(world, "came") == 200
+
+
+def test_all_that_one_reason_has_parked_are_read_again_at_once(world: World) -> None:
+    rail = herald(world)
+    rail.told |= {
+        "one": ValueError("no JSON"),
+        "two": ValueError("no JSON"),
+        "three": TypeError("?"),
+    }
+    for word in ("one", "two", "three"):
+        assert tell(world, word) == 200
+    assert judge_events(world).parked == 3
+    rail.told |= {word: [] for word in ("one", "two", "three")}
+    run = world.app.test_cli_runner().invoke
+    wrong = run(group, ["retry", JUDGE, "1", "--parked"])
+    assert wrong.exit_code == 2
+    done = run(group, ["retry", JUDGE, "--parked", "--because", "ValueError"])
+    assert done.output == "2 job(s) are due.\n"
+    assert judge_events(world).done == 2
+    done = run(group, ["retry", JUDGE, "--parked"])
+    assert done.output == "1 job(s) are due.\n"
+    assert judge_events(world).done == 1

@@ -6,7 +6,7 @@ from flask.cli import with_appcontext
 from anchor.cli.group import group, signed
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import gateway, settings
-from anchor.services import jobs, networks, restore
+from anchor.services import jobs, networks, restore, retries
 
 
 @group.command("channels")
@@ -44,11 +44,18 @@ def give_up_submission(submission: int) -> None:
 
 @group.command("retry")
 @click.argument("kind")
-@click.argument("subject")
+@click.argument("subject", required=False)
+@click.option("--parked", is_flag=True, help="All parked jobs of this KIND.")
+@click.option("--because", default="", help="With --parked: only those whose error says this.")
 @with_appcontext
-def retry(kind: str, subject: str) -> None:
-    """Run a parked or postponed job again: KIND and SUBJECT as its case names them."""
-    if not jobs.retry(jobs.Address(kind, subject)):
+def retry(kind: str, subject: str | None, *, parked: bool, because: str) -> None:
+    """Run parked or postponed jobs again: KIND and SUBJECT as a case names them, or --parked."""
+    if parked == (subject is not None) or (because and not parked):
+        raise click.UsageError("Name a SUBJECT, or say --parked (and --because).")
+    if parked:
+        click.echo(f"{retries.retry_parked(kind, because)} job(s) are due.")
+        return
+    if not retries.retry(jobs.Address(kind, str(subject))):
         raise NotFound(f"There is no job {kind} of {subject}.")
     click.echo(f"{kind} of {subject} is due.")
 

@@ -18,7 +18,16 @@ from anchor.lifecycle import FINAL, Event, Kind, Status
 from anchor.matching import FOR_THE_DESK, Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Receipt, Transaction
 from anchor.money import format_amount
-from anchor.services import arrivals, bookings, jobs, networks, order_ends, outcomes, outflows
+from anchor.services import (
+    arrivals,
+    bookings,
+    jobs,
+    networks,
+    order_ends,
+    outcomes,
+    outflows,
+    retries,
+)
 from anchor.services.arrivals import Arrival
 from anchor.services.payouts import REFUND
 from anchor.services.transactions import (
@@ -231,7 +240,7 @@ def settle(key: str, by: By, *, is_paid: bool) -> None:
         transaction_id=outflow.transaction_id,
     )
     job = (PAY_OUT, outflow.transaction_id) if outflow.kind == "payout" else (REFUND, outflow.id)
-    jobs.retry(jobs.Address(job[0], str(job[1])))
+    retries.retry(jobs.Address(job[0], str(job[1])))
     db.session.execute(
         update(Case)
         .where(Case.reason == "outcome_unknown", Case.cause == key, Case.closed_at.is_(None))

@@ -149,15 +149,6 @@ def renew(address: Address, lane: str) -> None:
     _ring_after_commit([address])
 
 
-@atomic
-def retry(address: Address) -> bool:
-    """Make a parked or postponed job due, as an operator asks; False where there is none."""
-    lane = db.session.scalar(select(Job.lane).where(*_at(address)))
-    if lane is not None:
-        renew(address, lane)
-    return lane is not None
-
-
 def claim(address: Address) -> Claim | None:
     """Take the job for its lease; None where it is done, not due, held, or its lane is full."""
     return next(iter(claim_together(address, 1)), None)
