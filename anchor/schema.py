@@ -16,9 +16,8 @@ from anchor.extensions import db
 
 
 def folder() -> Path:
-    """Return the folder of the migrations: inside an installed package, or beside it."""
-    inside = Path(__file__).parent / "migrations"
-    return inside if inside.exists() else Path(__file__).parent.parent / "migrations"
+    """Return the folder of the migrations, which the wheel carries and a checkout links to."""
+    return Path(__file__).parent / "migrations"
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:

@@ -1,12 +1,14 @@
 """Models and migrations are one schema, and each migration goes up and down."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
@@ -108,3 +110,40 @@ def test_a_memo_is_never_issued_twice(world: World) -> None:
         except psycopg.errors.UniqueViolation:
             return
     raise AssertionError("two transactions have one memo")
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_the_migrations_and_the_pages(tmp_path: Path) -> None:
+    """Installed in a folder of its own, and run far from any checkout."""
+    checkout, copy, target = Path(__file__).parents[1], tmp_path / "copy", tmp_path / "installed"
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True
+    )
+    for name in files.stdout.split("\0")[:-1]:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(checkout / name, copy / name, follow_symlinks=False)
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    built = ["wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(copy)]
+    subprocess.run([*pip, *built], check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    subprocess.run(
+        [*pip, "install", "--no-compile", "--no-deps", "--target", str(target), str(wheel)],
+        check=True,
+    )
+    code = (
+        "from alembic.script import ScriptDirectory; from anchor import schema;"
+        "print(schema.folder()); print(ScriptDirectory(str(schema.folder())).get_current_head())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head = ScriptDirectory(str(schema.folder())).get_current_head()
+    assert told.stdout.splitlines() == [str(target / "anchor" / "migrations"), head]
+    kept = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert {"anchor/py.typed", "anchor/static/pages.css", "anchor/templates/base.html"} <= kept
+    assert not [name for name in kept if "/migrations/__pycache__" in name]
