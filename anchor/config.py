@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets
+from anchor import addresses, config_assets, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
@@ -38,7 +38,6 @@ NAMES = (
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
-_JWT_SECRET_MIN = 32
 
 
 class Secret(str):
@@ -308,8 +307,11 @@ class _Builder:
         value = self.values.get("ANCHOR_JWT_SECRET", "")
         if not value:
             self.problems.append("ANCHOR_JWT_SECRET is not set.")
-        elif len(value.encode()) < _JWT_SECRET_MIN:
-            self.problems.append(f"ANCHOR_JWT_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
+        else:
+            try:
+                jwt_keys.read(value)
+            except ValueError as error:
+                self.problems.append(f"ANCHOR_JWT_SECRET {error}.")
         return Secret(value)
 
     def _custody(self) -> str:
@@ -324,8 +326,10 @@ class _Builder:
 
     def _channel_secret(self) -> Secret:
         value = self.values.get("ANCHOR_CHANNEL_SECRET", "")
-        if value and len(value.encode()) < _JWT_SECRET_MIN:
-            self.problems.append(f"ANCHOR_CHANNEL_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
+        if value and len(value.encode()) < jwt_keys.SECRET_MIN_BYTES:
+            self.problems.append(
+                f"ANCHOR_CHANNEL_SECRET needs {jwt_keys.SECRET_MIN_BYTES} bytes or more."
+            )
         return Secret(value)
 
     def _distribution_secrets(self) -> dict[str, Secret]:

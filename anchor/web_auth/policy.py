@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from stellar_sdk import Keypair
 
+from anchor import jwt_keys
 from anchor.errors import Misconfigured
 
 #: The names and values of data entries have 64 bytes (SEP10-33 to 35).
 MAX_DATA_BYTES = 64
-_SECRET_MIN_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class WebAuthPolicy:
     link_s: int = 15 * 60
 
     def __post_init__(self) -> None:
-        if len(self.jwt_secret.encode()) < _SECRET_MIN_BYTES:
-            raise Misconfigured(f"ANCHOR_JWT_SECRET needs {_SECRET_MIN_BYTES} bytes or more")
+        try:
+            jwt_keys.read(self.jwt_secret)
+        except ValueError as error:
+            raise Misconfigured(f"ANCHOR_JWT_SECRET {error}") from None
         names = [auth_key(domain) for domain in self.home_domains]
         if not names or max(map(size_of, [*names, self.web_auth_domain])) > MAX_DATA_BYTES:
             raise Misconfigured("home_domains or web_auth_domain are missing or too long")

@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 
+from anchor import jwt_keys
 from anchor.clock import utcnow
 from anchor.errors import Rejected, Unauthorized
 from anchor.web_auth.challenges import Challenge
@@ -83,24 +84,38 @@ def _encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str,
         "iat": now,
         "exp": now + timedelta(seconds=life_s),
     }
-    return jwt.encode(common | claims, policy.jwt_secret, algorithm=_ALGORITHM)
+    key = jwt_keys.read(policy.jwt_secret)[0]
+    named = {"kid": key.kid} if key.kid is not None else None
+    return jwt.encode(common | claims, key.secret, algorithm=_ALGORITHM, headers=named)
 
 
 def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
+    """Return the claims of a token that one of our keys signed (GEN-22), else `Unauthorized`."""
     if len(token) > MAX_TOKEN_CHARS:
         raise Unauthorized("the token is not valid")
+    trouble: Exception = Unauthorized("the token is not valid")
     try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            policy.jwt_secret,
-            algorithms=[_ALGORITHM],
-            audience=audience,
-            issuer=policy.issuer,
-            leeway=_LEEWAY_S,
-            options={"require": ["iss", "sub", "iat", "exp", "aud"]},
-        )
+        kid = jwt.get_unverified_header(token).get("kid")
+        for secret in jwt_keys.candidates(policy.jwt_secret, kid):
+            try:
+                return _verified(policy, audience, token, secret)
+            except jwt.InvalidSignatureError as error:
+                trouble = error
     except jwt.ExpiredSignatureError as error:
         raise Unauthorized("the token has expired") from error
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        raise Unauthorized("the token is not valid") from error
+        trouble = error
+    raise Unauthorized("the token is not valid") from trouble
+
+
+def _verified(policy: WebAuthPolicy, audience: str, token: str, secret: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        secret,
+        algorithms=[_ALGORITHM],
+        audience=audience,
+        issuer=policy.issuer,
+        leeway=_LEEWAY_S,
+        options={"require": ["iss", "sub", "iat", "exp", "aud"]},
+    )
     return claims
