@@ -68,7 +68,12 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         from anchor import schema
 
         schema.serve_flask_migrate(app)
-    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody)
+    contracts = None
+    if settings.rpc_url is not None:
+        from anchor.ledger.rpc import RpcGateway
+
+        contracts = RpcGateway(settings.rpc_url)
+    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody, contracts)
     outside.before_call = refuse_inside_transaction
     _logging(settings)
     if doors and "anchor" not in words:

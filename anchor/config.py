@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets, jwt_keys
+from anchor import addresses, config_assets, config_web_auth, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
+from anchor.policies_web_auth import WebAuthOptions
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -80,6 +81,8 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
+    rpc_url: str | None = None
+    web_auth: WebAuthOptions = field(default_factory=WebAuthOptions)
     development: bool = False
     testing: bool = False
 
@@ -209,13 +212,14 @@ class _Builder:
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
         host = urlsplit(public_url).netloc
         passphrase = data["network"]["passphrase"]
+        seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
         return Settings(
             public_url=public_url,
-            home_domains=tuple(data["anchor"]["home_domains"] or [host]),
+            home_domains=self._home_domains(host),
             web_auth_domain=data["anchor"].get("web_auth_domain") or host,
-            seps=frozenset(data["anchor"]["seps"]),
+            seps=seps,
             network_passphrase=passphrase,
             horizon_urls=self._horizon_urls(),
             database_url=self._database_url(),
@@ -242,6 +246,8 @@ class _Builder:
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
             trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
+            rpc_url=rpc_url,
+            web_auth=config_web_auth.read(data["web_auth"], seps, rpc_url, self.problems),
             development=self.development,
         )
 
@@ -269,6 +275,17 @@ class _Builder:
         if len(set(found)) != len(found):
             self.problems.append(f"{name} or horizon_urls names one source twice.")
         return found
+
+    def _home_domains(self, host: str) -> tuple[str, ...]:
+        """The domains of this business; the first one is the default, and so no pattern."""
+        found = tuple(self.data["anchor"]["home_domains"] or [host])
+        if found[0].startswith("*"):
+            self.problems.append("The first of home_domains is the default: no *. pattern.")
+        return found
+
+    def _rpc_url(self) -> str | None:
+        given = self.values.get("ANCHOR_RPC_URL") or self.data["network"].get("rpc_url")
+        return self._checked("ANCHOR_RPC_URL", given) if given else None
 
     def _url(self, name: str, from_file: str | None) -> str:
         return self._checked(name, self.values.get(name) or from_file or "")

@@ -7,12 +7,14 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from anchor.config_web_auth import WebAuthTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
 from anchor.schedule import SERVICES, problem_of
 
-_DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
+_DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?\Z")
+_HOME_DOMAIN = re.compile(r"(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?\Z")
 _ASSET_CODE = re.compile(r"[A-Za-z0-9]{1,12}")
 
 
@@ -53,13 +55,13 @@ class _Percent(fields.Decimal):
 
 class _Anchor(_Strict):
     home_domains = fields.List(
-        fields.String(validate=validate.Regexp(_DOMAIN)),
+        fields.String(validate=validate.Regexp(_HOME_DOMAIN)),
         load_default=list,
     )
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -80,6 +82,7 @@ class _Anchor(_Strict):
 class _Network(_Strict):
     passphrase = fields.String(required=True, validate=validate.Length(min=1))
     horizon_url = fields.String()
+    rpc_url = fields.String()
     horizon_urls = fields.List(fields.String(), validate=validate.Length(min=1))
     base_fee_max = fields.Integer(
         strict=True, load_default=10_000, validate=validate.Range(min=100, max=10_000_000)
@@ -183,6 +186,7 @@ class FileSchema(_Strict):
         load_default=dict,
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
+    web_auth = fields.Nested(WebAuthTable, load_default=lambda: WebAuthTable().load({}))
 
 
 def sentences(errors: Any, path: str = "") -> Iterator[str]:

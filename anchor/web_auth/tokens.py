@@ -10,7 +10,8 @@ from anchor import jwt_keys
 from anchor.clock import utcnow
 from anchor.errors import Rejected, Unauthorized
 from anchor.web_auth.challenges import Challenge
-from anchor.web_auth.clients import read_client
+from anchor.web_auth.clients import Client, is_contract, read_client
+from anchor.web_auth.contracts import ContractChallenge
 from anchor.web_auth.policy import WebAuthPolicy
 
 #: A token of ours has some 500.
@@ -24,7 +25,8 @@ _LEEWAY_S = 5
 class Principal:
     """Who asks: ``G…:5`` and its ``M…`` address are the same owner.
 
-    `address` is the one that logged in: ``M…`` where it was muxed, else ``G…``.
+    `address` is the one that logged in: ``M…`` where it was muxed, else ``G…``. A contract
+    account (``C…``, SEP-45) is its own base, and has nothing below it (GEN-29).
     """
 
     account_id: str
@@ -44,17 +46,25 @@ def issue_token(policy: WebAuthPolicy, challenge: Challenge) -> str:
     return _encode(policy, _API, policy.token_s, claims)
 
 
+def issue_contract_token(policy: WebAuthPolicy, challenge: ContractChallenge) -> str:
+    """Return a session token for the contract account of `challenge` (SEP45-29)."""
+    claims = {"sub": challenge.account, "jti": challenge.hash, "iss": policy.contract_issuer}
+    claims["home_domain"] = challenge.home_domain
+    if challenge.client_domain is not None:
+        claims["client_domain"] = challenge.client_domain
+    return _encode(policy, _API, policy.token_s, claims)
+
+
 def read_token(policy: WebAuthPolicy, token: str) -> Principal:
     """Return who a session token speaks for; `Unauthorized` where it is not one of ours."""
     claims = _decode(policy, _API, token)
     subject = str(claims["sub"])
-    account, colon, memo = subject.partition(":")
     try:
-        client = read_client(account, memo if colon else None)
+        client = _subject(subject, of_contracts=claims["iss"] == policy.contract_issuer)
     except Rejected as error:
         raise Unauthorized("the token's subject is not an account") from error
     home = claims.get("home_domain")
-    if home not in policy.home_domains:
+    if not isinstance(home, str) or not policy.serves(home):
         raise Unauthorized("the token is for a domain that is not served here")
     return Principal(
         client.account_id,
@@ -64,6 +74,16 @@ def read_token(policy: WebAuthPolicy, token: str) -> Principal:
         home,
         str(claims.get("jti", "")),
     )
+
+
+def _subject(subject: str, *, of_contracts: bool) -> Client:
+    """Read a subject: tokens of SEP-45 are for contracts, and no others are (GEN-23)."""
+    if of_contracts and is_contract(subject):
+        return Client(subject)
+    if of_contracts:
+        raise Rejected("not a contract account")
+    account, colon, memo = subject.partition(":")
+    return read_client(account, memo if colon else None)
 
 
 def issue_link(policy: WebAuthPolicy, purpose: str, transaction_id: str) -> str:
@@ -114,7 +134,7 @@ def _verified(policy: WebAuthPolicy, audience: str, token: str, secret: str) -> 
         secret,
         algorithms=[_ALGORITHM],
         audience=audience,
-        issuer=policy.issuer,
+        issuer=[each for each in (policy.issuer, policy.contract_issuer) if each],
         leeway=_LEEWAY_S,
         options={"require": ["iss", "sub", "iat", "exp", "aud"]},
     )

@@ -14,7 +14,7 @@ from stellar_sdk import Keypair, TransactionEnvelope
 
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.errors import Rejected
-from anchor.services import logins
+from anchor.services import client_domains
 from tests.world import World
 
 WALLET = Keypair.from_raw_ed25519_seed(b"w" * 32)
@@ -187,14 +187,14 @@ def test_slow_domains_do_not_take_every_thread(
     world: World, client: FlaskClient, site: Site
 ) -> None:
     """Others are told to come again, and log-ins without a domain go on."""
-    for _ in range(logins.CLIENT_TOMLS_AT_ONCE):
-        assert logins._slots.acquire(blocking=False)
+    for _ in range(client_domains.CLIENT_TOMLS_AT_ONCE):
+        assert client_domains._slots.acquire(blocking=False)
     try:
         assert ask(world, client, site.domain).status_code == 503
         assert ask(world, client, None).status_code == 200
     finally:
-        for _ in range(logins.CLIENT_TOMLS_AT_ONCE):
-            logins._slots.release()
+        for _ in range(client_domains.CLIENT_TOMLS_AT_ONCE):
+            client_domains._slots.release()
     assert ask(world, client, site.domain).status_code == 200
 
 
@@ -209,7 +209,7 @@ def test_slow_domains_do_not_take_every_thread(
 )
 def test_a_signing_key_is_found_as_people_write_it(text: str) -> None:
     """SEP10-35."""
-    assert logins.signing_key_in(text.encode()) == WALLET.public_key
+    assert client_domains.signing_key_in(text.encode()) == WALLET.public_key
 
 
 @pytest.mark.parametrize(
@@ -232,5 +232,5 @@ def test_what_has_no_signing_key_is_refused_at_once(text: bytes) -> None:
     """SEP10-08: also what a TOML reader would chew on for a minute."""
     began = monotonic()
     with pytest.raises(Rejected):
-        logins.signing_key_in(text)
+        client_domains.signing_key_in(text)
     assert monotonic() - began < 1

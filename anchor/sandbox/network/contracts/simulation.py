@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from stellar_sdk import Address, InvokeHostFunction, SorobanDataBuilder, TransactionEnvelope, xdr
+from stellar_sdk import Address, InvokeHostFunction, TransactionEnvelope, xdr
 
 from anchor.sandbox.network.contracts.authorization import (
     LEGACY,
@@ -55,10 +55,8 @@ def simulate(
         for address in addresses:
             authority.demand(address, call)
         entries = given
-    data = SorobanDataBuilder().set_read_only([instance_key(contracts.web_auth)])
-    data.set_read_write(_nonce_keys(entries))
     recorded = () if given else tuple(entry.to_xdr() for entry in entries)
-    return Simulated(recorded, _VOID.to_xdr(), data.build().to_xdr())
+    return Simulated(recorded, _VOID.to_xdr(), _data(contracts.web_auth, entries).to_xdr())
 
 
 def _call(
@@ -124,6 +122,18 @@ def _recorded(
     else:
         credentials = xdr.SorobanCredentials(LEGACY, address=by)
     return xdr.SorobanAuthorizationEntry(credentials, call)
+
+
+def _data(
+    contract: str, entries: list[xdr.SorobanAuthorizationEntry]
+) -> xdr.SorobanTransactionData:
+    none = xdr.Uint32(0)
+    footprint = xdr.LedgerFootprint([instance_key(contract)], _nonce_keys(entries))
+    return xdr.SorobanTransactionData(
+        xdr.SorobanTransactionDataExt(0),
+        xdr.SorobanResources(footprint, none, none, none),
+        xdr.Int64(0),
+    )
 
 
 def _nonce_keys(entries: list[xdr.SorobanAuthorizationEntry]) -> list[xdr.LedgerKey]:
