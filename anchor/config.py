@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets, config_web_auth, jwt_keys
+from anchor import addresses, config_assets, config_toml, config_web_auth, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
+from anchor.policies_toml import Published
 from anchor.policies_web_auth import WebAuthOptions
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
@@ -83,6 +84,7 @@ class Settings:
     trust_requests_per_minute: int = 30
     rpc_url: str | None = None
     web_auth: WebAuthOptions = field(default_factory=WebAuthOptions)
+    published: Published = field(default_factory=Published)
     development: bool = False
     testing: bool = False
 
@@ -248,6 +250,7 @@ class _Builder:
             trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
             rpc_url=rpc_url,
             web_auth=config_web_auth.read(data["web_auth"], seps, rpc_url, self.problems),
+            published=self._published(seps),
             development=self.development,
         )
 
@@ -282,6 +285,22 @@ class _Builder:
         if found[0].startswith("*"):
             self.problems.append("The first of home_domains is the default: no *. pattern.")
         return found
+
+    def _published(self, seps: frozenset[int]) -> Published:
+        """What stellar.toml says beside the settings; SEP-31 is nothing without SEP-12."""
+        data = self.data
+        if 31 in seps and 12 not in seps:
+            self.problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
+        homes = tuple(data["anchor"]["home_domains"])
+        if homes:
+            config_toml.check_organization(data["organization"], homes, self.problems)
+        return Published(
+            general={name.upper(): value for name, value in data["stellar_toml"].items()},
+            principals=tuple(data["principals"]),
+            validators=tuple(data["validators"]),
+            currencies=tuple(data["currencies"]),
+            assets={code: table["toml"] for code, table in data["assets"].items()},
+        )
 
     def _rpc_url(self) -> str | None:
         given = self.values.get("ANCHOR_RPC_URL") or self.data["network"].get("rpc_url")

@@ -7,6 +7,14 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from anchor.config_toml import (
+    AssetTable,
+    CurrencyTable,
+    OrganizationTable,
+    PrincipalTable,
+    StellarTomlTable,
+    ValidatorTable,
+)
 from anchor.config_web_auth import WebAuthTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
@@ -149,6 +157,7 @@ class _Asset(_Strict):
     send = fields.Nested(_Flow)
     refund = fields.Nested(_Refund)
     outflow_cap_per_hour = _Amount()
+    toml = fields.Nested(AssetTable, load_default=dict)
 
 
 class _ClientDomains(_Strict):
@@ -167,7 +176,11 @@ class FileSchema(_Strict):
 
     anchor = fields.Nested(_Anchor, required=True)
     network = fields.Nested(_Network, required=True)
-    organization = fields.Dict(keys=fields.String(), load_default=dict)
+    organization = fields.Nested(OrganizationTable, load_default=dict)
+    stellar_toml = fields.Nested(StellarTomlTable, load_default=dict)
+    principals = fields.List(fields.Nested(PrincipalTable), load_default=list)
+    validators = fields.List(fields.Nested(ValidatorTable), load_default=list)
+    currencies = fields.List(fields.Nested(CurrencyTable), load_default=list)
     assets = fields.Dict(
         keys=fields.String(validate=validate.Regexp(_ASSET_CODE)),
         values=fields.Nested(_Asset),
@@ -187,6 +200,12 @@ class FileSchema(_Strict):
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
     web_auth = fields.Nested(WebAuthTable, load_default=lambda: WebAuthTable().load({}))
+
+
+def default_seps() -> list[int]:
+    """Return which doors are open where the file does not say."""
+    found: list[int] = _Anchor().load({})["seps"]
+    return found
 
 
 def sentences(errors: Any, path: str = "") -> Iterator[str]:

@@ -19,7 +19,9 @@ PATH = "/sep45/auth"
 _made: list[World] = []
 
 
-def with_contracts(world: World, rpc_url: str | None = None, **options: Any) -> World:
+def with_contracts(
+    world: World, rpc_url: str | None = None, *, fund: bool = True, **options: Any
+) -> World:
     """Return the same world with SEP-45 switched on; the server's account is on the ledger."""
     contract = world.sandbox.network.contracts.web_auth
     settings = replace(
@@ -28,7 +30,9 @@ def with_contracts(world: World, rpc_url: str | None = None, **options: Any) -> 
         rpc_url=rpc_url or f"{world.sandbox.url}/rpc",
         web_auth=WebAuthOptions(**{"contract_id": contract} | options),
     )
-    world.sandbox_get("/friendbot", addr=Keypair.from_secret(settings.signing_secret).public_key)
+    if fund:
+        key = Keypair.from_secret(settings.signing_secret)
+        world.sandbox_get("/friendbot", addr=key.public_key)
     made = World(create_app(settings), settings, world.sandbox, world.bank)
     _made.append(made)
     return made

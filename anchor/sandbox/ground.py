@@ -26,6 +26,11 @@ class Keys:
         return Keypair.from_secret(self.issuer).public_key
 
     @property
+    def signing_id(self) -> str:
+        """The account whose key signs log-in challenges."""
+        return Keypair.from_secret(self.signing).public_key
+
+    @property
     def distribution_id(self) -> str:
         """The distribution account."""
         return Keypair.from_secret(self.distribution).public_key
@@ -34,6 +39,22 @@ class Keys:
 def new_keys() -> Keys:
     """Make new keys for a sandbox anchor."""
     return Keys(*(Keypair.random().secret for _ in range(3)))
+
+
+def web_auth_contract(url: str) -> str:
+    """Ask a sandbox for the id of its web auth contract (SEP-45)."""
+    answer = requests.get(f"{url}/sandbox/contracts", timeout=30)
+    answer.raise_for_status()
+    return str(answer.json()["web_auth"])
+
+
+def stand_signing_key(url: str, keys: Keys) -> None:
+    """Create the account of the signing key, once: contracts check its signature by its account."""
+    with Server(url, client=RequestsClient(num_retries=0)) as server:
+        try:
+            server.accounts().account_id(keys.signing_id).call()
+        except NotFoundError:
+            requests.get(f"{url}/friendbot", params={"addr": keys.signing_id}, timeout=30)
 
 
 def establish(url: str, passphrase: str, keys: Keys) -> None:

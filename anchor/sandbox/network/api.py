@@ -74,6 +74,7 @@ class Api:
             (r"/transactions/([^/]+)/(operations|payments|effects)", self.of_transaction),
             (r"/operations/([^/]+)", self.operation),
             (r"/operations/([^/]+)/(effects)", self.of_operation),
+            (r"/sandbox/contracts", self.contracts),
         ]
         post: list[tuple[str, Callable[..., Reply]]] = [
             (r"/transactions", self.submitting.post),
@@ -189,6 +190,13 @@ class Api:
                 raise Problem("not_found")
             text = balance_text(self.network, balance)
         return Reply(published(text, request.base_url))
+
+    def contracts(self, _request: Request) -> Reply:
+        """The contracts that there are: `web_auth`, and `accounts` with their keys."""
+        with self.network.lock:
+            known = self.network.contracts
+            text = dumps({"web_auth": known.web_auth, "accounts": known.keys})
+        return Reply(text, content_type=JSON)
 
     def contract_account(self, request: Request) -> Reply:
         """Deploy the account contract of `key` (G…), as a form or query gives it; once."""
