@@ -180,8 +180,7 @@ def _lay_ground(root: Path, url: str) -> None:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         keeping.write_private(file, json.dumps(known))
     keys = ground.Keys(known["signing"], known["issuer"], known["distribution"])
-    ground.establish(url, TESTNET_PASSPHRASE, keys)
-    ground.stand_signing_key(url, keys)
+    ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
             seps=sorted({*config_file.default_seps(), 45}),
