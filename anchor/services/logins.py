@@ -38,13 +38,27 @@ def begin(
     memo: str | None = None,
     home_domain: str | None = None,
     client_domain: str | None = None,
+    *,
+    request_token: str | None = None,
 ) -> str:
     """Return a challenge for an account as base64 XDR.
 
-    Which client domain is taken, refused or left out, `client_domains.choose` tells.
+    Which client domain is taken, refused or left out, `client_domains.choose` tells. A
+    `request_token` has to be signed by its key, or else by the account's, base key of a muxed
+    one (SEP10-20, E-19), and to say what is asked; else `Rejected`.
     """
     client = web_auth.read_client(account, memo)
-    pair = client_domains.choose(client_domain)
+    pair = client_domains.choose(client_domain, is_signed=request_token is not None)
+    if request_token is not None:
+        asked = {
+            "account": account,
+            "memo": memo,
+            "home_domain": home_domain,
+            "client_domain": client_domain,
+        }
+        query = {name: value for name, value in asked.items() if value is not None}
+        key = pair[1] if pair else client.account_id
+        web_auth.check_request(policy(), request_token, query, key)
     return web_auth.build_challenge(policy(), client, home_domain, pair)
 
 

@@ -17,6 +17,7 @@ from anchor.web_auth.contracts import (
     read_contract_challenge,
 )
 from anchor.web_auth.policy import WebAuthPolicy
+from anchor.web_auth.signed_requests import check_request
 from anchor.web_auth.tokens import (
     Principal,
     issue_contract_token,
@@ -35,6 +36,7 @@ __all__ = [
     "ask_for_entries",
     "build_challenge",
     "build_contract_challenge",
+    "check_request",
     "is_account",
     "is_contract",
     "issue_contract_token",
