@@ -35,6 +35,7 @@ def claims_of(text: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.conforms("SEP10-05", "SEP10-71", "GEN-21", "GEN-26", "SEP23-03")
 @pytest.mark.parametrize(
     ("account", "memo", "subject", "subaccount_id"),
     [
@@ -55,6 +56,7 @@ def test_a_token_tells_who_logged_in(
     assert (principal.account_id, principal.subaccount_id) == (CLIENT.public_key, subaccount_id)
 
 
+@pytest.mark.conforms("SEP10-70", "SEP10-72", "SEP10-74")
 def test_a_token_has_the_claims_of_the_text() -> None:
     """SEP10-70, 72."""
     made = signed(challenge(), CLIENT)
@@ -69,6 +71,7 @@ def test_a_token_has_the_claims_of_the_text() -> None:
     assert claims_of(known)["client_domain"] == "wallet.example"
 
 
+@pytest.mark.conforms("GEN-21", "GEN-22", "GEN-23", "SEP10-72")
 @pytest.mark.parametrize(
     "change",
     [
@@ -109,6 +112,7 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
+@pytest.mark.conforms("GEN-22")
 def test_a_token_of_another_key_or_algorithm_is_refused() -> None:
     """GEN-22: none, a longer hash, another secret, no signature, another's payload."""
     good = token()
@@ -128,6 +132,7 @@ def test_a_token_of_another_key_or_algorithm_is_refused() -> None:
             web_auth.read_token(POLICY, bad)
 
 
+@pytest.mark.conforms("GEN-22")
 @pytest.mark.parametrize(
     "text",
     ["", ".", "..", "a.b.c", "é.é.é", "\ud800", "\x00", "x" * 10_000, "W" * 3000 + ".e30.e30"],
@@ -140,6 +145,7 @@ def test_what_is_no_token_is_refused_and_never_a_surprise(text: str) -> None:
         web_auth.read_link(POLICY, "interactive", text)
 
 
+@pytest.mark.conforms("GEN-23")
 def test_promise_13_a_link_is_no_session_and_opens_one_kind_of_page() -> None:
     """GEN-23."""
     link = web_auth.issue_link(POLICY, "interactive", "some-id")
@@ -171,6 +177,7 @@ def test_promise_15_secrets_are_not_shown() -> None:
     assert broken not in shown
 
 
+@pytest.mark.conforms("SEP10-33", "SEP10-34", "SEP10-73")
 @pytest.mark.parametrize(
     "change",
     [
