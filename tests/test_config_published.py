@@ -158,3 +158,11 @@ def test_a_file_of_before_still_loads() -> None:
         )["principals"]
         == []
     )
+
+
+@pytest.mark.conforms("GEN-01")
+def test_the_public_address_is_https_outside_development(tmp_path: Path) -> None:
+    text = GOOD.replace("https://anchor.example", "http://anchor.example")
+    assert "ANCHOR_PUBLIC_URL must begin with https://" in problems(tmp_path, text)
+    found = config.load(environ(tmp_path, text), development=True)
+    assert found.public_url == "http://anchor.example"
