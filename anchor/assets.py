@@ -22,6 +22,11 @@ def is_secret_key(text: str) -> bool:
     return _is_key(text, "S")
 
 
+def is_contract_id(text: str) -> bool:
+    """Tell whether `text` is the address of a contract (``C…``), its checksum included."""
+    return _is_key(text, "C")
+
+
 def _is_key(text: str, letter: str) -> bool:
     """Check the text form of keys (SEP-23): version, 32 bytes, CRC-16/XMODEM, in base 32."""
     if not text.isascii() or len(text) != 56 or text[0] != letter:

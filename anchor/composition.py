@@ -15,10 +15,12 @@ from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
 from anchor.integrations.registry import load_custody, load_rails
 from anchor.ledger import outside
+from anchor.ledger.contract_gateway import ContractGateway
 from anchor.ledger.failover import FailoverGateway
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
+from anchor.ledger.rpc import RpcGateway
 from anchor.services import networks
 
 MAX_BODY_BYTES = 1_000_000
@@ -68,7 +70,9 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         from anchor import schema
 
         schema.serve_flask_migrate(app)
-    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody)
+    app.extensions["anchor"] = House(
+        settings, _gateway(app, settings), rails, custody, _contracts(settings)
+    )
     outside.before_call = refuse_inside_transaction
     _logging(settings)
     if doors and "anchor" not in words:
@@ -90,6 +94,11 @@ def _gateway(app: Flask, settings: Settings) -> Gateway:
             return networks.landmarks(passphrase)
 
     return FailoverGateway(list(zip(names(settings.horizon_urls), sources, strict=True)), landmarks)
+
+
+def _contracts(settings: Settings) -> ContractGateway | None:
+    """Return the source of facts about contracts, where one is configured."""
+    return RpcGateway(settings.rpc_url) if settings.rpc_url is not None else None
 
 
 def _custody(settings: Settings) -> Signer | Custodian | None:

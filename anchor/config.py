@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets
+from anchor import addresses, config_assets, config_toml, config_web_auth, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
+from anchor.policies_toml import Published
+from anchor.policies_web_auth import WebAuthOptions
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -38,7 +40,6 @@ NAMES = (
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
-_JWT_SECRET_MIN = 32
 
 
 class Secret(str):
@@ -81,6 +82,9 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
+    rpc_url: str | None = None
+    web_auth: WebAuthOptions = field(default_factory=WebAuthOptions)
+    published: Published = field(default_factory=Published)
     development: bool = False
     testing: bool = False
 
@@ -210,13 +214,14 @@ class _Builder:
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
         host = urlsplit(public_url).netloc
         passphrase = data["network"]["passphrase"]
+        seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
         return Settings(
             public_url=public_url,
-            home_domains=tuple(data["anchor"]["home_domains"] or [host]),
+            home_domains=self._home_domains(host),
             web_auth_domain=data["anchor"].get("web_auth_domain") or host,
-            seps=frozenset(data["anchor"]["seps"]),
+            seps=seps,
             network_passphrase=passphrase,
             horizon_urls=self._horizon_urls(),
             database_url=self._database_url(),
@@ -243,6 +248,9 @@ class _Builder:
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
             trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
+            rpc_url=rpc_url,
+            web_auth=config_web_auth.read(data["web_auth"], seps, rpc_url, self.problems),
+            published=self._published(seps),
             development=self.development,
         )
 
@@ -270,6 +278,33 @@ class _Builder:
         if len(set(found)) != len(found):
             self.problems.append(f"{name} or horizon_urls names one source twice.")
         return found
+
+    def _home_domains(self, host: str) -> tuple[str, ...]:
+        """The domains of this business; the first one is the default, and so no pattern."""
+        found = tuple(self.data["anchor"]["home_domains"] or [host])
+        if found[0].startswith("*"):
+            self.problems.append("The first of home_domains is the default: no *. pattern.")
+        return found
+
+    def _published(self, seps: frozenset[int]) -> Published:
+        """What stellar.toml says beside the settings; SEP-31 is nothing without SEP-12."""
+        data = self.data
+        if 31 in seps and 12 not in seps:
+            self.problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
+        homes = tuple(data["anchor"]["home_domains"])
+        if homes:
+            config_toml.check_organization(data["organization"], homes, self.problems)
+        return Published(
+            general={name.upper(): value for name, value in data["stellar_toml"].items()},
+            principals=tuple(data["principals"]),
+            validators=tuple(data["validators"]),
+            currencies=tuple(data["currencies"]),
+            assets={code: table["toml"] for code, table in data["assets"].items()},
+        )
+
+    def _rpc_url(self) -> str | None:
+        given = self.values.get("ANCHOR_RPC_URL") or self.data["network"].get("rpc_url")
+        return self._checked("ANCHOR_RPC_URL", given) if given else None
 
     def _url(self, name: str, from_file: str | None) -> str:
         return self._checked(name, self.values.get(name) or from_file or "")
@@ -308,8 +343,11 @@ class _Builder:
         value = self.values.get("ANCHOR_JWT_SECRET", "")
         if not value:
             self.problems.append("ANCHOR_JWT_SECRET is not set.")
-        elif len(value.encode()) < _JWT_SECRET_MIN:
-            self.problems.append(f"ANCHOR_JWT_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
+        else:
+            try:
+                jwt_keys.read(value)
+            except ValueError as error:
+                self.problems.append(f"ANCHOR_JWT_SECRET {error}.")
         return Secret(value)
 
     def _custody(self) -> str:
@@ -324,8 +362,10 @@ class _Builder:
 
     def _channel_secret(self) -> Secret:
         value = self.values.get("ANCHOR_CHANNEL_SECRET", "")
-        if value and len(value.encode()) < _JWT_SECRET_MIN:
-            self.problems.append(f"ANCHOR_CHANNEL_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
+        if value and len(value.encode()) < jwt_keys.SECRET_MIN_BYTES:
+            self.problems.append(
+                f"ANCHOR_CHANNEL_SECRET needs {jwt_keys.SECRET_MIN_BYTES} bytes or more."
+            )
         return Secret(value)
 
     def _distribution_secrets(self) -> dict[str, Secret]:

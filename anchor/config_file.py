@@ -7,12 +7,22 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from anchor.config_toml import (
+    AssetTable,
+    CurrencyTable,
+    OrganizationTable,
+    PrincipalTable,
+    StellarTomlTable,
+    ValidatorTable,
+)
+from anchor.config_web_auth import WebAuthTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
 from anchor.schedule import SERVICES, problem_of
 
-_DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
+_DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?\Z")
+_HOME_DOMAIN = re.compile(r"(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?\Z")
 _ASSET_CODE = re.compile(r"[A-Za-z0-9]{1,12}")
 
 
@@ -53,13 +63,13 @@ class _Percent(fields.Decimal):
 
 class _Anchor(_Strict):
     home_domains = fields.List(
-        fields.String(validate=validate.Regexp(_DOMAIN)),
+        fields.String(validate=validate.Regexp(_HOME_DOMAIN)),
         load_default=list,
     )
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -80,6 +90,7 @@ class _Anchor(_Strict):
 class _Network(_Strict):
     passphrase = fields.String(required=True, validate=validate.Length(min=1))
     horizon_url = fields.String()
+    rpc_url = fields.String()
     horizon_urls = fields.List(fields.String(), validate=validate.Length(min=1))
     base_fee_max = fields.Integer(
         strict=True, load_default=10_000, validate=validate.Range(min=100, max=10_000_000)
@@ -146,6 +157,7 @@ class _Asset(_Strict):
     send = fields.Nested(_Flow)
     refund = fields.Nested(_Refund)
     outflow_cap_per_hour = _Amount()
+    toml = fields.Nested(AssetTable, load_default=dict)
 
 
 class _ClientDomains(_Strict):
@@ -164,7 +176,11 @@ class FileSchema(_Strict):
 
     anchor = fields.Nested(_Anchor, required=True)
     network = fields.Nested(_Network, required=True)
-    organization = fields.Dict(keys=fields.String(), load_default=dict)
+    organization = fields.Nested(OrganizationTable, load_default=dict)
+    stellar_toml = fields.Nested(StellarTomlTable, load_default=dict)
+    principals = fields.List(fields.Nested(PrincipalTable), load_default=list)
+    validators = fields.List(fields.Nested(ValidatorTable), load_default=list)
+    currencies = fields.List(fields.Nested(CurrencyTable), load_default=list)
     assets = fields.Dict(
         keys=fields.String(validate=validate.Regexp(_ASSET_CODE)),
         values=fields.Nested(_Asset),
@@ -183,6 +199,13 @@ class FileSchema(_Strict):
         load_default=dict,
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
+    web_auth = fields.Nested(WebAuthTable, load_default=lambda: WebAuthTable().load({}))
+
+
+def default_seps() -> list[int]:
+    """Return which doors are open where the file does not say."""
+    found: list[int] = _Anchor().load({})["seps"]
+    return found
 
 
 def sentences(errors: Any, path: str = "") -> Iterator[str]:

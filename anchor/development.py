@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from anchor import config, embedded, keeping
+from anchor import config, config_file, embedded, keeping
 from anchor.config import TESTNET_PASSPHRASE, Settings
 from anchor.errors import Misconfigured
 from anchor.sandbox import CODE
@@ -27,6 +27,10 @@ _FILE = """\
 # Written by development mode; change what you like. Amounts stand in quotes.
 
 [anchor]
+seps = {seps}
+
+[web_auth]
+contract_id = "{contract}"
 
 [network]
 passphrase = "{passphrase}"
@@ -146,6 +150,7 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
         "ANCHOR_DATABASE_URL": servers.database_url,
         "ANCHOR_BROKER_URL": servers.broker_url,
         "ANCHOR_HORIZON_URL": url,
+        "ANCHOR_RPC_URL": f"{url}/rpc",
         "ANCHOR_SIGNING_SECRET": known["signing"],
         "ANCHOR_JWT_SECRET": known["jwt"],
         "ANCHOR_CHANNEL_SECRET": known["channel"],
@@ -175,9 +180,11 @@ def _lay_ground(root: Path, url: str) -> None:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         keeping.write_private(file, json.dumps(known))
     keys = ground.Keys(known["signing"], known["issuer"], known["distribution"])
-    ground.establish(url, TESTNET_PASSPHRASE, keys)
+    ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
+            seps=sorted({*config_file.default_seps(), 45}),
+            contract=ground.web_auth_contract(url),
             passphrase=TESTNET_PASSPHRASE,
             code=CODE,
             issuer=keys.issuer_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -13,12 +13,14 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 from sqlalchemy.orm import DeclarativeBase
 
-from anchor.errors import Unavailable
+from anchor.errors import AnchorError, Misconfigured, Unavailable
+from anchor.remembering import Remembered
 
 if TYPE_CHECKING:
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.protocols import RailsIntegration
+    from anchor.ledger.contract_gateway import ContractGateway
     from anchor.ledger.gateway import Gateway
 
 P = ParamSpec("P")
@@ -55,6 +57,9 @@ class House:
     gateway: "Gateway"
     rails: "dict[str, RailsIntegration]"
     custody: "Signer | Custodian | None" = None
+    contracts: "ContractGateway | None" = None
+    #: Signing keys of client domains, or why one cannot be had.
+    client_keys: "Remembered[str | AnchorError]" = field(default_factory=Remembered)
 
 
 def house() -> House:
@@ -71,6 +76,14 @@ def settings() -> "Settings":
 def gateway() -> "Gateway":
     """Return the source of ledger facts of the present application."""
     return house().gateway
+
+
+def contracts() -> "ContractGateway":
+    """Return the source of facts about contracts; `Misconfigured` where there is none."""
+    found = house().contracts
+    if found is None:
+        raise Misconfigured("no RPC of the network is configured")
+    return found
 
 
 @contextmanager

@@ -7,7 +7,7 @@ STARTER = """\
 #   ANCHOR_DATABASE_URL                 postgresql://user:password@host/database
 #   ANCHOR_BROKER_URL                   redis://…, redis+sentinel://… or amqp://…; may be left out
 #   ANCHOR_SIGNING_SECRET               S…, the key that signs log-in challenges
-#   ANCHOR_JWT_SECRET                   32 random bytes or more
+#   ANCHOR_JWT_SECRET                   32 random bytes or more, or several: kid:secret kid:secret
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
 #
 # Amounts stand in quotes, so that no binary fraction ever touches them.
@@ -25,6 +25,7 @@ grace_days = 14                            # how long money is looked for after 
 [network]
 passphrase = "Test SDF Network ; September 2015"
 horizon_url = "https://horizon-testnet.stellar.org"
+# rpc_url = "https://soroban-testnet.stellar.org"     for SEP-45, with 45 among the seps
 # horizon_urls = ["https://…", "https://…"]   instead, several: the first healthy one is asked
 
 [organization]                             # shown in stellar.toml
@@ -66,6 +67,10 @@ poll_outgoing_transactions = "* * * * *"
 poll_pending_deposits = "* * * * *"
 check_trustlines = "* * * * *"
 work = "* * * * *"
+
+# [web_auth]
+# contract_id = "C…"                       # the web auth contract of SEP-45
+# request_header = "off"                   # or accepted, required: signed requests of SEP-10
 
 [client_domains]                           # wallets that say who they are (SEP-10)
 required = false

@@ -37,6 +37,9 @@ from tests.logging_in import (
 )
 
 
+@pytest.mark.conforms(
+    "SEP10-31", "SEP10-32", "SEP10-33", "SEP10-34", "SEP10-35", "SEP10-37", "SEP10-38"
+)
 def test_a_challenge_is_what_the_text_says() -> None:
     """SEP10-31 to 38."""
     envelope = parsed(challenge(memo="7", client_domain=("wallet.example", WALLET.public_key)))
@@ -63,18 +66,21 @@ def test_a_challenge_is_what_the_text_says() -> None:
     SERVER.verify(envelope.hash(), envelope.signatures[0].signature)
 
 
+@pytest.mark.conforms("SEP10-33")
 def test_no_two_challenges_are_the_same() -> None:
     """SEP10-33."""
     hashes = {parsed(challenge()).hash_hex() for _ in range(20)}
     assert len(hashes) == 20
 
 
+@pytest.mark.conforms("SEP10-33")
 def test_a_muxed_account_stays_muxed() -> None:
     """SEP10-33."""
     source: Any = parsed(challenge(MUXED)).transaction.operations[0].source
     assert source.universal_account_id == MUXED
 
 
+@pytest.mark.conforms("SEP10-06")
 def test_the_home_domain_is_the_first_unless_another_is_asked_for() -> None:
     """SEP10-06."""
     assert log_in(signed(challenge(), CLIENT)).home_domain == "anchor.example"
@@ -84,6 +90,7 @@ def test_the_home_domain_is_the_first_unless_another_is_asked_for() -> None:
         challenge(home_domain="elsewhere.example")
 
 
+@pytest.mark.conforms("SEP10-01", "SEP10-02", "SEP23-01")
 @pytest.mark.parametrize(
     "account",
     [
@@ -97,6 +104,7 @@ def test_what_is_no_account_gets_no_challenge(account: str) -> None:
         read_client(account)
 
 
+@pytest.mark.conforms("SEP10-03")
 @pytest.mark.parametrize(
     "memo", ["", " 1", "1 ", "-1", "+1", "01", "1.0", "1e3", "٣", "x", str(2**64), "9" * 400]
 )
@@ -106,6 +114,7 @@ def test_a_memo_that_is_no_id_gets_no_challenge(memo: str) -> None:
         read_client(CLIENT.public_key, memo)
 
 
+@pytest.mark.conforms("SEP10-04")
 @pytest.mark.parametrize("muxed_id", [0, 5])
 def test_a_memo_with_a_muxed_account_gets_no_challenge(muxed_id: int) -> None:
     """SEP10-04."""
@@ -114,6 +123,7 @@ def test_a_memo_with_a_muxed_account_gets_no_challenge(muxed_id: int) -> None:
         read_client(muxed, "5")
 
 
+@pytest.mark.conforms("SEP10-35")
 def test_a_client_domain_too_long_for_a_data_entry_is_refused() -> None:
     """SEP10-35."""
     with pytest.raises(Rejected, match="too long"):
@@ -170,6 +180,7 @@ def test_a_challenge_that_is_not_as_it_must_be_is_refused(
     assert reason.lower() in refuse(envelope()).lower()
 
 
+@pytest.mark.conforms("SEP10-48")
 def test_time_bounds_may_not_be_missing() -> None:
     """SEP10-48."""
     with pytest.warns(UserWarning, match="TimeBounds"):
@@ -177,6 +188,7 @@ def test_time_bounds_may_not_be_missing() -> None:
     assert "timebounds" in refuse(envelope)
 
 
+@pytest.mark.conforms("SEP10-56")
 @pytest.mark.parametrize("muxed_id", [0, 5])
 def test_a_muxed_account_with_a_memo_does_not_come_back(muxed_id: int) -> None:
     """SEP10-56, with the id of 0 that the SDK takes for none."""
@@ -190,6 +202,7 @@ def test_a_muxed_account_with_a_memo_does_not_come_back(muxed_id: int) -> None:
     assert "memo" in refuse(forged(first=first))
 
 
+@pytest.mark.conforms("SEP10-46")
 @pytest.mark.parametrize(
     "text",
     ["", "x", "AAAA", "=", "\x00", "\ud800", "A" * 20_001, "%%%", "AAAAAgAAAAA", "é"],
@@ -199,6 +212,7 @@ def test_what_is_no_envelope_is_refused(text: str) -> None:
     refuse(text)
 
 
+@pytest.mark.conforms("SEP10-46")
 def test_a_cut_or_bent_challenge_is_refused_and_never_a_surprise() -> None:
     """SEP10-46: what the reader forgives (padding, booleans) leaves it the same challenge."""
     whole = signed(challenge(), CLIENT)
@@ -214,6 +228,7 @@ def test_a_cut_or_bent_challenge_is_refused_and_never_a_surprise() -> None:
         assert found.account_id == CLIENT.public_key
 
 
+@pytest.mark.conforms("SEP10-31", "SEP10-46")
 def test_a_fee_bump_is_no_challenge() -> None:
     """SEP10-31, SEP10-46."""
     inner = parsed(forged())
@@ -224,6 +239,7 @@ def test_a_fee_bump_is_no_challenge() -> None:
     refuse(bump.to_xdr())
 
 
+@pytest.mark.conforms("SEP10-39")
 def test_a_challenge_of_another_network_is_refused() -> None:
     """SEP10-39."""
     elsewhere = replace(POLICY, network_passphrase="Another Network")
@@ -231,6 +247,7 @@ def test_a_challenge_of_another_network_is_refused() -> None:
     refuse(signed(built, CLIENT))
 
 
+@pytest.mark.conforms("SEP10-48")
 def test_a_challenge_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """SEP10-48."""
     for age_s, is_good in ((890, True), (905, False)):

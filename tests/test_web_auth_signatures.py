@@ -19,6 +19,7 @@ from tests.logging_in import (
 )
 
 
+@pytest.mark.conforms("SEP10-63")
 def test_an_account_that_is_not_there_needs_its_own_signature_and_no_other() -> None:
     """SEP10-63."""
     made = challenge()
@@ -27,6 +28,7 @@ def test_an_account_that_is_not_there_needs_its_own_signature_and_no_other() -> 
         refuse(signed(made, *keys))
 
 
+@pytest.mark.conforms("SEP10-55", "SEP10-63", "SEP10-74")
 def test_a_client_domain_has_to_sign_as_well() -> None:
     """SEP10-55, SEP10-63, SEP10-74."""
     made = challenge(client_domain=("wallet.example", WALLET.public_key))
@@ -36,6 +38,7 @@ def test_a_client_domain_has_to_sign_as_well() -> None:
             refuse(signed(made, *keys), account)
 
 
+@pytest.mark.conforms("SEP10-57", "SEP10-58")
 def test_the_weight_of_the_signers_reaches_the_medium_threshold() -> None:
     """SEP10-57, 58."""
     account = on_ledger(
@@ -48,6 +51,7 @@ def test_the_weight_of_the_signers_reaches_the_medium_threshold() -> None:
         refuse(signed(made, *keys), account)
 
 
+@pytest.mark.conforms("SEP10-59")
 def test_a_signer_counts_once_however_often_it_signs() -> None:
     """SEP10-59."""
     account = on_ledger((CLIENT.public_key, 1), (OTHER.public_key, 1), medium=2)
@@ -56,6 +60,7 @@ def test_a_signer_counts_once_however_often_it_signs() -> None:
     refuse(signed(challenge(), CLIENT, CLIENT), twice)
 
 
+@pytest.mark.conforms("SEP10-60")
 def test_the_servers_signature_is_no_weight() -> None:
     """SEP10-60."""
     account = on_ledger((CLIENT.public_key, 1), (SERVER.public_key, 5), medium=2)
@@ -63,6 +68,7 @@ def test_the_servers_signature_is_no_weight() -> None:
         refuse(signed(challenge(), *keys), account)
 
 
+@pytest.mark.conforms("SEP10-55")
 def test_the_client_domains_signature_is_no_weight() -> None:
     """SEP10-55: a wallet that co-signs for an account does not log in without it."""
     account = on_ledger((CLIENT.public_key, 1), (WALLET.public_key, 1), medium=2)
@@ -71,6 +77,7 @@ def test_the_client_domains_signature_is_no_weight() -> None:
     refuse(signed(made, CLIENT, WALLET), account)
 
 
+@pytest.mark.conforms("SEP10-61")
 @pytest.mark.parametrize("medium", [0, 1])
 def test_a_key_of_weight_nought_does_not_sign(medium: int) -> None:
     """SEP10-61: the master key that was switched off, above all."""
@@ -80,12 +87,14 @@ def test_a_key_of_weight_nought_does_not_sign(medium: int) -> None:
     log_in(signed(challenge(), OTHER), account)
 
 
+@pytest.mark.conforms("SEP10-61")
 def test_an_account_without_signers_cannot_log_in() -> None:
     """SEP10-61."""
     refuse(signed(challenge(), CLIENT), on_ledger((CLIENT.public_key, 0)))
     refuse(signed(challenge(), CLIENT), on_ledger())
 
 
+@pytest.mark.conforms("SEP10-62")
 @pytest.mark.parametrize("kind", ["sha256_hash", "preauth_tx", "ed25519_signed_payload", ""])
 def test_only_keys_are_signers(kind: str) -> None:
     """SEP10-62."""
@@ -93,6 +102,7 @@ def test_only_keys_are_signers(kind: str) -> None:
     refuse(signed(challenge(), CLIENT, OTHER), account)
 
 
+@pytest.mark.conforms("SEP10-60")
 def test_the_anchors_own_key_cannot_log_in() -> None:
     """SEP10-60: its signature stands on every challenge."""
     made = challenge(SERVER.public_key)
@@ -100,6 +110,7 @@ def test_the_anchors_own_key_cannot_log_in() -> None:
     refuse(signed(made, SERVER))
 
 
+@pytest.mark.conforms("SEP10-64", "CAP27-01")
 def test_a_muxed_account_logs_in_with_the_key_of_its_base() -> None:
     """SEP10-64."""
     read = web_auth.read_challenge(POLICY, signed(challenge(MUXED), CLIENT))

@@ -4,6 +4,7 @@ import base64
 import json
 import traceback
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import jwt
@@ -34,6 +35,7 @@ def claims_of(text: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.conforms("SEP10-05", "SEP10-71", "GEN-21", "GEN-26", "SEP23-03")
 @pytest.mark.parametrize(
     ("account", "memo", "subject", "subaccount_id"),
     [
@@ -54,6 +56,7 @@ def test_a_token_tells_who_logged_in(
     assert (principal.account_id, principal.subaccount_id) == (CLIENT.public_key, subaccount_id)
 
 
+@pytest.mark.conforms("SEP10-70", "SEP10-72", "SEP10-74")
 def test_a_token_has_the_claims_of_the_text() -> None:
     """SEP10-70, 72."""
     made = signed(challenge(), CLIENT)
@@ -68,6 +71,7 @@ def test_a_token_has_the_claims_of_the_text() -> None:
     assert claims_of(known)["client_domain"] == "wallet.example"
 
 
+@pytest.mark.conforms("GEN-21", "GEN-22", "GEN-23", "SEP10-72")
 @pytest.mark.parametrize(
     "change",
     [
@@ -108,6 +112,7 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
+@pytest.mark.conforms("GEN-22")
 def test_a_token_of_another_key_or_algorithm_is_refused() -> None:
     """GEN-22: none, a longer hash, another secret, no signature, another's payload."""
     good = token()
@@ -127,6 +132,7 @@ def test_a_token_of_another_key_or_algorithm_is_refused() -> None:
             web_auth.read_token(POLICY, bad)
 
 
+@pytest.mark.conforms("GEN-22")
 @pytest.mark.parametrize(
     "text",
     ["", ".", "..", "a.b.c", "é.é.é", "\ud800", "\x00", "x" * 10_000, "W" * 3000 + ".e30.e30"],
@@ -139,6 +145,7 @@ def test_what_is_no_token_is_refused_and_never_a_surprise(text: str) -> None:
         web_auth.read_link(POLICY, "interactive", text)
 
 
+@pytest.mark.conforms("GEN-23")
 def test_promise_13_a_link_is_no_session_and_opens_one_kind_of_page() -> None:
     """GEN-23."""
     link = web_auth.issue_link(POLICY, "interactive", "some-id")
@@ -170,6 +177,7 @@ def test_promise_15_secrets_are_not_shown() -> None:
     assert broken not in shown
 
 
+@pytest.mark.conforms("SEP10-33", "SEP10-34", "SEP10-73")
 @pytest.mark.parametrize(
     "change",
     [
@@ -183,3 +191,64 @@ def test_a_policy_that_cannot_work_is_refused(change: dict[str, Any]) -> None:
     """SEP10-33, SEP10-34, SEP10-73."""
     with pytest.raises(Misconfigured):
         replace(POLICY, **change)
+
+
+# -- keys that are exchanged --------------------------------------------------------------
+
+OLD, NEW = "o" * 40, "n" * 40
+
+
+def token_of(secret: str) -> str:
+    policy = replace(POLICY, jwt_secret=secret)
+    return web_auth.issue_token(
+        policy, web_auth.read_challenge(policy, signed(challenge(), CLIENT))
+    )
+
+
+def test_a_token_names_the_key_that_signed_it() -> None:
+    """The first key signs."""
+    made = token_of(f"2027:{NEW} 2026:{OLD}")
+    assert jwt.get_unverified_header(made)["kid"] == "2027"
+    assert "kid" not in jwt.get_unverified_header(token_of(OLD))
+
+
+@pytest.mark.conforms("GEN-22", "SEP10-73")
+def test_a_rotation_logs_nobody_out() -> None:
+    """Each step of the how-to: tokens of the step before are good, those of no key are not."""
+    steps = [OLD, f"2026:{OLD}", f"2026:{OLD}\n2027:{NEW}", f"2027:{NEW} 2026:{OLD}", f"2027:{NEW}"]
+    for before, after in pairwise(steps):
+        for signer, reader in ((before, after), (after, before)):  # restarted one by one
+            assert web_auth.read_token(replace(POLICY, jwt_secret=reader), token_of(signer))
+    for gone in (OLD, f"2026:{OLD}"):
+        with pytest.raises(Unauthorized):
+            web_auth.read_token(replace(POLICY, jwt_secret=steps[-1]), token_of(gone))
+
+
+@pytest.mark.conforms("GEN-22")
+def test_a_token_that_names_another_key_is_refused() -> None:
+    policy = replace(POLICY, jwt_secret=f"2027:{NEW} 2026:{OLD}")
+    claims = claims_of(token_of(policy.jwt_secret))
+    for kid, secret in (("2026", NEW), ("2027", OLD), ("2025", NEW), ("", NEW)):
+        text = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid})
+        with pytest.raises(Unauthorized):
+            web_auth.read_token(policy, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"a:{OLD} b:short", f"a:{OLD} a:{NEW}", "x" * 31, f"a:{'x' * 31}"],
+)
+def test_keys_that_are_not_safe_are_refused(text: str) -> None:
+    """SEP10-73, without showing them."""
+    with pytest.raises(Misconfigured, match="ANCHOR_JWT_SECRET") as caught:
+        replace(POLICY, jwt_secret=text)
+    assert not {"short", OLD, NEW} & set(str(caught.value).split())
+
+
+def test_a_single_secret_may_have_colons_and_blanks() -> None:
+    """As it could before keys had names; its tokens stay good."""
+    for secret in ("a secret: of more than thirty-two bytes", "abc:" + OLD):
+        policy = replace(POLICY, jwt_secret=secret)
+        assert web_auth.read_token(policy, token_of(secret))
+        old = jwt.encode(claims_of(token_of(secret)), secret, algorithm="HS256")
+        assert web_auth.read_token(policy, old)

@@ -3,7 +3,7 @@
 import logging
 from uuid import uuid4
 
-from flask import Flask, jsonify, request
+from flask import Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
@@ -43,6 +43,14 @@ def _anchor_error(error: AnchorError) -> ResponseReturnValue:
         log.error("misconfigured: %s", error)
         body = {"error": "the anchor is not configured for this"}
     return jsonify(body), status
+
+
+def unauthenticated(error: Unauthorized) -> ResponseReturnValue:
+    """Answer 401, as the endpoints do whose SEP says so (GEN-09)."""
+    response = current_app.make_response(_anchor_error(error))
+    response.status_code = 401
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def _validation_error(error: ValidationError) -> ResponseReturnValue:

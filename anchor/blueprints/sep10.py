@@ -3,7 +3,8 @@
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import forms
+from anchor.blueprints import errors, forms
+from anchor.errors import Unauthorized
 from anchor.extensions import settings
 from anchor.serializers.sep10 import ChallengeQuery, TokenBody
 from anchor.services import logins
@@ -13,9 +14,18 @@ bp = Blueprint("sep10", __name__)
 
 @bp.get("/auth")
 def challenge() -> ResponseReturnValue:
-    """Hand out a challenge for the account that wants to log in."""
+    """Hand out a challenge for the account that wants to log in.
+
+    Where the request has to be signed and is not, that is a 401 (SEP10-16).
+    """
+    mode = settings().web_auth.request_header
+    scheme, _, found = request.headers.get("Authorization", "").partition(" ")
+    signed = found.strip() if scheme.lower() == "bearer" and mode != "off" else ""
+    if mode == "required" and not signed:
+        reason = Unauthorized("a request for a challenge must be signed, in its Authorization")
+        return errors.unauthenticated(reason)
     query = ChallengeQuery().load(request.args.to_dict())
-    envelope = logins.begin(**query)
+    envelope = logins.begin(**query, request_token=signed or None)
     return jsonify({"transaction": envelope, "network_passphrase": settings().network_passphrase})
 
 

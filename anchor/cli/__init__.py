@@ -1,6 +1,15 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
-from anchor.cli import desk, looking, operating, running, services, setting_up, signatures
+from anchor.cli import (
+    desk,
+    looking,
+    operating,
+    publishing,
+    running,
+    services,
+    setting_up,
+    signatures,
+)
 from anchor.cli.group import group
 
 __all__ = [
@@ -8,6 +17,7 @@ __all__ = [
     "group",
     "looking",
     "operating",
+    "publishing",
     "running",
     "services",
     "setting_up",

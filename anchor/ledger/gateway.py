@@ -101,6 +101,7 @@ class LedgerAccount:
     last_modified_ledger: int | None = None
     ledger: int | None = None
     ledger_closed_at: datetime | None = None
+    home_domain: str = ""
 
     def balance(self, asset: str) -> Balance | None:
         """Return the balance of `asset`, or None where the account has no line for it."""

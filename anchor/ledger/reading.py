@@ -70,6 +70,7 @@ def read_account(found: Mapping[str, Any], ledger: str | None) -> LedgerAccount:
         flags=AccountFlags(**flags),
         last_modified_ledger=_number(found["last_modified_ledger"]),
         ledger=int(ledger) if ledger else None,
+        home_domain=str(found.get("home_domain") or ""),
     )
 
 

@@ -58,6 +58,7 @@ class Demo:
             try:
                 self._show = lambda: live.update(self._table())
                 self._withdraw()
+                self._log_in_as_contract()
                 if SHOWS_DEPOSITS:
                     self._deposit()
                     self._deposit_before_trust()
@@ -98,6 +99,16 @@ class Demo:
             f"{called_ms / 1000:.2f} s.\n"
             f"From the start to the first completed withdrawal: {took_ms / 1000:.1f} s."
         )
+
+    def _log_in_as_contract(self) -> None:
+        """Show the log-in of a contract account; older folders are without SEP-45."""
+        if 45 not in self.settings.seps:
+            return
+        self._heading("A contract account")
+        wallet = Wallet(self.settings.public_url, self.settings.horizon_url)
+        wallet.discover()
+        account = self._step("it logs in (SEP-45)", wallet.log_in_as_contract)
+        self.summary += f"\nThe contract account {account[:6]}… has logged in."
 
     def _deposit(self) -> None:
         """Show a deposit to an account that holds the asset already."""

@@ -1,5 +1,6 @@
 """The ground an anchor stands on in the sandbox: an issuer and a distribution account."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import requests
@@ -26,6 +27,11 @@ class Keys:
         return Keypair.from_secret(self.issuer).public_key
 
     @property
+    def signing_id(self) -> str:
+        """The account whose key signs log-in challenges."""
+        return Keypair.from_secret(self.signing).public_key
+
+    @property
     def distribution_id(self) -> str:
         """The distribution account."""
         return Keypair.from_secret(self.distribution).public_key
@@ -36,16 +42,27 @@ def new_keys() -> Keys:
     return Keys(*(Keypair.random().secret for _ in range(3)))
 
 
-def establish(url: str, passphrase: str, keys: Keys) -> None:
-    """Create the issuer and the distribution account with its trust line, once."""
+def web_auth_contract(url: str) -> str:
+    """Ask a sandbox for the id of its web auth contract (SEP-45)."""
+    answer = requests.get(f"{url}/sandbox/contracts", timeout=30)
+    answer.raise_for_status()
+    return str(answer.json()["web_auth"])
+
+
+def establish(url: str, passphrase: str, keys: Keys, *, signs: bool = False) -> None:
+    """Create the issuer and the distribution account with its trust line, once.
+
+    With `signs` also the account of the signing key: contracts weigh its signature by it.
+    """
     with Server(url, client=RequestsClient(num_retries=0)) as server:
         try:
             known = server.accounts().account_id(keys.distribution_id).call()
+            if signs and not _is_there(server, keys.signing_id):
+                _create(url, [keys.signing_id])
             if any(line.get("asset_code") == CODE for line in known["balances"]):
                 return
         except NotFoundError:
-            for account in (keys.issuer_id, keys.distribution_id):
-                requests.get(f"{url}/friendbot", params={"addr": account}, timeout=30)
+            _create(url, [keys.issuer_id, keys.distribution_id, *([keys.signing_id] * signs)])
         issuer, distribution = (Keypair.from_secret(s) for s in (keys.issuer, keys.distribution))
         asset = Asset(CODE, keys.issuer_id)
         builder = TransactionBuilder(
@@ -57,3 +74,21 @@ def establish(url: str, passphrase: str, keys: Keys) -> None:
         envelope.sign(issuer)
         envelope.sign(distribution)
         server.submit_transaction(envelope)
+
+
+def _is_there(server: Server, account: str) -> bool:
+    try:
+        server.accounts().account_id(account).call()
+    except NotFoundError:
+        return False
+    return True
+
+
+def _create(url: str, accounts: list[str]) -> None:
+    """Let friendbot create accounts, in one ledger where it can."""
+
+    def ask(account: str) -> None:
+        requests.get(f"{url}/friendbot", params={"addr": account}, timeout=30)
+
+    with ThreadPoolExecutor(len(accounts)) as pool:
+        list(pool.map(ask, accounts))

@@ -1,12 +1,15 @@
-"""A demo wallet: it speaks SEP-1, 10 and 24 over HTTP, and pays on the ledger."""
+"""A demo wallet: it speaks SEP-1, 10, 24 and 45 over HTTP, and pays on the ledger."""
 
 import re
 import tomllib
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from stellar_sdk import Asset, IdMemo, Keypair, Server, TransactionBuilder, TransactionEnvelope
 from stellar_sdk.client.requests_client import RequestsClient
+
+from anchor.sandbox import contract_accounts
 
 _TIMEOUT_S = 30
 
@@ -83,6 +86,36 @@ class Wallet:
             endpoint, json={"transaction": envelope.to_xdr()}, timeout=_TIMEOUT_S
         )
         self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+
+    def log_in_as_contract(self) -> str:
+        """Log in as the account contract of this wallet's key (SEP-45); return its address.
+
+        The sandbox makes the contract. From here on this is who asks.
+        """
+        made = _json(
+            self.http.post(
+                f"{self.horizon_url}/sandbox/contract-account",
+                data={"key": self.keys.public_key},
+                timeout=_TIMEOUT_S,
+            )
+        )
+        endpoint = self.toml["WEB_AUTH_FOR_CONTRACTS_ENDPOINT"]
+        home_domain = urlsplit(self.anchor_url).netloc
+        query = {"account": made["contract"], "home_domain": home_domain}
+        challenge = _json(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
+        signed = contract_accounts.sign(
+            challenge["authorization_entries"],
+            made["contract"],
+            self.keys,
+            self.toml,
+            home_domain=home_domain,
+            rpc_url=f"{self.horizon_url}/rpc",
+        )
+        answer = self.http.post(
+            endpoint, json={"authorization_entries": signed}, timeout=_TIMEOUT_S
+        )
+        self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+        return str(made["contract"])
 
     def ask_to_withdraw(
         self, code: str, amount: str, account_number: str, rail: str = "bank"

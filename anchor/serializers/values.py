@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields
 
 from anchor.errors import Rejected
 from anchor.money import format_amount, parse_amount
-from anchor.web_auth import is_account
+from anchor.web_auth import is_account, is_contract
 
 
 class Amount(fields.Field[int]):
@@ -29,12 +29,12 @@ class Amount(fields.Field[int]):
 
 
 class Address(fields.String):
-    """A ``G…`` or ``M…`` address, checksum included."""
+    """A ``G…``, ``M…`` or ``C…`` address, checksum included (GEN-39, SEP-23)."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
-        if len(text) > 100 or not is_account(text):
-            raise ValidationError("must be a Stellar address (G… or M…)")
+        if len(text) > 100 or not (is_account(text) or is_contract(text)):
+            raise ValidationError("must be a Stellar address (G…, M… or C…)")
         return text
 
 

@@ -8,17 +8,19 @@ from sqlalchemy import text
 
 from anchor.clock import utcnow
 from anchor.errors import AnchorError, Rejected
-from anchor.extensions import db, gateway, house, settings, transaction
+from anchor.extensions import contracts, db, gateway, house, settings, transaction
 from anchor.integrations.custody import Custodian, Signer
 from anchor.ledger.gateway import LedgerAccount
 from anchor.money import format_amount
 from anchor.policies import AssetPolicy
-from anchor.services import logins, networks
+from anchor.services import contract_logins, logins, networks
 
 #: Two base reserves, and one more for each entry of the account.
 _BASE_RESERVE = 5_000_000
 _CLOCK_DRIFT = timedelta(seconds=5)
 _LEDGER_AGE = timedelta(minutes=2)
+#: A contract that is archived within so many ledgers, about two weeks, is one to look after.
+_LIVES_LEDGERS = 240_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
     yield _try("network", _network)
     yield from _nodes()
     yield _try("ledger clock", _ledger_clock)
+    if house().contracts is not None:
+        yield _try("rpc", _rpc)
+    if 45 in settings().seps:
+        yield _try("web auth contract", _web_auth_contract)
     for policy in settings().assets.values():
         yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
     custody = house().custody
@@ -119,6 +125,32 @@ def _ledger_clock() -> str:
     if age < -_CLOCK_DRIFT:
         raise Rejected("the newest ledger closed in this host's future: check the clock")
     return "the newest ledger is recent"
+
+
+def _rpc() -> str:
+    state = contracts().state()
+    if state.passphrase != settings().network_passphrase:
+        raise Rejected("it is of another network")
+    if not state.is_healthy:
+        raise Rejected("it is behind its network")
+    return f"of this network, its newest ledger is {state.latest_ledger}"
+
+
+def _web_auth_contract() -> str:
+    """Look at the contract of SEP-45, and make a challenge with it (SEP45-42)."""
+    policy = logins.policy()
+    found = contracts().instance(policy.contract_id or "")
+    if found is None:
+        raise Rejected(f"{policy.contract_id} is not on this network, or archived")
+    if gateway().account(policy.signing_key) is None:
+        raise Rejected(f"the account {policy.signing_key} of the signing key does not exist")
+    contract_logins.begin(found.contract_id, settings().home_domains[0])
+    if found.live_until is None:
+        return "makes challenges"
+    left = found.live_until - found.latest_ledger
+    if left < _LIVES_LEDGERS:
+        raise Rejected(f"it is archived in {left} ledgers: extend its life")
+    return f"makes challenges; it lives for {left} ledgers more"
 
 
 def _account(policy: AssetPolicy) -> str:

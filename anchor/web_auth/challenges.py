@@ -55,7 +55,7 @@ def build_challenge(
     It is built here, for the SDK's own builder drops a memo of 0 (SEP10-05).
     """
     home = home_domain or policy.home_domains[0]
-    if home not in policy.home_domains:
+    if not policy.serves(home):
         raise Rejected("home_domain is not served here")
     if client_domain is not None and size_of(client_domain[0]) > MAX_DATA_BYTES:
         raise Rejected("client_domain is too long")
@@ -83,15 +83,9 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
     """Check everything of a returned challenge but the client's signatures, or `Rejected`."""
     if not 0 < len(envelope_xdr) <= MAX_ENVELOPE_CHARS:
         raise Rejected("transaction is not a challenge of this server")
-    signing_key = policy.signing_key
     try:
-        read = read_challenge_transaction(
-            envelope_xdr,
-            signing_key,
-            list(policy.home_domains),
-            policy.web_auth_domain,
-            policy.network_passphrase,
-        )
+        home = _home_domain_in(policy, envelope_xdr)
+        read = read_challenge_transaction(*_to_read(policy, envelope_xdr, home))
         return Challenge(
             client=_client_of(read.transaction, read.client_account_id, read.memo),
             home_domain=read.matched_home_domain,
@@ -103,7 +97,31 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
     except Rejected:
         raise
     except Exception as error:  # the SDK's readers raise many kinds (SEP10-46)
-        raise Rejected(f"transaction is not a valid challenge: {_sentence(error)}") from error
+        raise Rejected(
+            "transaction is not a valid challenge: {reason}", reason=_sentence(error)
+        ) from error
+
+
+def _to_read(
+    policy: WebAuthPolicy, envelope_xdr: str, home_domain: str
+) -> tuple[str, str, str, str, str]:
+    """Return what the SDK's readers take."""
+    return (
+        envelope_xdr,
+        policy.signing_key,
+        home_domain,
+        policy.web_auth_domain,
+        policy.network_passphrase,
+    )
+
+
+def _home_domain_in(policy: WebAuthPolicy, envelope_xdr: str) -> str:
+    """Return the home domain of a challenge, if it is ours: the SDK knows no patterns."""
+    envelope = TransactionEnvelope.from_xdr(envelope_xdr, policy.network_passphrase)
+    operations = envelope.transaction.operations
+    first = operations[0] if operations else None
+    named = first.data_name.removesuffix(" auth") if isinstance(first, ManageData) else ""
+    return named if policy.serves(named) else policy.home_domains[0]
 
 
 def _client_of(envelope: TransactionEnvelope, address: str, memo: int | None) -> Client:
@@ -138,14 +156,8 @@ def verify_client(
     An account on the ledger needs its medium threshold by ed25519 signers of weight above
     0; one that is not needs its master key alone (SEP10-57 to 63).
     """
-    common = (
-        challenge.envelope_xdr,
-        policy.signing_key,
-        list(policy.home_domains),
-        policy.web_auth_domain,
-        policy.network_passphrase,
-    )
     try:
+        common = _to_read(policy, challenge.envelope_xdr, challenge.home_domain)
         if account is None:
             verify_challenge_transaction_signed_by_client_master_key(*common)
             return
@@ -156,7 +168,9 @@ def verify_client(
         ]
         verify_challenge_transaction_threshold(*common, max(1, account.med_threshold), signers)
     except Exception as error:
-        raise Rejected(f"the challenge is not signed as it must be: {_sentence(error)}") from error
+        raise Rejected(
+            "the challenge is not signed as it must be: {reason}", reason=_sentence(error)
+        ) from error
 
 
 def _sentence(error: Exception) -> str:

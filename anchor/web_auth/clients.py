@@ -40,7 +40,7 @@ class Client:
 def read_client(account: str, memo: str | None = None) -> Client:
     """Read the account and memo of a log-in; `Rejected` where they are not valid."""
     if account.startswith("C"):
-        raise Rejected("contract accounts log in by SEP-45, which is not offered here")
+        raise Rejected("contract accounts (C…) log in by SEP-45")
     try:
         muxed = MuxedAccount.from_account(account)
     except Exception as error:
@@ -60,3 +60,8 @@ def is_account(address: str) -> bool:
     return StrKey.is_valid_ed25519_public_key(address) or StrKey.is_valid_med25519_public_key(
         address
     )
+
+
+def is_contract(address: str) -> bool:
+    """Tell whether `address` is a valid ``C…`` address, checksum included."""
+    return StrKey.is_valid_contract(address)

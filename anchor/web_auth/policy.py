@@ -1,21 +1,25 @@
 """What log-in needs to know of this anchor."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stellar_sdk import Keypair
 
+from anchor import jwt_keys
 from anchor.errors import Misconfigured
 
 #: The names and values of data entries have 64 bytes (SEP10-33 to 35).
 MAX_DATA_BYTES = 64
-_SECRET_MIN_BYTES = 32
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class WebAuthPolicy:
     """What log-in needs to know of this anchor; times in seconds.
 
+    `contract_id` is the web auth contract of SEP-45, and `contract_issuer` who issues its
+    tokens; both None where it is off. `is_address_bound` makes its credentials those of CAP-71.
     Raises `Misconfigured` where no challenge or no safe token could be made of it.
     """
 
@@ -28,13 +32,28 @@ class WebAuthPolicy:
     challenge_s: int = 900
     token_s: int = 24 * 3600
     link_s: int = 15 * 60
+    contract_id: str | None = None
+    contract_issuer: str | None = None
+    is_address_bound: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.jwt_secret.encode()) < _SECRET_MIN_BYTES:
-            raise Misconfigured(f"ANCHOR_JWT_SECRET needs {_SECRET_MIN_BYTES} bytes or more")
+        try:
+            jwt_keys.read(self.jwt_secret)
+        except ValueError as error:
+            raise Misconfigured(f"ANCHOR_JWT_SECRET {error}") from None
         names = [auth_key(domain) for domain in self.home_domains]
         if not names or max(map(size_of, [*names, self.web_auth_domain])) > MAX_DATA_BYTES:
             raise Misconfigured("home_domains or web_auth_domain are missing or too long")
+
+    def serves(self, home_domain: str) -> bool:
+        """Tell whether a home domain is ours: named, or one label before a ``*.`` pattern's."""
+        label, dot, parent = home_domain.partition(".")
+        if home_domain.startswith("*") or size_of(auth_key(home_domain)) > MAX_DATA_BYTES:
+            return False
+        is_label = _LABEL.fullmatch(label) is not None
+        return home_domain in self.home_domains or (
+            bool(dot) and is_label and f"*.{parent}" in self.home_domains
+        )
 
     @property
     def signing_key(self) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 
 import jwt
 
+from anchor import jwt_keys
 from anchor.clock import utcnow
 from anchor.errors import Rejected, Unauthorized
 from anchor.web_auth.challenges import Challenge
-from anchor.web_auth.clients import read_client
+from anchor.web_auth.clients import Client, is_contract, read_client
+from anchor.web_auth.contracts import ContractChallenge
 from anchor.web_auth.policy import WebAuthPolicy
 
 #: A token of ours has some 500.
@@ -23,7 +25,8 @@ _LEEWAY_S = 5
 class Principal:
     """Who asks: ``G…:5`` and its ``M…`` address are the same owner.
 
-    `address` is the one that logged in: ``M…`` where it was muxed, else ``G…``.
+    `address` is the one that logged in: ``M…`` where it was muxed, else ``G…``. A contract
+    account (``C…``, SEP-45) is its own base, and has nothing below it (GEN-29).
     """
 
     account_id: str
@@ -43,17 +46,25 @@ def issue_token(policy: WebAuthPolicy, challenge: Challenge) -> str:
     return _encode(policy, _API, policy.token_s, claims)
 
 
+def issue_contract_token(policy: WebAuthPolicy, challenge: ContractChallenge) -> str:
+    """Return a session token for the contract account of `challenge` (SEP45-29)."""
+    claims = {"sub": challenge.account, "jti": challenge.hash, "iss": policy.contract_issuer}
+    claims["home_domain"] = challenge.home_domain
+    if challenge.client_domain is not None:
+        claims["client_domain"] = challenge.client_domain
+    return _encode(policy, _API, policy.token_s, claims)
+
+
 def read_token(policy: WebAuthPolicy, token: str) -> Principal:
     """Return who a session token speaks for; `Unauthorized` where it is not one of ours."""
     claims = _decode(policy, _API, token)
     subject = str(claims["sub"])
-    account, colon, memo = subject.partition(":")
     try:
-        client = read_client(account, memo if colon else None)
+        client = _subject(subject, of_contracts=claims["iss"] == policy.contract_issuer)
     except Rejected as error:
         raise Unauthorized("the token's subject is not an account") from error
     home = claims.get("home_domain")
-    if home not in policy.home_domains:
+    if not isinstance(home, str) or not policy.serves(home):
         raise Unauthorized("the token is for a domain that is not served here")
     return Principal(
         client.account_id,
@@ -63,6 +74,16 @@ def read_token(policy: WebAuthPolicy, token: str) -> Principal:
         home,
         str(claims.get("jti", "")),
     )
+
+
+def _subject(subject: str, *, of_contracts: bool) -> Client:
+    """Read a subject: tokens of SEP-45 are for contracts, and no others are (GEN-23)."""
+    if of_contracts and is_contract(subject):
+        return Client(subject)
+    if of_contracts:
+        raise Rejected("not a contract account")
+    account, colon, memo = subject.partition(":")
+    return read_client(account, memo if colon else None)
 
 
 def issue_link(policy: WebAuthPolicy, purpose: str, transaction_id: str) -> str:
@@ -83,24 +104,38 @@ def _encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str,
         "iat": now,
         "exp": now + timedelta(seconds=life_s),
     }
-    return jwt.encode(common | claims, policy.jwt_secret, algorithm=_ALGORITHM)
+    key = jwt_keys.read(policy.jwt_secret)[0]
+    named = {"kid": key.kid} if key.kid is not None else None
+    return jwt.encode(common | claims, key.secret, algorithm=_ALGORITHM, headers=named)
 
 
 def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
+    """Return the claims of a token that one of our keys signed (GEN-22), else `Unauthorized`."""
     if len(token) > MAX_TOKEN_CHARS:
         raise Unauthorized("the token is not valid")
+    trouble: Exception = Unauthorized("the token is not valid")
     try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            policy.jwt_secret,
-            algorithms=[_ALGORITHM],
-            audience=audience,
-            issuer=policy.issuer,
-            leeway=_LEEWAY_S,
-            options={"require": ["iss", "sub", "iat", "exp", "aud"]},
-        )
+        kid = jwt.get_unverified_header(token).get("kid")
+        for secret in jwt_keys.candidates(policy.jwt_secret, kid):
+            try:
+                return _verified(policy, audience, token, secret)
+            except jwt.InvalidSignatureError as error:
+                trouble = error
     except jwt.ExpiredSignatureError as error:
         raise Unauthorized("the token has expired") from error
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        raise Unauthorized("the token is not valid") from error
+        trouble = error
+    raise Unauthorized("the token is not valid") from trouble
+
+
+def _verified(policy: WebAuthPolicy, audience: str, token: str, secret: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        secret,
+        algorithms=[_ALGORITHM],
+        audience=audience,
+        issuer=[each for each in (policy.issuer, policy.contract_issuer) if each],
+        leeway=_LEEWAY_S,
+        options={"require": ["iss", "sub", "iat", "exp", "aud"]},
+    )
     return claims

@@ -103,6 +103,7 @@ def test_every_field_of_every_post_endpoint(world: World) -> None:
         )
 
 
+@pytest.mark.conforms("GEN-13")
 @pytest.mark.parametrize(
     ("raw", "content_type"),
     [
@@ -131,6 +132,7 @@ def test_a_body_that_is_too_large_is_refused(world: World) -> None:
     assert json.loads(answer.text)["error"]
 
 
+@pytest.mark.conforms("SEP10-46")
 @pytest.mark.parametrize("envelope", ["AAAA", "!!!", "A" * 19_000, "AAAAAgAAAAA=", "=" * 8])
 def test_malformed_envelopes(world: World, envelope: str) -> None:
     client = world.app.test_client()
@@ -138,6 +140,7 @@ def test_malformed_envelopes(world: World, envelope: str) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.conforms("GEN-05", "GEN-07")
 def test_unknown_paths_and_methods_answer_in_json(world: World) -> None:
     client: FlaskClient = world.app.test_client()
     for path, method, status in (("/nothing", "get", 404), ("/auth", "delete", 405)):

@@ -14,7 +14,8 @@ from stellar_sdk import Keypair, TransactionEnvelope
 
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.errors import Rejected
-from anchor.services import logins
+from anchor.remembering import Remembered
+from anchor.services import client_domains
 from tests.world import World
 
 WALLET = Keypair.from_raw_ed25519_seed(b"w" * 32)
@@ -81,6 +82,7 @@ def names_in(answer: Any) -> list[str]:
     return [op.data_name for op in envelope.transaction.operations]  # type: ignore[union-attr]
 
 
+@pytest.mark.conforms("SEP10-35", "SEP10-55", "SEP10-74", "SEP10-70", "3.1/client_domain")
 def test_a_wallet_that_signs_is_named_in_the_token(
     world: World, client: FlaskClient, site: Site
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_wallet_that_signs_is_named_in_the_token(
     assert claims["client_domain"] == site.domain
 
 
+@pytest.mark.conforms("SEP10-08", "CB-08")
 @pytest.mark.parametrize(
     ("page", "status"),
     [
@@ -120,11 +123,13 @@ def test_a_domain_that_cannot_be_verified_is_refused(
     assert "client_domain" in answer.json["error"]
 
 
+@pytest.mark.conforms("SEP10-08")
 def test_a_domain_where_nobody_answers_is_refused(world: World, client: FlaskClient) -> None:
     """SEP10-08."""
     assert ask(world, client, "localhost:1").status_code == 400
 
 
+@pytest.mark.conforms("SEP10-09")
 @pytest.mark.parametrize(
     "domain",
     [
@@ -138,6 +143,7 @@ def test_what_is_no_domain_is_refused(world: World, client: FlaskClient, domain:
     assert ask(world, client, domain).status_code == 400
 
 
+@pytest.mark.conforms("CB-08", "SEP10-09")
 @pytest.mark.parametrize("domain", ["localhost", "127.0.0.1", "169.254.169.254", "2130706433"])
 def test_nothing_inside_is_asked_outside_development(
     world: World, client: FlaskClient, site: Site, domain: str
@@ -149,6 +155,7 @@ def test_nothing_inside_is_asked_outside_development(
     assert site.asked == 0
 
 
+@pytest.mark.conforms("SEP10-07")
 @pytest.mark.parametrize(
     "spelling",
     [
@@ -166,6 +173,7 @@ def test_a_denied_domain_counts_as_absent_however_it_is_spelt(
     assert "client_domain" not in names_in(answer)
 
 
+@pytest.mark.conforms("SEP10-07", "SEP10-10")
 def test_a_list_of_domains_admits_no_others(world: World, client: FlaskClient, site: Site) -> None:
     """SEP10-07."""
     rule(world, allow=["other.example"])
@@ -174,6 +182,7 @@ def test_a_list_of_domains_admits_no_others(world: World, client: FlaskClient, s
     assert "client_domain" in names_in(ask(world, client, site.domain))
 
 
+@pytest.mark.conforms("SEP10-10")
 def test_a_domain_can_be_required(world: World, client: FlaskClient, site: Site) -> None:
     """SEP10-10: 400 where it is missing, 403 where it is not allowed."""
     rule(world, required=True)
@@ -187,14 +196,14 @@ def test_slow_domains_do_not_take_every_thread(
     world: World, client: FlaskClient, site: Site
 ) -> None:
     """Others are told to come again, and log-ins without a domain go on."""
-    for _ in range(logins.CLIENT_TOMLS_AT_ONCE):
-        assert logins._slots.acquire(blocking=False)
+    for _ in range(client_domains.CLIENT_TOMLS_AT_ONCE):
+        assert client_domains._slots.acquire(blocking=False)
     try:
         assert ask(world, client, site.domain).status_code == 503
         assert ask(world, client, None).status_code == 200
     finally:
-        for _ in range(logins.CLIENT_TOMLS_AT_ONCE):
-            logins._slots.release()
+        for _ in range(client_domains.CLIENT_TOMLS_AT_ONCE):
+            client_domains._slots.release()
     assert ask(world, client, site.domain).status_code == 200
 
 
@@ -209,7 +218,7 @@ def test_slow_domains_do_not_take_every_thread(
 )
 def test_a_signing_key_is_found_as_people_write_it(text: str) -> None:
     """SEP10-35."""
-    assert logins.signing_key_in(text.encode()) == WALLET.public_key
+    assert client_domains.signing_key_in(text.encode()) == WALLET.public_key
 
 
 @pytest.mark.parametrize(
@@ -232,5 +241,33 @@ def test_what_has_no_signing_key_is_refused_at_once(text: bytes) -> None:
     """SEP10-08: also what a TOML reader would chew on for a minute."""
     began = monotonic()
     with pytest.raises(Rejected):
-        logins.signing_key_in(text)
+        client_domains.signing_key_in(text)
     assert monotonic() - began < 1
+
+
+# -- what is remembered -------------------------------------------------------------------
+
+
+def test_a_key_is_asked_for_once_in_a_while(world: World, client: FlaskClient, site: Site) -> None:
+    """However it is spelt; and a failure for seconds only, so that a wallet can mend its file."""
+    for domain in (site.domain, site.domain.upper(), site.domain):
+        assert ask(world, client, domain).status_code == 200
+    assert site.asked == 1
+    known = world.app.extensions["anchor"].client_keys
+    known.put((site.domain, True), WALLET.public_key, 0)  # its time is over
+    site.status = 404
+    for _ in range(3):
+        assert ask(world, client, site.domain).status_code == 400
+    assert site.asked == 2
+    known.put((site.domain, True), Rejected("a failure"), 0)
+    site.status = 200
+    assert ask(world, client, site.domain).status_code == 200
+    assert site.asked == 3
+
+
+def test_no_more_than_a_thousand_domains_are_remembered() -> None:
+    known: Remembered[str] = Remembered(3)
+    for number in range(10):
+        known.put(number, "key", 60)
+    assert len(known) == 3
+    assert (known.get(9), known.get(0)) == ("key", None)

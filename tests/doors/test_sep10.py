@@ -41,6 +41,18 @@ def signed(world: World, client: Any, *keys: Keypair, **query: str) -> str:
     return envelope.to_xdr()
 
 
+@pytest.mark.conforms(
+    "SEP10-30",
+    "SEP10-31",
+    "SEP10-32",
+    "SEP10-33",
+    "SEP10-34",
+    "SEP10-37",
+    "SEP10-38",
+    "V-03",
+    "3.1/account",
+    "3.1/memo",
+)
 def test_the_challenge_has_the_shape_of_the_text(world: World, client: Any) -> None:
     """SEP10-30 to 38."""
     answer = client.get("/auth", query_string={"account": world.payer.public_key, "memo": "7"})
@@ -55,6 +67,7 @@ def test_the_challenge_has_the_shape_of_the_text(world: World, client: Any) -> N
     assert len(envelope.signatures) == 1
 
 
+@pytest.mark.conforms("SEP10-05", "SEP10-70", "SEP10-71", "GEN-21")
 def test_a_token_says_who_and_for_how_long(world: World, client: Any) -> None:
     """SEP10-70 to 72."""
     answer = exchange(client, signed(world, client, world.payer, memo="0"))
@@ -65,6 +78,16 @@ def test_a_token_says_who_and_for_how_long(world: World, client: Any) -> None:
     assert claims["exp"] - claims["iat"] == 86400
 
 
+@pytest.mark.conforms(
+    "SEP10-01",
+    "SEP10-02",
+    "SEP10-03",
+    "SEP10-06",
+    "SEP10-09",
+    "GEN-07",
+    "3.1/home_domain",
+    "3.1/client_domain",
+)
 @pytest.mark.parametrize(
     "query",
     [
@@ -87,6 +110,7 @@ def test_bad_requests_for_a_challenge(world: World, client: Any, query: dict[str
     assert answer.json["error"]
 
 
+@pytest.mark.conforms("SEP10-04")
 def test_a_memo_with_a_muxed_account_is_refused(world: World, client: Any) -> None:
     """SEP10-04."""
     muxed = MuxedAccount(world.payer.public_key, 0).account_muxed
@@ -94,6 +118,7 @@ def test_a_memo_with_a_muxed_account_is_refused(world: World, client: Any) -> No
     assert answer.status_code == 400
 
 
+@pytest.mark.conforms("SEP10-06", "3.1/home_domain")
 def test_each_home_domain_is_served(world: World, client: Any) -> None:
     for domain in world.settings.home_domains:
         assert (
@@ -102,6 +127,7 @@ def test_each_home_domain_is_served(world: World, client: Any) -> None:
         )
 
 
+@pytest.mark.conforms("SEP10-66")
 def test_a_challenge_earns_one_token(world: World, client: Any) -> None:
     """SEP10-66."""
     envelope = signed(world, client, world.payer)
@@ -111,12 +137,14 @@ def test_a_challenge_earns_one_token(world: World, client: Any) -> None:
     assert "before" in again.json["error"]
 
 
+@pytest.mark.conforms("SEP10-45", "GEN-11")
 def test_a_form_body_is_read(world: World, client: Any) -> None:
     """SEP10-45."""
     envelope = signed(world, client, world.payer)
     assert client.post("/auth", data={"transaction": envelope}).status_code == 200
 
 
+@pytest.mark.conforms("SEP10-57", "SEP10-63")
 def test_nobody_logs_in_with_anothers_signature(world: World, client: Any) -> None:
     """SEP10-57, 63."""
     envelope = TransactionEnvelope.from_xdr(signed(world, client, world.payer), TESTNET_PASSPHRASE)
@@ -126,6 +154,7 @@ def test_nobody_logs_in_with_anothers_signature(world: World, client: Any) -> No
     assert exchange(client, envelope.to_xdr()).status_code == 400
 
 
+@pytest.mark.conforms("SEP10-57", "SEP10-63")
 def test_an_extra_signature_is_refused(world: World, client: Any) -> None:
     """SEP10-57, 63."""
     assert exchange(client, signed(world, client, world.payer, Keypair.random())).status_code == 400
@@ -145,6 +174,7 @@ def thresholds(world: World, *, medium: int, master: int, signer: tuple[str, int
     world.submit(builder, world.payer)
 
 
+@pytest.mark.conforms("SEP10-58")
 def test_the_medium_threshold_is_needed(world: World, client: Any) -> None:
     """SEP10-58, 59."""
     other = Keypair.random()
@@ -153,6 +183,7 @@ def test_the_medium_threshold_is_needed(world: World, client: Any) -> None:
     assert exchange(client, signed(world, client, world.payer, other)).status_code == 200
 
 
+@pytest.mark.conforms("SEP10-61", "SEP10-57")
 def test_a_master_key_of_weight_nought_is_no_signer(world: World, client: Any) -> None:
     """SEP10-61."""
     other = Keypair.random()
@@ -164,6 +195,7 @@ def test_a_master_key_of_weight_nought_is_no_signer(world: World, client: Any) -
     assert exchange(client, envelope.to_xdr()).status_code == 200
 
 
+@pytest.mark.conforms("SEP10-46", "SEP10-47", "V-04")
 def test_a_fee_bump_or_a_transaction_of_another_is_no_challenge(world: World, client: Any) -> None:
     """SEP10-46, 47."""
     builder = TransactionBuilder(Account(world.payer.public_key, -1), TESTNET_PASSPHRASE)
@@ -179,6 +211,7 @@ def test_a_fee_bump_or_a_transaction_of_another_is_no_challenge(world: World, cl
     assert exchange(client, bump.to_xdr()).status_code == 400
 
 
+@pytest.mark.conforms("SEP10-65")
 def test_promise_14_no_token_while_the_ledger_cannot_be_asked(world: World, client: Any) -> None:
     """SEP10-65."""
     envelope = signed(world, client, world.payer)
@@ -188,6 +221,7 @@ def test_promise_14_no_token_while_the_ledger_cannot_be_asked(world: World, clie
     assert answer.json["error"]
 
 
+@pytest.mark.conforms("GEN-22")
 @pytest.mark.parametrize(
     "header",
     ["", "Bearer", "Bearer x", "Basic abc", "Bearer " + "a" * 10_000, "Bearer a.b.c"],
@@ -198,6 +232,7 @@ def test_what_is_no_token_of_ours_opens_nothing(world: World, client: Any, heade
     assert answer.status_code == 403
 
 
+@pytest.mark.conforms("GEN-21", "GEN-22", "GEN-23", "SEP10-73")
 @pytest.mark.parametrize(
     ("change", "algorithm", "key"),
     [
@@ -226,6 +261,7 @@ def test_a_token_that_was_tampered_with_opens_nothing(
     assert client.get("/sep24/transactions?asset_code=USDC", headers=headers).status_code == 403
 
 
+@pytest.mark.conforms("GEN-02", "GEN-04", "GEN-05")
 def test_browsers_of_any_origin_may_log_in(world: World, client: Any) -> None:
     """GEN-02, GEN-04, GEN-05: good answers, errors and preflights."""
     origin = {"Origin": "https://wallet.example"}
@@ -245,6 +281,7 @@ def test_browsers_of_any_origin_may_log_in(world: World, client: Any) -> None:
     assert "content-type" in allowed
 
 
+@pytest.mark.conforms("SEP10-46", "GEN-07", "GEN-13")
 @pytest.mark.parametrize(
     "body",
     [
@@ -260,6 +297,7 @@ def test_a_body_without_a_challenge_is_refused(client: Any, body: Any) -> None:
     assert isinstance(answer.json["error"], str)
 
 
+@pytest.mark.conforms("SEP10-45")
 def test_a_form_whose_pluses_were_not_encoded_is_refused(world: World, client: Any) -> None:
     """SEP10-45."""
     envelope = signed(world, client, world.payer)
@@ -271,6 +309,7 @@ def test_a_form_whose_pluses_were_not_encoded_is_refused(world: World, client: A
     assert exchange(client, envelope).status_code == 200
 
 
+@pytest.mark.conforms("SEP10-66")
 def test_a_refused_challenge_is_not_used_up(world: World, client: Any) -> None:
     """SEP10-66: nobody spoils another's log-in by sending it in unsigned."""
     answer = client.get("/auth", query_string={"account": world.payer.public_key})
@@ -280,6 +319,7 @@ def test_a_refused_challenge_is_not_used_up(world: World, client: Any) -> None:
     assert exchange(client, envelope.to_xdr()).status_code == 200
 
 
+@pytest.mark.conforms("SEP10-66")
 def test_one_of_many_at_once_gets_the_token(world: World) -> None:
     """SEP10-66: the row decides, not what was looked up before."""
     envelope = signed(world, world.app.test_client(), world.payer)
@@ -292,6 +332,7 @@ def test_one_of_many_at_once_gets_the_token(world: World) -> None:
     assert statuses == [200] + [400] * 7
 
 
+@pytest.mark.conforms("SEP10-66")
 def test_used_challenges_are_forgotten_after_their_time(world: World, client: Any) -> None:
     """SEP10-66: a row lives as long as its challenge could be taken for good, and longer."""
     with transaction():
@@ -306,6 +347,7 @@ def test_used_challenges_are_forgotten_after_their_time(world: World, client: An
     assert ours.expires_at > utcnow() + timedelta(minutes=15)
 
 
+@pytest.mark.conforms("GEN-20")
 def test_a_bearer_is_a_bearer_in_any_case(world: World, client: Any) -> None:
     """GEN-20."""
     bearer = world.log_in(client)["Authorization"].removeprefix("Bearer ")

@@ -19,7 +19,7 @@ from anchor.sandbox.network.engine import Network
 from anchor.sandbox.network.faults import Faults
 from anchor.sandbox.network.history import Shelf
 from anchor.sandbox.network.http import PROBLEM, Reply, Request, preflight, send
-from anchor.sandbox.network.knobs import Knobs
+from anchor.sandbox.network.knobs import JSON, Knobs
 from anchor.sandbox.network.listings import account_listing, ledger_listing, shelf_listing
 from anchor.sandbox.network.paging import (
     Listing,
@@ -32,6 +32,7 @@ from anchor.sandbox.network.paging import (
 from anchor.sandbox.network.problems import Problem, invalid
 from anchor.sandbox.network.records import TransactionRecord, dumps, published
 from anchor.sandbox.network.root import HEALTH, fee_stats_text, root_text
+from anchor.sandbox.network.rpc import Rpc
 from anchor.sandbox.network.streams import Streams
 from anchor.sandbox.network.submitting import Submitting
 
@@ -73,11 +74,14 @@ class Api:
             (r"/transactions/([^/]+)/(operations|payments|effects)", self.of_transaction),
             (r"/operations/([^/]+)", self.operation),
             (r"/operations/([^/]+)/(effects)", self.of_operation),
+            (r"/sandbox/contracts", self.contracts),
         ]
         post: list[tuple[str, Callable[..., Reply]]] = [
             (r"/transactions", self.submitting.post),
             (r"/transactions_async", self.submitting.post_async),
             (r"/friendbot", self.submitting.friendbot),
+            (r"/rpc", Rpc(network).post),
+            (r"/sandbox/contract-account", self.contract_account),
             (r"/sandbox/([a-z-]+)", self.knobs.turn),
         ]
         routes = [("GET", *route) for route in get] + [("POST", *route) for route in post]
@@ -186,6 +190,20 @@ class Api:
                 raise Problem("not_found")
             text = balance_text(self.network, balance)
         return Reply(published(text, request.base_url))
+
+    def contracts(self, _request: Request) -> Reply:
+        """The contracts that there are: `web_auth`, and `accounts` with their keys."""
+        with self.network.lock:
+            known = self.network.contracts
+            text = dumps({"web_auth": known.web_auth, "accounts": known.keys})
+        return Reply(text, content_type=JSON)
+
+    def contract_account(self, request: Request) -> Reply:
+        """Deploy the account contract of `key` (G…), as a form or query gives it; once."""
+        key = (request.params | request.form()).get("key", "")
+        check_account("key", key)
+        contract = self.network.add_contract_account(key)
+        return Reply(dumps({"contract": contract, "key": key}), content_type=JSON)
 
     # -- lists --------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from stellar_sdk import Keypair, TransactionBuilder
 from stellar_sdk import Network as Passphrases
 
 from anchor.sandbox.network.apply import apply_transaction, charge_fee
+from anchor.sandbox.network.contracts.registry import Contracts
 from anchor.sandbox.network.entries import Account, State
 from anchor.sandbox.network.envelope import Envelope, parse_envelope
 from anchor.sandbox.network.history import History
@@ -92,6 +93,7 @@ class Network:
         )
         draft.commit(1)
         self.history = History()
+        self.contracts = Contracts(self.passphrase, self.root.public_key)
         self.core = Ledger(1, started_at, bytes(32), bytes(32), self.base_fee, 0)
         self.history.add(self.core, [])
         self._queue: list[Envelope] = []
@@ -109,6 +111,8 @@ class Network:
                 self.history.forget_before(line["forget"])
             elif "surge_fee" in line:
                 self.surge_fee = line["surge_fee"]
+            elif "contract_account" in line:
+                self.contracts.add_account(line["contract_account"], self.core.sequence)
             elif "base_fee" in line:
                 self.base_fee = line["base_fee"]
             else:
@@ -326,6 +330,13 @@ class Network:
         with self.lock:
             self.history.forget_before(sequence)
             self._note({"forget": sequence})
+
+    def add_contract_account(self, key: str) -> str:
+        """Deploy the account contract of a key (G…); return its id (C…)."""
+        with self.lock:
+            if key not in self.contracts.keys.values():
+                self._note({"contract_account": key})
+            return self.contracts.add_account(key, self.core.sequence)
 
     def set_base_fee(self, stroops: int) -> None:
         """Change the base fee from the next ledger on."""

@@ -38,6 +38,7 @@ class Knobs:
             "thaw": lambda _: network.thaw(),
             "base-fee": lambda body: network.set_base_fee(_number(body, "stroops")),
             "surge": lambda body: network.set_surge_fee(_number(body, "stroops")),
+            "archive": self._archive,
             "clock": lambda body: network.set_clock_ahead(_number(body, "seconds")),
         }
 
@@ -87,6 +88,12 @@ class Knobs:
             self.faults.add_gets(path, answer, times)
         else:
             raise invalid("get", "the beginning of a path is needed")
+
+    def _archive(self, body: dict[str, Any]) -> None:
+        """`contract`: it cannot be called any more, until `archived` is false."""
+        archived = self.network.contracts.archived
+        act = archived.add if body.get("archived", True) else archived.discard
+        act(str(body.get("contract")))
 
     def _disturb(self, body: dict[str, Any]) -> None:
         """`fault`: error, repeat, reorder (`times` streams, events, lots), stall (`seconds`)."""

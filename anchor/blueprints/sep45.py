@@ -1,0 +1,31 @@
+"""SEP-45: web authentication of contract accounts."""
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from anchor.blueprints import forms
+from anchor.extensions import settings
+from anchor.serializers.sep45 import ContractChallengeQuery, ContractTokenBody
+from anchor.services import contract_logins
+
+bp = Blueprint("sep45", __name__, url_prefix="/sep45")
+
+
+@bp.get("/auth")
+def challenge() -> ResponseReturnValue:
+    """Hand out a challenge for the contract account that wants to log in."""
+    query = ContractChallengeQuery().load(request.args.to_dict())
+    entries = contract_logins.begin(**query)
+    return jsonify(
+        {
+            "authorization_entries": entries,
+            "network_passphrase": settings().network_passphrase,
+        }
+    )
+
+
+@bp.post("/auth")
+def token() -> ResponseReturnValue:
+    """Exchange signed authorization entries for a session token."""
+    body = ContractTokenBody().load(forms.body())
+    return jsonify({"token": contract_logins.complete(body["authorization_entries"])})

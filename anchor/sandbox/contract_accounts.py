@@ -1,0 +1,76 @@
+"""What a wallet does to log a contract account in: it checks a challenge, and signs its part."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from stellar_sdk import Address, Keypair, SorobanServer, scval, xdr
+from stellar_sdk.auth import (
+    authorization_payload_hash,
+    authorize_entry,
+    build_authorization_preimage,
+)
+from stellar_sdk.client.requests_client import RequestsClient
+from stellar_sdk.sep.stellar_soroban_web_authentication import read_challenge_authorization_entries
+
+#: How many ledgers the signature is good for: a little more than it takes to send it.
+_LEDGERS = 20
+
+
+def sign(
+    entries_xdr: str,
+    account: str,
+    key: Keypair,
+    toml: Mapping[str, Any],
+    *,
+    home_domain: str,
+    rpc_url: str,
+) -> str:
+    """Return the entries of a challenge with that of `account` signed (SEP45-30, SEP45-31).
+
+    Raises where the challenge is not what the stellar.toml of `home_domain` announces, or not
+    signed by its key: a wallet signs nothing else.
+    """
+    server, passphrase = toml["SIGNING_KEY"], toml["NETWORK_PASSPHRASE"]
+    read = read_challenge_authorization_entries(
+        entries_xdr,
+        server,
+        home_domain,
+        urlsplit(toml["WEB_AUTH_FOR_CONTRACTS_ENDPOINT"]).netloc,
+        toml["WEB_AUTH_CONTRACT_ID"],
+    )
+    if read.client_account_id != account:
+        raise ValueError("the challenge is for another account")
+    entries = read.authorization_entries.soroban_authorization_entries
+    for entry in entries:
+        if _address_of(entry) == server:
+            _check_signature(entry, server, passphrase)
+    with SorobanServer(rpc_url, RequestsClient(num_retries=0)) as ledger:
+        until = ledger.get_latest_ledger().sequence + _LEDGERS
+    signed = [
+        authorize_entry(entry, key, until, passphrase) if _address_of(entry) == account else entry
+        for entry in entries
+    ]
+    return xdr.SorobanAuthorizationEntries(signed).to_xdr()
+
+
+def _check_signature(entry: xdr.SorobanAuthorizationEntry, server: str, passphrase: str) -> None:
+    by = _part(entry)
+    preimage = build_authorization_preimage(
+        entry, by.signature_expiration_ledger.uint32, passphrase
+    )
+    (signature,) = scval.from_vec(by.signature)
+    fields = {scval.from_symbol(name): value for name, value in scval.from_map(signature).items()}
+    signed = scval.from_bytes(fields["signature"])
+    Keypair.from_public_key(server).verify(authorization_payload_hash(preimage), signed)
+
+
+def _part(entry: xdr.SorobanAuthorizationEntry) -> xdr.SorobanAddressCredentials:
+    found = entry.credentials.address or entry.credentials.address_v2
+    if found is None:
+        raise ValueError("the challenge has credentials of an unknown form")
+    return found
+
+
+def _address_of(entry: xdr.SorobanAuthorizationEntry) -> str:
+    return Address.from_xdr_sc_address(_part(entry).address).address
