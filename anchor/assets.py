@@ -78,3 +78,12 @@ class Currency:
     def sep38(self) -> str:
         """The currency in SEP-38's format."""
         return f"iso4217:{self.code}"
+
+
+def held_as(name: str) -> str:
+    """Return what the books call an asset that SEP-38 calls `name`.
+
+    On the ledger that is ``CODE:ISSUER`` or ``native``, outside it ``rail:BRL``.
+    """
+    scheme, _, identifier = name.partition(":")
+    return identifier if scheme == "stellar" else f"rail:{identifier}"

@@ -13,7 +13,7 @@ from anchor.config import Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
-from anchor.integrations.registry import load_custody, load_rails
+from anchor.integrations.registry import load_custody, load_rails, load_rates
 from anchor.ledger import outside
 from anchor.ledger.failover import FailoverGateway
 from anchor.ledger.gateway import Gateway
@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
             settings.rails,
         )
         custody = _custody(settings)
+        rates = load_rates(settings.quotes.sources, settings.rates)
         if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
             from anchor import schema  # and so Alembic, which few processes need
 
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         from anchor import schema
 
         schema.serve_flask_migrate(app)
-    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody)
+    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody, rates)
     outside.before_call = refuse_inside_transaction
     _logging(settings)
     if doors and "anchor" not in words:

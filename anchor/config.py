@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets
+from anchor import addresses, config_assets, config_quotes
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
+from anchor.policies_quotes import QuotePolicy
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -81,6 +82,8 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
+    quotes: QuotePolicy = field(default_factory=QuotePolicy)
+    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     development: bool = False
     testing: bool = False
 
@@ -212,6 +215,12 @@ class _Builder:
         passphrase = data["network"]["passphrase"]
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
+        assets = {
+            code: config_assets.read(code, table, self.problems)
+            for code, table in data["assets"].items()
+        }
+        if 38 in data["anchor"]["seps"] and not data["pairs"]:
+            self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
         return Settings(
             public_url=public_url,
             home_domains=tuple(data["anchor"]["home_domains"] or [host]),
@@ -224,10 +233,7 @@ class _Builder:
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=secrets,
-            assets={
-                code: config_assets.read(code, table, self.problems)
-                for code, table in data["assets"].items()
-            },
+            assets=assets,
             organization=data["organization"],
             rails=data["rails"],
             schedule=data["schedule"],
@@ -243,6 +249,8 @@ class _Builder:
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
             trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
+            quotes=config_quotes.read(data, assets, self.problems),
+            rates=data["rates"],
             development=self.development,
         )
 

@@ -27,6 +27,7 @@ _FILE = """\
 # Written by development mode; change what you like. Amounts stand in quotes.
 
 [anchor]
+seps = [1, 10, 24, 38]
 
 [network]
 passphrase = "{passphrase}"
@@ -56,6 +57,19 @@ claimable_balances = true
 [rails.bank]
 url = "{bank}"
 webhook_secret = "{webhook}"
+
+[offchain."iso4217:BRL"]                   # what it is exchanged for, on a quote
+country_codes = ["BR"]
+
+[[pairs]]
+asset = "{code}"
+offchain = "iso4217:BRL"
+spread_percent = "0.5"
+deposit = {{ fee_fixed = "2.50" }}           # in BRL
+withdrawal = {{ fee_fixed = "0.50" }}        # in {code}
+
+[rates.fixed]
+"{code}/BRL" = "5.42"                      # one {code} is so many BRL
 """
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.protocols import RailsIntegration
+    from anchor.integrations.rates import RatesIntegration
     from anchor.ledger.gateway import Gateway
 
 P = ParamSpec("P")
@@ -55,6 +56,7 @@ class House:
     gateway: "Gateway"
     rails: "dict[str, RailsIntegration]"
     custody: "Signer | Custodian | None" = None
+    rates: "dict[str, RatesIntegration]" = field(default_factory=dict)
 
 
 def house() -> House:

@@ -52,6 +52,10 @@ class Outflow(Base):
         CheckConstraint(one_of("kind", OUTFLOW_KINDS), name="kind"),
         CheckConstraint(one_of("state", OUTFLOW_STATES), name="state"),
         CheckConstraint("amount > 0 AND amount_fee >= 0", name="amount"),
+        CheckConstraint(
+            "sold > amount_fee AND sold_asset IS NOT NULL OR sold IS NULL AND sold_asset IS NULL",
+            name="sold",
+        ),
         CheckConstraint(one_of("form", OUTFLOW_FORMS), name="form"),
         CheckConstraint("(rail IS NULL) = (form IS NOT NULL)", name="rail_or_ledger"),
         CheckConstraint(
@@ -144,6 +148,8 @@ class Outflow(Base):
     called_at: Mapped[datetime | None] = mapped_column(Instant)
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
     returned_at: Mapped[datetime | None] = mapped_column(Instant)
+    sold: Mapped[int | None] = mapped_column(Stroops)
+    sold_asset: Mapped[str | None] = mapped_column(Text)
 
     @property
     def pays_for(self) -> str:
@@ -153,8 +159,13 @@ class Outflow(Base):
 
     @property
     def gross(self) -> int:
-        """What the customer's money is less by: the amount and its fee."""
-        return self.amount + self.amount_fee
+        """What the customer's money is less by: the amount and its fee, or what was sold for it."""
+        return self.amount + self.amount_fee if self.sold is None else self.sold
+
+    @property
+    def gross_asset(self) -> str:
+        """The asset of `gross` and of the fee, as the books name it."""
+        return self.sold_asset or self.asset
 
 
 class Channel(Base):

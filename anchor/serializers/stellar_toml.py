@@ -18,6 +18,7 @@ def stellar_toml(settings: Settings, signing_key: str) -> str:
     for sep, key, path in (
         (10, "WEB_AUTH_ENDPOINT", "/auth"),
         (24, "TRANSFER_SERVER_SEP0024", "/sep24"),
+        (38, "ANCHOR_QUOTE_SERVER", "/sep38"),
     ):
         if sep in settings.seps:
             document[key] = settings.public_url + path

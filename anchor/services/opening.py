@@ -23,11 +23,16 @@ def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
 
 def check_amount(flow: FlowPolicy, decimals: int, amount: int) -> None:
     """Raise `Rejected` unless `amount` stroops are within the limits and leave some to pay."""
+    check_limits(flow, amount)
+    split(amount, flow.fee, decimals)
+
+
+def check_limits(flow: FlowPolicy, amount: int) -> None:
+    """Raise `Rejected` unless `amount` stroops are within the limits."""
     if flow.min_amount is not None and amount < flow.min_amount:
         raise Rejected(f"the least amount is {format_amount(flow.min_amount)}")
     if flow.max_amount is not None and amount > flow.max_amount:
         raise Rejected(f"the greatest amount is {format_amount(flow.max_amount)}")
-    split(amount, flow.fee, decimals)
 
 
 def begin(
