@@ -19,7 +19,7 @@ from anchor.ledger.failover import FailoverGateway
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
-from anchor.services import networks
+from anchor.services import exchanges, networks
 
 MAX_BODY_BYTES = 1_000_000
 #: A host that froze in the middle of a transaction keeps no row from the others for long.
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         )
         custody = _custody(settings)
         rates = load_rates(settings.quotes.sources, settings.rates)
+        exchanges.demand_rails(settings, rails)
         if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
             from anchor import schema  # and so Alembic, which few processes need
 

@@ -44,7 +44,8 @@ class Outflow(Base):
     `told_hash` is the ledger transaction that the custodian says paid it, `ledger` the one that
     holds it, `fee_charged` what it cost the source in lumens. A refund sends one
     payment or receipt back, whether or not that credited a transaction; none is more than came,
-    all together.
+    all together. On a quote `amount` of `asset` uses up `sold` of `sold_asset`, in which the fee
+    is.
     """
 
     __tablename__ = "outflows"
@@ -80,6 +81,12 @@ class Outflow(Base):
             "asset",
             "called_at",
             postgresql_where=text("called_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_outflows_sold_asset",
+            "sold_asset",
+            "called_at",
+            postgresql_where=text("sold_asset IS NOT NULL AND called_at IS NOT NULL"),
         ),
         Index(
             "ix_outflows_balance_id",
@@ -161,6 +168,11 @@ class Outflow(Base):
     def gross(self) -> int:
         """What the customer's money is less by: the amount and its fee, or what was sold for it."""
         return self.amount + self.amount_fee if self.sold is None else self.sold
+
+    @property
+    def net(self) -> int:
+        """What of the customer's money was paid with, without the fee."""
+        return self.gross - self.amount_fee
 
     @property
     def gross_asset(self) -> str:

@@ -1,14 +1,16 @@
 """What is exchanged for what, and at what price at this moment: no promise, and no database."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
 from anchor import pricing
-from anchor.errors import AnchorError, Rejected, Unavailable
+from anchor.config import Settings
+from anchor.errors import AnchorError, Misconfigured, Rejected, Unavailable
 from anchor.extensions import house, refuse_inside_transaction, settings
+from anchor.integrations.protocols import RailsIntegration
 from anchor.integrations.rates import Rate, RateQuery, Way
 from anchor.money import DECIMALS, FeeSchedule
 from anchor.policies import AssetPolicy
@@ -98,6 +100,26 @@ def _all() -> Iterator[Exchange]:
             yield Exchange(pair, asset, offchain, Way.DEPOSIT)
         if pair.withdrawal is not None:
             yield Exchange(pair, asset, offchain, Way.WITHDRAWAL)
+
+
+def demand_rails(policy: Settings, rails: Mapping[str, RailsIntegration]) -> None:
+    """Raise `Misconfigured` where a way to pay is a rail that does not know the currency.
+
+    Such a rail would take an amount for one of the asset's own currency.
+    """
+    problems = []
+    for pair in policy.quotes.pairs:
+        asset, offchain = policy.assets[pair.asset], policy.quotes.offchain[pair.offchain]
+        methods = {*offchain.sell_delivery_methods, *offchain.buy_delivery_methods}
+        for name in sorted(methods & set(asset.rails)):
+            known = rails[name].traits.currencies | {asset.booked_in}
+            if offchain.currency not in known:
+                problems.append(
+                    f'offchain."{offchain.id}": the rail {name} does not say that it pays '
+                    f"{offchain.currency} (`currencies` of its traits)."
+                )
+    if problems:
+        raise Misconfigured(*problems)
 
 
 def _sides(exchange: Exchange) -> tuple[str, str]:

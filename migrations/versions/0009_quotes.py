@@ -56,6 +56,7 @@ def upgrade():
     op.add_column('outflows', sa.Column('sold', sa.BigInteger(), nullable=True))
     op.add_column('outflows', sa.Column('sold_asset', sa.Text(), nullable=True))
     op.create_check_constraint(op.f('ck_outflows_sold'), 'outflows', 'sold > amount_fee AND sold_asset IS NOT NULL OR sold IS NULL AND sold_asset IS NULL')
+    op.create_index('ix_outflows_sold_asset', 'outflows', ['sold_asset', 'called_at'], postgresql_where=sa.text('sold_asset IS NOT NULL AND called_at IS NOT NULL'))
     op.drop_constraint(op.f('ck_postings_account'), 'postings')
     op.create_check_constraint(op.f('ck_postings_account'), 'postings', f"account IN ({BOOKS}, 'exchange')")
 
@@ -64,6 +65,7 @@ def downgrade():
     """Go down."""
     op.drop_constraint(op.f('ck_postings_account'), 'postings')
     op.create_check_constraint(op.f('ck_postings_account'), 'postings', f"account IN ({BOOKS})")
+    op.drop_index('ix_outflows_sold_asset', table_name='outflows')
     op.drop_constraint(op.f('ck_outflows_sold'), 'outflows')
     op.drop_column('outflows', 'sold_asset')
     op.drop_column('outflows', 'sold')
