@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from anchor import config
+from anchor import config, development
+from anchor.errors import Misconfigured
+from anchor.integrations import registry
+from anchor.integrations.rates import RateQuery, Way
 from anchor.money import FeeSchedule, parse_amount
-from tests.test_config import GOOD, ISSUER, environ, problems
+from anchor.services import exchanges
+from anchor.starter import STARTER
+from tests.test_config import GOOD, ISSUER, SEED, environ, problems
 
 PAIR = """
 [offchain."iso4217:BRL"]
@@ -59,6 +64,7 @@ withdrawal = { fee_fixed = "0.5", fee_percent = "2" }
     }
 
 
+@pytest.mark.conforms("GEN-34", "GEN-40", "SEP38-13")
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -66,6 +72,7 @@ withdrawal = { fee_fixed = "0.5", fee_percent = "2" }
         ('offchain = "iso4217:BRL"', 'offchain = "iso4217:EUR"', 'no [offchain."iso4217:EUR"]'),
         ("iso4217:BRL", "iso4217:brl", "iso4217: and its three letters"),
         ("iso4217:BRL", "BRL", "iso4217: and its three letters"),
+        ("iso4217:BRL", "eip155:1", "iso4217: and its three letters"),
         ("[[pairs]]", 'country_codes = ["BRA"]\n[[pairs]]', "BRA is neither ISO 3166"),
         ("[[pairs]]", 'delivery_methods = { pix = "By PIX" }\n[[pairs]]', "pix is no rail"),
         ("[[pairs]]", "decimals = 8\n[[pairs]]", "decimals"),
@@ -87,3 +94,43 @@ def test_what_contradicts_itself_stops_the_start(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     assert said in problems(tmp_path, SEP38 + PAIR.replace(old, new))
+
+
+def test_development_mode_has_a_pair_to_try(tmp_path: Path) -> None:
+    text = development._FILE.format(
+        passphrase=config.TESTNET_PASSPHRASE,
+        code="USDC",
+        issuer=ISSUER,
+        distribution=ISSUER,
+        bank="http://localhost/bank",
+        webhook="x" * 32,
+    )
+    values = environ(tmp_path, text) | {
+        "ANCHOR_PUBLIC_URL": "http://localhost",
+        "ANCHOR_HORIZON_URL": "http://localhost",
+        "ANCHOR_DISTRIBUTION_SECRET_USDC": SEED,
+    }
+    found = config.load(values, development=True)
+    assert 38 in found.seps
+    rails = registry.load_rails(["bank"], found.rails)
+    exchanges.demand_rails(found, rails)
+    sources = registry.load_rates(found.quotes.sources, found.rates)
+    query = RateQuery(f"USDC:{ISSUER}", "USDC", "iso4217:BRL", Way.DEPOSIT)
+    assert sources["fixed"].rate(query).price == Decimal("5.42")
+
+
+def test_what_the_starter_file_shows_can_be_uncommented(tmp_path: Path) -> None:
+    shown = STARTER.partition("# [offchain")[2].partition("[schedule]")[0]
+    lines = [line.removeprefix("#").removeprefix(" ") for line in f"# [offchain{shown}".split("\n")]
+    found = config.load(environ(tmp_path, SEP38 + "\n".join(lines))).quotes
+    [pair] = found.pairs
+    assert pair.withdrawal == FeeSchedule(parse_amount("0.50"), Decimal(0))
+    assert found.offchain["iso4217:BRL"].buy_delivery_methods["bank"].startswith("By PIX")
+
+
+def test_a_rail_that_does_not_know_the_currency_is_refused(tmp_path: Path) -> None:
+    """It would take 490 BRL for 490 of the asset's own currency."""
+    found = config.load(environ(tmp_path, SEP38 + PAIR))
+    rails = registry.load_rails(["bank"], {"bank": {"url": "http://x", "currencies": ["EUR"]}})
+    with pytest.raises(Misconfigured, match="does not say that it pays BRL"):
+        exchanges.demand_rails(found, rails)

@@ -187,11 +187,11 @@ def test_eight_hands_use_a_quote_once(trade: Trade, world: World) -> None:
         ({"quote_id": "\x00"}, "no such quote"),
         ({"owner": Owner("G", 5)}, "no such quote"),
         ({"flow": "send"}, "another use"),
-        ({"way": Way.DEPOSIT}, "asset is not"),
-        ({"asset": "stellar:native"}, "asset is not"),
-        ({"other": "iso4217:EUR"}, "other asset is not"),
-        ({"amount": parse_amount("99")}, "amount is not"),
-        ({"method": "cash"}, "way to pay is not"),
+        ({"way": Way.DEPOSIT}, "another asset"),
+        ({"asset": "stellar:native"}, "another asset"),
+        ({"other": "iso4217:EUR"}, "for another asset"),
+        ({"amount": parse_amount("99")}, "another amount"),
+        ({"method": "cash"}, "another way to pay"),
     ],
 )
 def test_a_quote_is_for_what_it_says(trade: Trade, change: dict[str, Any], said: str) -> None:

@@ -72,6 +72,7 @@ WITH owed AS (
     SELECT asset, amount FROM payments WHERE verdict = 'credited' AND direction = 'in'
     UNION ALL
     SELECT CASE WHEN t.amount_in_asset IS NULL THEN t.asset
+        WHEN t.amount_in_asset LIKE 'stellar:%' THEN substr(t.amount_in_asset, 9)
         ELSE 'rail:' || split_part(t.amount_in_asset, ':', 2) END, r.amount
     FROM receipts r JOIN transactions t ON t.id = r.transaction_id
     WHERE r.verdict = 'credited' AND r.reversed_at IS NULL

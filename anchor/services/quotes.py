@@ -175,14 +175,15 @@ def take(use: Use) -> Quote:
 def _demand_same(row: Quote, use: Use) -> None:
     sold, bought = row.sell_asset, row.buy_asset
     asset, other = (bought, sold) if use.way is Way.DEPOSIT else (sold, bought)
-    for name, quoted, told in (
-        ("asset", asset, use.asset),
-        ("the other asset", other, use.other),
-        ("amount", row.sell_amount, use.amount),
-        ("the way to pay", row.sell_delivery_method or row.buy_delivery_method, use.method),
+    method = row.sell_delivery_method or row.buy_delivery_method
+    for sentence, quoted, told in (
+        ("quote_id: the quote is about another asset", asset, use.asset),
+        ("quote_id: the quote exchanges it for another asset", other, use.other),
+        ("quote_id: the quote is about another amount", row.sell_amount, use.amount),
+        ("quote_id: the quote is about another way to pay", method, use.method),
     ):
         if None not in {quoted, told} and quoted != told:
-            raise Rejected("quote_id: {name} is not what the quote says", name=name)
+            raise Rejected(sentence)
 
 
 @atomic

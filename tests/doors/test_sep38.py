@@ -92,7 +92,7 @@ def test_lumens_are_exchanged_under_their_name(market: Market) -> None:
 # -- prices ---------------------------------------------------------------------------------
 
 
-@pytest.mark.conforms("SEP38-20", "SEP38-21", "SEP38-22", "SEP38-23", "SEP38-24")
+@pytest.mark.conforms("SEP38-20", "SEP38-21", "SEP38-22", "SEP38-23", "SEP38-24", "E-05", "V-17")
 def test_prices_are_in_the_sold_asset_for_one_of_the_bought_one(market: Market) -> None:
     """Either way round, with the decimals of the asset that is listed."""
     found = market.get("prices", sell_asset=market.usdc, sell_amount="100").json
@@ -123,7 +123,13 @@ def test_an_asset_that_cannot_be_had_for_it_is_no_error(market: Market) -> None:
     assert (answer.status_code, answer.json) == (200, {"buy_assets": []})
 
 
-@pytest.mark.conforms("SEP38-20")
+@pytest.mark.conforms(
+    "SEP38-20",
+    "10.3/sell_asset",
+    "10.3/sell_amount",
+    "10.3/sell_delivery_method",
+    "10.3/country_code",
+)
 @pytest.mark.parametrize(
     "query",
     [
@@ -168,7 +174,7 @@ def test_a_price_has_its_fee_apart_and_keeps_the_side_that_was_given(market: Mar
     assert market.get("price", **bought).json == wanted
 
 
-@pytest.mark.conforms("SEP38-33", "SEP38-42", "SEP38-46", "GEN-30")
+@pytest.mark.conforms("SEP38-33", "SEP38-42", "SEP38-46", "GEN-30", "V-17")
 def test_fees_are_in_the_sold_asset_and_their_parts_sum_to_them(market: Market) -> None:
     found = market.get("price", **market.sale()).json
     assert found["fee"] == {
@@ -185,7 +191,7 @@ def test_fees_are_in_the_sold_asset_and_their_parts_sum_to_them(market: Market) 
     assert None not in list(texts(found))
 
 
-@pytest.mark.conforms("SEP38-31", "SEP38-32")
+@pytest.mark.conforms("SEP38-31", "SEP38-32", "E-06")
 @pytest.mark.parametrize("context", ["sep6", "sep24", "sep31"])
 def test_every_context_has_a_price_and_ways_to_pay_may_be_named(
     market: Market, context: str

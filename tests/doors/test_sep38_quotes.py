@@ -43,7 +43,16 @@ def instant(told: str) -> datetime:
 
 
 @pytest.mark.conforms(
-    "SEP38-34", "SEP38-44", "SEP38-46", "SEP38-50", "SEP38-51", "SEP38-60", "GEN-35", "V-17"
+    "SEP38-34",
+    "SEP38-44",
+    "SEP38-46",
+    "SEP38-50",
+    "SEP38-51",
+    "SEP38-60",
+    "GEN-35",
+    "V-17",
+    "E-04",
+    "E-07",
 )
 def test_a_quote_has_exactly_its_keys_and_is_found_again(market: Market) -> None:
     answer = market.post(**market.sale())
@@ -85,7 +94,16 @@ def test_a_way_to_pay_has_to_be_named_where_there_are_several(market: Market) ->
     assert market.quote(**market.sale(buy_delivery_method="cash"))
 
 
-@pytest.mark.conforms("SEP38-01", "SEP38-55", "GEN-13", "V-18")
+@pytest.mark.conforms(
+    "SEP38-01",
+    "SEP38-55",
+    "10.6/sell_asset",
+    "10.6/sell_amount",
+    "10.6/sell_delivery_method",
+    "10.6/country_code",
+    "GEN-13",
+    "V-18",
+)
 @pytest.mark.parametrize(
     "change",
     [
@@ -129,7 +147,7 @@ def test_quotes_are_for_those_who_logged_in(market: Market) -> None:
         assert answer.json["error"]
 
 
-@pytest.mark.conforms("SEP38-51")
+@pytest.mark.conforms("SEP38-51", "10.6/expire_after")
 def test_a_quote_holds_for_as_long_as_was_asked_for(market: Market) -> None:
     soon, later = (datetime.now(UTC) + timedelta(seconds=s) for s in (5, 1800))
     market.serve(hold_s=60, hold_max_s=3600)
