@@ -83,3 +83,22 @@ class Currency:
     def sep38(self) -> str:
         """The currency in SEP-38's format."""
         return f"iso4217:{self.code}"
+
+
+def code_of(name: str) -> str:
+    """Return what people call an asset that SEP-38 calls `name`: ``USDC``, ``native``, ``BRL``."""
+    return name.split(":")[1]
+
+
+def currency_of(held: str) -> str | None:
+    """Return the currency that the books call ``rail:BRL``; None for an asset on the ledger."""
+    return held.removeprefix("rail:") if held.startswith("rail:") else None
+
+
+def held_as(name: str) -> str:
+    """Return what the books call an asset that SEP-38 calls `name`.
+
+    On the ledger that is ``CODE:ISSUER`` or ``native``, outside it ``rail:BRL``.
+    """
+    scheme, _, identifier = name.partition(":")
+    return identifier if scheme == "stellar" else f"rail:{identifier}"

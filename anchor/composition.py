@@ -13,7 +13,7 @@ from anchor.config import Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
-from anchor.integrations.registry import load_custody, load_rails
+from anchor.integrations.registry import load_custody, load_rails, load_rates
 from anchor.ledger import outside
 from anchor.ledger.contract_gateway import ContractGateway
 from anchor.ledger.failover import FailoverGateway
@@ -21,7 +21,7 @@ from anchor.ledger.gateway import Gateway
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
 from anchor.ledger.rpc import RpcGateway
-from anchor.services import networks
+from anchor.services import exchanges, networks
 
 MAX_BODY_BYTES = 1_000_000
 #: A host that froze in the middle of a transaction keeps no row from the others for long.
@@ -42,6 +42,8 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
             settings.rails,
         )
         custody = _custody(settings)
+        rates = load_rates(settings.quotes.sources, settings.rates)
+        exchanges.demand_rails(settings, rails)
         if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
             from anchor import schema  # and so Alembic, which few processes need
 
@@ -71,7 +73,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
 
         schema.serve_flask_migrate(app)
     app.extensions["anchor"] = House(
-        settings, _gateway(app, settings), rails, custody, _contracts(settings)
+        settings, _gateway(app, settings), rails, custody, rates, _contracts(settings)
     )
     outside.before_call = refuse_inside_transaction
     _logging(settings)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets, config_toml, config_web_auth, jwt_keys
+from anchor import addresses, config_assets, config_quotes, config_toml, config_web_auth, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
+from anchor.policies_quotes import QuotePolicy
 from anchor.policies_toml import Published
 from anchor.policies_web_auth import WebAuthOptions
 
@@ -85,6 +86,8 @@ class Settings:
     rpc_url: str | None = None
     web_auth: WebAuthOptions = field(default_factory=WebAuthOptions)
     published: Published = field(default_factory=Published)
+    quotes: QuotePolicy = field(default_factory=QuotePolicy)
+    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     development: bool = False
     testing: bool = False
 
@@ -217,6 +220,12 @@ class _Builder:
         seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
+        assets = {
+            code: config_assets.read(code, table, self.problems)
+            for code, table in data["assets"].items()
+        }
+        if 38 in data["anchor"]["seps"] and not data["pairs"]:
+            self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
         return Settings(
             public_url=public_url,
             home_domains=self._home_domains(host),
@@ -229,10 +238,7 @@ class _Builder:
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=secrets,
-            assets={
-                code: config_assets.read(code, table, self.problems)
-                for code, table in data["assets"].items()
-            },
+            assets=assets,
             organization=data["organization"],
             rails=data["rails"],
             schedule=data["schedule"],
@@ -251,6 +257,8 @@ class _Builder:
             rpc_url=rpc_url,
             web_auth=config_web_auth.read(data["web_auth"], seps, rpc_url, self.problems),
             published=self._published(seps),
+            quotes=config_quotes.read(data, assets, self.problems),
+            rates=data["rates"],
             development=self.development,
         )
 

@@ -69,7 +69,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -160,6 +160,47 @@ class _Asset(_Strict):
     toml = fields.Nested(AssetTable, load_default=dict)
 
 
+class _Quotes(_Strict):
+    hold_s = fields.Integer(
+        strict=True, load_default=300, validate=validate.Range(min=10, max=86_400)
+    )
+    hold_max_s = fields.Integer(
+        strict=True, load_default=3600, validate=validate.Range(min=10, max=604_800)
+    )
+    keep_days = fields.Integer(
+        strict=True, load_default=7, validate=validate.Range(min=1, max=3650)
+    )
+    reserve_max = fields.Dict(keys=fields.String(), values=_Amount(), load_default=dict)
+
+
+def _methods() -> fields.Dict:
+    text = fields.String(validate=validate.Length(min=1, max=200))
+    return fields.Dict(keys=fields.String(), values=text, validate=validate.Length(min=1))
+
+
+class _Offchain(_Strict):
+    decimals = fields.Integer(strict=True, load_default=2, validate=validate.Range(min=0, max=7))
+    country_codes = fields.List(fields.String(), load_default=list)
+    delivery_methods = _methods()
+    sell_delivery_methods = _methods()
+    buy_delivery_methods = _methods()
+
+
+class _PairFee(_Strict):
+    enabled = fields.Boolean(load_default=True)
+    fee_fixed = _Amount(load_default="0")
+    fee_percent = _Percent()
+
+
+class _Pair(_Strict):
+    asset = fields.String(required=True)
+    offchain = fields.String(required=True)
+    rates = fields.String(load_default="fixed", validate=validate.Length(min=1))
+    spread_percent = _Percent()
+    deposit = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
+    withdrawal = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
+
+
 class _ClientDomains(_Strict):
     required = fields.Boolean(load_default=False)
     allow = fields.List(fields.String(), load_default=list)
@@ -200,6 +241,12 @@ class FileSchema(_Strict):
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
     web_auth = fields.Nested(WebAuthTable, load_default=lambda: WebAuthTable().load({}))
+    quotes = fields.Nested(_Quotes, load_default=lambda: _Quotes().load({}))
+    offchain = fields.Dict(keys=fields.String(), values=fields.Nested(_Offchain), load_default=dict)
+    pairs = fields.List(fields.Nested(_Pair), load_default=list)
+    rates = fields.Dict(
+        keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
+    )
 
 
 def default_seps() -> list[int]:

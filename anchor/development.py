@@ -60,6 +60,19 @@ claimable_balances = true
 [rails.bank]
 url = "{bank}"
 webhook_secret = "{webhook}"
+
+[offchain."iso4217:BRL"]                   # what it is exchanged for, on a quote
+country_codes = ["BR"]
+
+[[pairs]]
+asset = "{code}"
+offchain = "iso4217:BRL"
+spread_percent = "0.5"
+deposit = {{ fee_fixed = "2.50" }}           # in BRL
+withdrawal = {{ fee_fixed = "0.50" }}        # in {code}
+
+[rates.fixed]
+"{code}/BRL" = "5.42"                      # one {code} is so many BRL
 """
 
 
@@ -183,7 +196,7 @@ def _lay_ground(root: Path, url: str) -> None:
     ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
-            seps=sorted({*config_file.default_seps(), 45}),
+            seps=sorted({*config_file.default_seps(), 38, 45}),
             contract=ground.web_auth_contract(url),
             passphrase=TESTNET_PASSPHRASE,
             code=CODE,

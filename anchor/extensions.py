@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.protocols import RailsIntegration
+    from anchor.integrations.rates import RatesIntegration
     from anchor.ledger.contract_gateway import ContractGateway
     from anchor.ledger.gateway import Gateway
 
@@ -57,6 +58,7 @@ class House:
     gateway: "Gateway"
     rails: "dict[str, RailsIntegration]"
     custody: "Signer | Custodian | None" = None
+    rates: "dict[str, RatesIntegration]" = field(default_factory=dict)
     contracts: "ContractGateway | None" = None
     #: Signing keys of client domains, or why one cannot be had.
     client_keys: "Remembered[str | AnchorError]" = field(default_factory=Remembered)

@@ -87,7 +87,7 @@ class Expectation:
     Of one that is paid by rail `account` is the rail and `asset` the currency. `amount` is
     what it was told to send, None where any amount within the limits will do. `received` is
     what was credited before, and `is_funded` says that this was enough. `matching` is the
-    asset's policy.
+    asset's policy. One on a quote is paid exactly, and by `due_at` on the source's own clock.
     """
 
     transaction_id: str
@@ -103,6 +103,7 @@ class Expectation:
     min_amount: int | None = None
     max_amount: int | None = None
     settled_on_ledger: bool = True
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def judge(
         about = expected.transaction_id
         return Judgement(Verdict.UNMATCHED, about, note="the memo belongs to another account")
     other = None if expected.settled_on_ledger else "this send is settled by rail"
-    return _judge_owned(expected, arrival.asset, arrival.amount, other)
+    return _judge_owned(expected, arrival.asset, arrival.amount, arrival.closed_at, other)
 
 
 def judge_booking(
@@ -165,11 +166,15 @@ def judge_booking(
         return Judgement(Verdict.UNMATCHED, about, note="the reference belongs to another rail")
     on_ledger = expected.kind is Kind.SEND and expected.settled_on_ledger
     other = "this send is settled on the ledger" if on_ledger else None
-    return _judge_owned(expected, booking.currency, booking.amount, other)
+    return _judge_owned(expected, booking.currency, booking.amount, booking.booked_at, other)
 
 
 def _judge_owned(
-    expected: Expectation, asset: str, amount: int, other_source: str | None
+    expected: Expectation,
+    asset: str,
+    amount: int,
+    came_at: datetime,
+    other_source: str | None,
 ) -> Judgement:
     about = expected.transaction_id
     if asset != expected.asset:
@@ -178,6 +183,9 @@ def _judge_owned(
         return Judgement(Verdict.LATE, about, note=f"the transaction is {expected.status}")
     if other_source is not None:
         return Judgement(Verdict.SECOND, about, note=other_source)
+    due_at = None if expected.is_funded else expected.due_at
+    if due_at is not None and came_at > due_at:
+        return Judgement(Verdict.LATE, about, note="the quote had run out when it came")
     return _by_amount(expected, amount)
 
 

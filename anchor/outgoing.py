@@ -9,6 +9,7 @@ import ipaddress
 import re
 import socket
 import ssl
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from io import BufferedReader, RawIOBase
 from threading import BoundedSemaphore, Thread
@@ -30,7 +31,14 @@ _IPV6_ROUTED = ipaddress.IPv6Network("2000::/3")
 _IPV6_6TO4 = ipaddress.IPv6Network("2002::/16")
 
 
-def fetch(url: str, *, max_bytes: int, timeout_s: int, allow_private: bool = False) -> bytes:
+def fetch(
+    url: str,
+    *,
+    max_bytes: int,
+    timeout_s: int,
+    allow_private: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """Return the body behind a stranger's https address, within `timeout_s` all in all.
 
     Plain http and private addresses are for development (`allow_private`). Raises
@@ -46,11 +54,11 @@ def fetch(url: str, *, max_bytes: int, timeout_s: int, allow_private: bool = Fal
     try:
         with _connect(addresses, port, deadline) as connected:
             if parts.scheme == "http":
-                return _get(connected, parts, deadline, max_bytes)
+                return _get(connected, parts, deadline, max_bytes, headers or {})
             connected.settimeout(_left(deadline))
             context = ssl.create_default_context()
             with context.wrap_socket(connected, server_hostname=host) as secured:
-                return _get(secured, parts, deadline, max_bytes)
+                return _get(secured, parts, deadline, max_bytes, headers or {})
     except ssl.SSLCertVerificationError as error:
         raise Rejected(f"{host} has no valid certificate") from error
     except (OSError, HTTPException) as error:
@@ -157,7 +165,13 @@ class _Wire(RawIOBase):
         return count
 
 
-def _get(connected: socket.socket, parts: SplitResult, deadline: float, max_bytes: int) -> bytes:
+def _get(
+    connected: socket.socket,
+    parts: SplitResult,
+    deadline: float,
+    max_bytes: int,
+    more: Mapping[str, str],
+) -> bytes:
     # A connection that has its socket already looks up nothing, reads no proxy settings and
     # follows no redirect.
     connection = HTTPConnection(parts.netloc)
@@ -165,6 +179,7 @@ def _get(connected: socket.socket, parts: SplitResult, deadline: float, max_byte
     connection.sock = wire
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {"Host": parts.netloc, "Connection": "close", "Accept-Encoding": "identity"}
+    headers |= more
     connection.request("GET", target, headers=headers)
     response = connection.getresponse()
     if response.status != 200:

@@ -61,6 +61,23 @@ claimable_balances = false                 # for wallets that take them
 [rails.bank]                               # handed to the rail as its options
 url = "https://bank.example/api"
 
+# Prices and firm quotes (SEP-38): put 38 into seps, and say what is exchanged for what.
+# [offchain."iso4217:BRL"]
+# decimals = 2
+# country_codes = ["BR"]
+# delivery_methods = { bank = "By PIX to an account in Brazil" }   # names of rails
+#
+# [[pairs]]
+# asset = "USDC"
+# offchain = "iso4217:BRL"
+# rates = "fixed"                          # or http, or a plug-in of yours
+# spread_percent = "0.5"
+# deposit = { fee_fixed = "2.50" }         # in BRL, who buys USDC
+# withdrawal = { fee_fixed = "0.50" }      # in USDC, who sells it
+#
+# [rates.fixed]
+# "USDC/BRL" = "5.42"                      # one USDC is so many BRL
+
 [schedule]                                 # cron specs in UTC, or "off"
 execute_outgoing_transactions = "* * * * *"
 poll_outgoing_transactions = "* * * * *"

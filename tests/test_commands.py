@@ -57,6 +57,9 @@ def test_the_doctor_is_content_with_a_healthy_anchor(world: World) -> None:
         "account of USDC",
         "custody local",
         "rail bank",
+        "rates fixed",
+        "price of USDC, BRL, deposit",
+        "price of USDC, BRL, withdrawal",
     }
 
 

@@ -31,6 +31,7 @@ from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
 from anchor.money import FeeSchedule, parse_amount
 from anchor.policies import AssetPolicy, FlowPolicy
+from anchor.policies_quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
@@ -71,7 +72,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         public_url="http://localhost",
         home_domains=("localhost", "other.example"),
         web_auth_domain="localhost",
-        seps=frozenset({1, 10, 24}),
+        seps=frozenset({1, 10, 24, 38}),
         network_passphrase=TESTNET_PASSPHRASE,
         horizon_urls=(sandbox.url,),
         database_url=database_url,
@@ -84,9 +85,29 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         organization={},
         rails={"bank": {"url": f"{sandbox.url}/bank", "timeout_s": 5}},
         schedule={},
+        quotes=quotes_of(CODE),
+        rates={"fixed": {f"{CODE}/BRL": "5"}},
         client_domains={"required": False, "allow": [], "deny": []},
         development=True,
         testing=True,
+    )
+
+
+def quotes_of(code: str) -> QuotePolicy:
+    """Return what is exchanged: one of the asset is 5 BRL; a withdrawal costs 1 and 1 %."""
+    methods = {"bank": "By PIX"}
+    return QuotePolicy(
+        offchain={"iso4217:BRL": OffchainAsset("iso4217:BRL", 2, ("BR",), methods, methods)},
+        pairs=(
+            PairPolicy(
+                code,
+                "iso4217:BRL",
+                "fixed",
+                Decimal(0),
+                deposit=FeeSchedule(parse_amount("42"), Decimal(0)),
+                withdrawal=FeeSchedule(parse_amount("1"), Decimal(1)),
+            ),
+        ),
     )
 
 

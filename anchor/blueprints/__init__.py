@@ -3,10 +3,20 @@
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from anchor.blueprints import errors, health, interactive, rails, sep01, sep10, sep24, sep45
+from anchor.blueprints import (
+    errors,
+    health,
+    interactive,
+    rails,
+    sep01,
+    sep10,
+    sep24,
+    sep38,
+    sep45,
+)
 from anchor.config import Settings
 
-_SEPS = {1: sep01.bp, 10: sep10.bp, 24: sep24.bp, 45: sep45.bp}
+_SEPS = {1: sep01.bp, 10: sep10.bp, 24: sep24.bp, 38: sep38.bp, 45: sep45.bp}
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
 
 

@@ -17,6 +17,11 @@ def current_principal() -> Principal:
     return web_auth.read_token(logins.policy(), token.strip())
 
 
+def optional_principal() -> Principal | None:
+    """Return who asks, None where nobody says; a token that is not good is `Unauthorized`."""
+    return current_principal() if "Authorization" in request.headers else None
+
+
 def owner_of(principal: Principal) -> Owner:
     """Return whose things a principal may see and move."""
     return Owner(principal.account_id, principal.subaccount_id)

@@ -42,9 +42,9 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     if view.row.status != Status.INCOMPLETE:
         return _next(view)
     given = request.form.to_dict()
-    rail = given.get("rail") or _policy(view).rails[0]
+    rail = given.get("rail") or _ways(view)[0]
     values, problems = details.read(_fields(view, rail), given)
-    amount = _amount(way, given.get("amount", ""), _policy(view), problems)
+    amount = _amount(way, given.get("amount", ""), view, problems)
     if problems:
         return _form(view, given, problems), 400
     try:
@@ -86,15 +86,27 @@ def _policy(view: View) -> AssetPolicy:
 
 
 def _fields(view: View, rail: str) -> tuple[Field, ...]:
-    if rail not in _policy(view).rails:
+    if rail not in _ways(view):
         raise Rejected("this way to pay is not offered")
     return tuple(details.asked(house().rails[rail], view.row.kind))
 
 
-def _amount(way: str, text: str, policy: AssetPolicy, problems: dict[str, str]) -> int:
+def _ways(view: View) -> list[str]:
+    """Return the rails that a customer may choose from, the preferred one first."""
+    quote, rails = view.quote, list(_policy(view).rails)
+    if quote is None:
+        return rails
+    named = opening.quoted_rail(quote)
+    return [named] if named else [rail for rail in rails if rail in opening.quoted_ways(quote)]
+
+
+def _amount(way: str, text: str, view: View, problems: dict[str, str]) -> int:
     try:
         amount = parse_amount(text.strip())
-        _SERVICES[way].check_amount(policy, amount)
+        if view.quote is None:
+            _SERVICES[way].check_amount(_policy(view), amount)
+        elif amount != view.quote.sell_amount:
+            raise Rejected("the amount is not what the quote says")
     except Rejected as error:
         problems["amount"] = str(error)
         return 0
@@ -107,12 +119,14 @@ def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> Respon
     policy = _policy(view)
     expected = view.row.amount_expected
     known = dict(view.row.details, amount="" if expected is None else format_amount(expected))
-    rail = given.get("rail") or policy.rails[0]
+    rails = _ways(view)
+    rail = given.get("rail") or rails[0]
     return _page(
         "form.html",
         view,
         policy=policy,
         flow=opening.flow_of(policy, view.row.kind),
+        rails=rails,
         rail=rail,
         fields=_fields(view, rail),
         given=known | given,
@@ -138,6 +152,8 @@ def _page(template: str, view: View, **context: Any) -> Response:
         row=view.row,
         way="deposit" if view.row.kind in _KINDS["deposit"] else "withdraw",
         code=view.row.asset_code,
+        unit=words.units(view.row)[0],
+        quoted=words.quoted(view),
         standing=words.standing(view),
         due=words.moment(view.row.deadline_at),
         home_domain=settings().home_domains[0],

@@ -42,6 +42,8 @@ def deposit() -> ResponseReturnValue:
         policy,
         **words.destination(body, principal),
         amount=body.get("amount"),
+        quote_id=body.get("quote_id"),
+        other_asset=body.get("source_asset"),
         takes_claimable_balance=body["claimable_balance_supported"],
         details=_known(Kind.DEPOSIT, policy, given),
         lang=body.get("lang"),
@@ -62,6 +64,8 @@ def withdraw() -> ResponseReturnValue:
         owner_of(principal),
         policy,
         amount=body.get("amount"),
+        quote_id=body.get("quote_id"),
+        other_asset=body.get("destination_asset"),
         from_account=body.get("account"),
         details=_known(Kind.WITHDRAWAL, policy, given),
         lang=body.get("lang"),
@@ -104,8 +108,9 @@ def _offered(kind: Kind, body: Mapping[str, Any]) -> AssetPolicy:
     if policy is None or not opening.flow_of(policy, kind).enabled:
         verb = "deposited" if kind is Kind.DEPOSIT else "withdrawn"
         raise Rejected(f"this asset cannot be {verb} here")
-    if any(body.get(name) for name in ("quote_id", "source_asset", "destination_asset")):
-        raise Rejected("conversions on a quote are not offered")
+    other = body.get("source_asset") or body.get("destination_asset")
+    if other and "quote_id" not in body:
+        raise Rejected("to exchange one asset for another, quote_id is required")
     return policy
 
 

@@ -37,7 +37,9 @@ from anchor.integrations.protocols import (
     Waiting,
 )
 
-_OPTIONS = frozenset({"url", "timeout_s", "max_in_flight", "account", "webhook_secret"})
+_OPTIONS = frozenset(
+    {"url", "timeout_s", "max_in_flight", "account", "webhook_secret", "currencies"}
+)
 _SIGNATURE = "x-bank-signature"
 
 
@@ -47,6 +49,7 @@ class SimulatedBankRail(RailsIntegration):
 
     Options: `url`, and `timeout_s`, `max_in_flight`, the `account` that customers pay to, and
     the `webhook_secret` that the bank signs its events with; without one it tells none.
+    `currencies` are those that quotes may be about, beside an asset's own.
     """
 
     withdrawal_fields: ClassVar[Sequence[Field]] = (
@@ -77,6 +80,7 @@ class SimulatedBankRail(RailsIntegration):
             gives_statements=True,
             timeout_s=timeout_s,
             max_in_flight=int(self.options.get("max_in_flight", 4)),
+            currencies=frozenset(self.options.get("currencies", ["BRL", "EUR", "MXN", "NGN"])),
         )
         self._local = threading.local()
 

@@ -50,7 +50,9 @@ class OutgoingTransaction:
 
     `key` is the attempt's own and the one to give to the bank as its idempotency key;
     it never stands for another attempt. `amount` is what is to be delivered, in units
-    of `asset`, with no more decimals than the asset policy says.
+    of `asset`, with no more decimals than the asset policy says. Where `currency` is told,
+    `amount` is in that: on a quote (of `asset` the customer gave `amount_in`, with the fee), and
+    in a refund of money that is no asset's own.
 
     A refund sends money back that came: `refund_of` is the bank's id of that booking, `payer`
     what it said of who paid; `transaction_id`, `kind` and `owner` are empty where the money
@@ -70,6 +72,7 @@ class OutgoingTransaction:
     reference: str | None = None
     refund_of: str | None = None
     payer: str | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,9 @@ class Receipt:
 class PendingDeposit:
     """A deposit, or a send that is settled by rail, whose money has yet to come.
 
-    `amount` is what it was told to pay, in units of `asset`; None where any amount within
-    the limits will do. `reference` is what its payer was told to write.
+    `amount` is what it was told to pay, in units of `asset`, or of `currency` where one is
+    told (on a quote); None where any amount within the limits will do. `reference` is what its
+    payer was told to write.
     """
 
     transaction_id: str
@@ -176,6 +180,7 @@ class PendingDeposit:
     details: Mapping[str, str]
     owner: str
     started_at: datetime
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -255,7 +260,8 @@ class RailTraits:
     whose outcome is unknown waits for a person, refunds like payouts. `can_refund`:
     `refund` sends money back. `gives_statements`: `statement` answers. `lists_receipts`:
     `receipts_since` answers. `timeout_s` is the longest a call may take by the rail's own
-    time-outs; `max_in_flight` how many calls run at once.
+    time-outs; `max_in_flight` how many calls run at once. `currencies` are those that it can
+    pay and be paid on quotes, by the order's `currency`, beside an asset's own.
     """
 
     idempotent_for: timedelta | None = None
@@ -266,6 +272,7 @@ class RailTraits:
     gives_statements: bool = False
     timeout_s: int = 30
     max_in_flight: int = 4
+    currencies: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ from anchor.config import Secret
 from anchor.errors import Misconfigured
 from anchor.integrations.custody import Custodian, KeyHolder, Signer
 from anchor.integrations.protocols import RailsIntegration
+from anchor.integrations.rates import RatesIntegration
 
 RAILS = "anchor.rails"
 CUSTODY = "anchor.custody"
+RATES = "anchor.rates"
 #: How a reader calls one plug-in of a group, and what it has to be.
 _KINDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     RAILS: ("rail", (RailsIntegration,), "a RailsIntegration"),
+    RATES: ("source of rates", (RatesIntegration,), "a RatesIntegration"),
     CUSTODY: ("custody", (Signer, Custodian), "a Signer or a Custodian"),
 }
 Plugin = TypeVar("Plugin")
@@ -29,6 +32,13 @@ def load_rails(
     not importable, not a rail, or that refuses its options.
     """
     return _load(RAILS, names, lambda kind, name: kind(name, dict(options.get(name, {}))))
+
+
+def load_rates(
+    names: Iterable[str], options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, RatesIntegration]:
+    """Make the sources of rates of these names; raises `Misconfigured` as `load_rails` does."""
+    return _load(RATES, names, lambda kind, name: kind(name, dict(options.get(name, {}))))
 
 
 def load_custody(

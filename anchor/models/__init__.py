@@ -16,6 +16,7 @@ from anchor.models.outflows import (
     Outflow,
     Submission,
 )
+from anchor.models.quotes import Quote
 from anchor.models.receipts import RailEvent, RailReading, Receipt
 from anchor.models.transactions import (
     AWAITED,
@@ -51,6 +52,7 @@ __all__ = [
     "Pause",
     "Payment",
     "Posting",
+    "Quote",
     "RailEvent",
     "RailReading",
     "Receipt",

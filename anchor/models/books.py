@@ -21,7 +21,8 @@ from anchor.models.columns import Instant, Stroops, one_of
 #: Held by us: ``treasury`` on the ledger, ``bank`` outside it. Owed: ``customer``, and what nobody
 #: can name yet, ``suspense``. Under way: ``in_transit``. Ours: ``fees``, less ``network_fees`` and
 #: ``starting_balances``. ``reserves`` are lumens of ours that claimable balances lock: with the
-#: ``treasury`` they are what the ledger shows.
+#: ``treasury`` they are what the ledger shows. ``exchange`` is what quotes turned from one asset
+#: into another: given in the one, taken in the other.
 BOOK_ACCOUNTS = (
     "treasury",
     "bank",
@@ -32,6 +33,7 @@ BOOK_ACCOUNTS = (
     "network_fees",
     "starting_balances",
     "reserves",
+    "exchange",
 )
 
 _BALANCE = (

@@ -44,7 +44,8 @@ class Outflow(Base):
     `told_hash` is the ledger transaction that the custodian says paid it, `ledger` the one that
     holds it, `fee_charged` what it cost the source in lumens. A refund sends one
     payment or receipt back, whether or not that credited a transaction; none is more than came,
-    all together.
+    all together. On a quote `amount` of `asset` uses up `sold` of `sold_asset`, in which the fee
+    is.
     """
 
     __tablename__ = "outflows"
@@ -52,6 +53,10 @@ class Outflow(Base):
         CheckConstraint(one_of("kind", OUTFLOW_KINDS), name="kind"),
         CheckConstraint(one_of("state", OUTFLOW_STATES), name="state"),
         CheckConstraint("amount > 0 AND amount_fee >= 0", name="amount"),
+        CheckConstraint(
+            "sold > amount_fee AND sold_asset IS NOT NULL OR sold IS NULL AND sold_asset IS NULL",
+            name="sold",
+        ),
         CheckConstraint(one_of("form", OUTFLOW_FORMS), name="form"),
         CheckConstraint("(rail IS NULL) = (form IS NOT NULL)", name="rail_or_ledger"),
         CheckConstraint(
@@ -76,6 +81,12 @@ class Outflow(Base):
             "asset",
             "called_at",
             postgresql_where=text("called_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_outflows_sold_asset",
+            "sold_asset",
+            "called_at",
+            postgresql_where=text("sold_asset IS NOT NULL AND called_at IS NOT NULL"),
         ),
         Index(
             "ix_outflows_balance_id",
@@ -144,6 +155,8 @@ class Outflow(Base):
     called_at: Mapped[datetime | None] = mapped_column(Instant)
     settled_at: Mapped[datetime | None] = mapped_column(Instant)
     returned_at: Mapped[datetime | None] = mapped_column(Instant)
+    sold: Mapped[int | None] = mapped_column(Stroops)
+    sold_asset: Mapped[str | None] = mapped_column(Text)
 
     @property
     def pays_for(self) -> str:
@@ -153,8 +166,18 @@ class Outflow(Base):
 
     @property
     def gross(self) -> int:
-        """What the customer's money is less by: the amount and its fee."""
-        return self.amount + self.amount_fee
+        """What the customer's money is less by: the amount and its fee, or what was sold for it."""
+        return self.amount + self.amount_fee if self.sold is None else self.sold
+
+    @property
+    def net(self) -> int:
+        """What of the customer's money was paid with, without the fee."""
+        return self.gross - self.amount_fee
+
+    @property
+    def gross_asset(self) -> str:
+        """The asset of `gross` and of the fee, as the books name it."""
+        return self.sold_asset or self.asset
 
 
 class Channel(Base):

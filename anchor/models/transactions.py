@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from anchor.assets import held_as
 from anchor.extensions import Base
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models.columns import MEMO_TYPES, Instant, Stroops, new_id, one_of
@@ -46,6 +47,10 @@ class Transaction(Base):
     person or the customer acts. What left is `amount_paid` and `amount_refunded`, each with its
     fees; they never exceed what came. `destination` is where a deposit is paid to; `reference` is
     what its payer writes on the transfer, and is never given out again.
+
+    One on a quote exchanges `amount_in_asset` for `amount_out_asset` (named as SEP-38 does) on
+    the quote's numbers: what came, what was refunded, `amount_paid` and the fee are in the
+    former. Else all are in `asset`.
     """
 
     __tablename__ = "transactions"
@@ -65,12 +70,20 @@ class Transaction(Base):
             one_of("refund_memo_type", (*MEMO_TYPES, "return")), name="refund_memo_type"
         ),
         CheckConstraint("amount_expected > 0", name="amount_expected"),
-        CheckConstraint("amount_in = amount_out + amount_fee", name="in_is_out_and_fee"),
+        CheckConstraint(
+            "quote_id IS NOT NULL OR amount_in = amount_out + amount_fee", name="in_is_out_and_fee"
+        ),
+        CheckConstraint(
+            "(quote_id IS NULL) = (amount_in_asset IS NULL)"
+            " AND (quote_id IS NULL) = (amount_out_asset IS NULL)",
+            name="exchange",
+        ),
         CheckConstraint("amount_out > 0 AND amount_fee >= 0", name="amount_out"),
         CheckConstraint(
             one_of("destination_memo_type", (*MEMO_TYPES, "return")), name="destination_memo_type"
         ),
         UniqueConstraint("reference"),
+        UniqueConstraint("quote_id"),
         Index("ix_transactions_owner", "owner_account", "started_at", "id"),
         Index(
             "ix_transactions_ready",
@@ -144,6 +157,19 @@ class Transaction(Base):
     started_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     completed_at: Mapped[datetime | None] = mapped_column(Instant)
+    quote_id: Mapped[str | None] = mapped_column(ForeignKey("quotes.id"))
+    amount_in_asset: Mapped[str | None] = mapped_column(Text)
+    amount_out_asset: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def received_as(self) -> str:
+        """The asset of what comes in, as the books name it."""
+        return held_as(self.amount_in_asset) if self.amount_in_asset else self.asset
+
+    @property
+    def paid_as(self) -> str:
+        """The asset of what goes out to the customer, as the books name it."""
+        return held_as(self.amount_out_asset) if self.amount_out_asset else self.asset
 
 
 class Memo(Base):

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from anchor import references
+from anchor.assets import code_of
 from anchor.lifecycle import Status
+from anchor.models import Transaction
 from anchor.money import format_amount
 from anchor.serializers.sep24 import is_a_deposit, masked
 from anchor.services.views import View
@@ -90,7 +92,7 @@ def to_do(view: View, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
     `instructions` are the rail's own lines: where the money of a deposit has to go.
     """
     row = view.row
-    amount = _money(row.amount_in, row.asset_code)
+    amount = _money(row.amount_in, units(row)[0])
     if is_a_deposit(view):
         if row.reference is None:
             return []
@@ -111,14 +113,15 @@ def to_do(view: View, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
 
 def facts(view: View) -> list[Fact]:
     """List what is known of a transaction, and leave out what is not."""
-    row, code = view.row, view.row.asset_code
+    row = view.row
+    paid_in, paid_out = units(row)
     is_deposit = is_a_deposit(view)
     paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        Fact("Amount", _money(row.amount_in or row.amount_expected, code)),
-        Fact("Fee", _money(row.amount_fee, code)),
-        Fact("You receive", _money(row.amount_out, code)),
+        Fact("Amount", _money(row.amount_in or row.amount_expected, paid_in)),
+        Fact("Fee", _money(row.amount_fee, paid_in)),
+        Fact("You receive", _money(row.amount_out, paid_out)),
         Fact("To your wallet" if is_deposit else "To your account", paid_to or "", is_code=True),
         Fact("Memo", memo or "", is_code=True),
         Fact("Begun", moment(row.started_at)),
@@ -127,6 +130,25 @@ def facts(view: View) -> list[Fact]:
         Fact("Our number", row.id, is_code=True),
     ]
     return [line for line in lines if line.value]
+
+
+def units(row: Transaction) -> tuple[str, str]:
+    """Return what people call the assets of what they pay and of what they receive."""
+    names = (row.amount_in_asset, row.amount_out_asset)
+    paid_in, paid_out = (code_of(name) if name else row.asset_code for name in names)
+    return paid_in, paid_out
+
+
+def quoted(view: View) -> str:
+    """Say what the quote of a transaction promises; nothing where it is on none."""
+    row = view.row
+    if view.quote is None:
+        return ""
+    paid_in, paid_out = units(row)
+    return (
+        f"On your quote you pay {_money(row.amount_in, paid_in)} and receive "
+        f"{_money(row.amount_out, paid_out)}, if it comes by {moment(view.quote.expires_at)}."
+    )
 
 
 def moment(instant: datetime | None) -> str:

@@ -145,15 +145,16 @@ def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> 
     row = view.row
     status = Status(row.status)
     is_deposit = is_a_deposit(view)
+    came_as = row.amount_in_asset or f"stellar:{row.asset}"
     body: dict[str, Any] = {
         "id": row.id,
         "kind": "deposit" if is_deposit else "withdrawal",
         "status": _WORDS.get(status, status).value,
         "more_info_url": more_info_url(row.id),
         "amount_in": _amount(row.amount_received if row.funded_at else row.amount_expected),
-        "amount_in_asset": f"stellar:{row.asset}",
+        "amount_in_asset": came_as,
         "amount_out": _amount(row.amount_out),
-        "amount_out_asset": f"stellar:{row.asset}",
+        "amount_out_asset": row.amount_out_asset or f"stellar:{row.asset}",
         "started_at": _INSTANT._serialize(row.started_at, None, None),
         "updated_at": _INSTANT._serialize(row.updated_at, None, None),
         "completed_at": _INSTANT._serialize(row.completed_at, None, None),
@@ -165,8 +166,12 @@ def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> 
     if row.amount_fee is not None:
         fee = format_amount(row.amount_fee)
         body["amount_fee"] = fee
-        body["amount_fee_asset"] = f"stellar:{row.asset}"
-        body["fee_details"] = {"total": fee, "asset": f"stellar:{row.asset}"}
+        body["amount_fee_asset"] = came_as
+        body["fee_details"] = {"total": fee, "asset": came_as}
+    if view.quote is not None:
+        body["quote_id"] = view.quote.id
+        if view.quote.fee_details:
+            body["fee_details"]["details"] = view.quote.fee_details
     if view.refunds:
         body["refunds"] = _refunds(view)
     due = _due_at(view, settings)

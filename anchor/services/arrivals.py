@@ -179,13 +179,15 @@ def _payment(row: Payment) -> Arrival:
 def _receipt(row: Receipt) -> Arrival:
     cause = _receipt_cause(row)
     is_credited = row.verdict == Verdict.CREDITED
-    asset = select(Posting.asset).where(Posting.cause == cause, Posting.account.in_(_OWED))
     if is_credited:
-        asset = select(Transaction.asset).where(Transaction.id == row.transaction_id)
+        asset = db.session.get_one(Transaction, row.transaction_id).received_as
+    else:
+        booked = select(Posting.asset).where(Posting.cause == cause, Posting.account.in_(_OWED))
+        asset = db.session.scalar(booked.limit(1)) or f"rail:{row.currency}"
     return Arrival(
         cause=cause,
         row_id=row.id,
-        asset=db.session.scalar(asset.limit(1)) or f"rail:{row.currency}",
+        asset=asset,
         amount=row.amount or 0,
         left=(row.amount or 0) - _sent_back(Outflow.receipt_id == row.id),
         rail=row.rail,

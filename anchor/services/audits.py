@@ -49,7 +49,8 @@ ORDER BY t.id
 _LEFT = """
 WITH sums AS (
     SELECT transaction_id,
-        coalesce(sum(amount_fee + CASE WHEN returned_at IS NULL THEN amount ELSE 0 END)
+        coalesce(sum(amount_fee
+            + CASE WHEN returned_at IS NULL THEN coalesce(sold - amount_fee, amount) ELSE 0 END)
             FILTER (WHERE kind <> 'refund'), 0) AS paid,
         coalesce(sum(amount + amount_fee) FILTER (WHERE kind = 'refund'), 0)
             - coalesce(sum(amount) FILTER (WHERE kind = 'refund' AND returned_at IS NOT NULL), 0)
@@ -70,10 +71,14 @@ _CUSTOMERS = """
 WITH owed AS (
     SELECT asset, amount FROM payments WHERE verdict = 'credited' AND direction = 'in'
     UNION ALL
-    SELECT t.asset, r.amount FROM receipts r JOIN transactions t ON t.id = r.transaction_id
+    SELECT CASE WHEN t.amount_in_asset IS NULL THEN t.asset
+        WHEN t.amount_in_asset LIKE 'stellar:%' THEN substr(t.amount_in_asset, 9)
+        ELSE 'rail:' || split_part(t.amount_in_asset, ':', 2) END, r.amount
+    FROM receipts r JOIN transactions t ON t.id = r.transaction_id
     WHERE r.verdict = 'credited' AND r.reversed_at IS NULL
     UNION ALL
-    SELECT asset, -(amount_fee + CASE WHEN returned_at IS NULL THEN amount ELSE 0 END)
+    SELECT coalesce(sold_asset, asset), -(amount_fee
+        + CASE WHEN returned_at IS NULL THEN coalesce(sold - amount_fee, amount) ELSE 0 END)
     FROM outflows
     WHERE state <> 'refused' AND transaction_id IS NOT NULL
         AND coalesce(form, '') NOT IN ('establish', 'claim')

@@ -66,21 +66,10 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
 def outflow_opened(*outflows: Outflow) -> None:
     """Book money that is to go out: what we owed is under way, less the fee.
 
+    On a quote it is exchanged on the way: given in one asset, taken in the other.
     Cause: ``outflow <id> opened``. Needs an open transaction, as all of these do.
     """
-    books.post_all(
-        [
-            row
-            for outflow in outflows
-            for row in _rows(
-                outflow,
-                "opened",
-                (_owed(outflow), outflow.gross),
-                ("fees", -outflow.amount_fee),
-                ("in_transit", -outflow.amount),
-            )
-        ]
-    )
+    books.post_all([row for outflow in outflows for row in _opened(outflow, "opened", 1)])
 
 
 def rail_payment_done(outflow: Outflow) -> None:
@@ -90,13 +79,28 @@ def rail_payment_done(outflow: Outflow) -> None:
 
 def outflow_refused(outflow: Outflow) -> None:
     """Take back what `outflow_opened` booked. Cause: ``outflow <id> refused``."""
-    _post(
-        outflow,
-        "refused",
-        (_owed(outflow), -outflow.gross),
-        ("fees", outflow.amount_fee),
-        ("in_transit", outflow.amount),
-    )
+    books.post_all(_opened(outflow, "refused", -1))
+
+
+def _opened(outflow: Outflow, event: str, sign: int) -> list[dict[str, object]]:
+    given = outflow.gross_asset
+    entries = [
+        (_owed(outflow), given, sign * outflow.gross),
+        ("fees", given, -sign * outflow.amount_fee),
+        *_exchanged(outflow, sign),
+        ("in_transit", outflow.asset, -sign * outflow.amount),
+    ]
+    return books.rows(f"outflow {outflow.id} {event}", entries, outflow.transaction_id)
+
+
+def _exchanged(outflow: Outflow, sign: int) -> list[books.Entry]:
+    """Return what a quote turns from one asset into another, or back where `sign` is -1."""
+    if outflow.sold is None:
+        return []
+    return [
+        ("exchange", outflow.gross_asset, -sign * outflow.net),
+        ("exchange", outflow.asset, sign * outflow.amount),
+    ]
 
 
 def ledger_payment_done(*outflows: Outflow) -> None:
@@ -114,13 +118,13 @@ def came_back(outflow: Outflow, amount: int) -> None:
 
     What the way back cost is missing at the bank, and is the fees' loss.
     """
-    _post(
-        outflow,
-        "returned",
-        ("bank", amount),
-        ("fees", outflow.amount - amount),
-        (_owed(outflow), -outflow.amount),
-    )
+    entries = [
+        ("bank", outflow.asset, amount),
+        ("fees", outflow.asset, outflow.amount - amount),
+        *_exchanged(outflow, -1),
+        (_owed(outflow), outflow.gross_asset, -outflow.net),
+    ]
+    books.post(f"outflow {outflow.id} returned", entries, outflow.transaction_id)
 
 
 def credited_by_hand(arrival: Arrival, transaction_id: str, asset: str) -> None:
@@ -152,12 +156,16 @@ def _reserves(cause: str, amount: int, transaction_id: str) -> None:
     books.post(cause, entries, transaction_id)
 
 
-def balance_reclaimed(row: ClaimableBalance) -> None:
+def balance_reclaimed(row: ClaimableBalance, outflow: Outflow) -> None:
     """Book what we took back: it is here, and owed to the customer again.
 
     Cause: ``balance <id> reclaimed``.
     """
-    entries = [("treasury", row.asset, row.amount), ("customer", row.asset, -row.amount)]
+    entries = [
+        ("treasury", row.asset, row.amount),
+        *_exchanged(outflow, -1),
+        ("customer", outflow.gross_asset, -outflow.net),
+    ]
     books.post(f"balance {row.id} reclaimed", entries, row.transaction_id)
 
 

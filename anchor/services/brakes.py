@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import case, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import NotFound, Rejected
@@ -153,8 +153,9 @@ def _room(asset: str) -> int | None:
         text("SELECT pg_advisory_xact_lock(hashtext('anchor.cap'), hashtext(:asset))"),
         {"asset": asset},
     )
-    left = select(func.coalesce(func.sum(Outflow.amount), 0)).where(
-        Outflow.asset == asset,
+    used = case((Outflow.sold_asset == asset, Outflow.sold - Outflow.amount_fee))
+    left = select(func.coalesce(func.sum(func.coalesce(used, Outflow.amount)), 0)).where(
+        or_(Outflow.asset == asset, Outflow.sold_asset == asset),
         Outflow.called_at > func.now() - timedelta(hours=1),
         or_(Outflow.state.in_(("sent", "unknown", "done")), Outflow.rail.is_not(None)),
         Outflow.state != "refused",

@@ -13,7 +13,7 @@ from anchor.integrations.custody import Custodian, Signer
 from anchor.ledger.gateway import LedgerAccount
 from anchor.money import format_amount
 from anchor.policies import AssetPolicy
-from anchor.services import contract_logins, logins, networks
+from anchor.services import contract_logins, exchanges, logins, networks
 
 #: Two base reserves, and one more for each entry of the account.
 _BASE_RESERVE = 5_000_000
@@ -56,6 +56,10 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
         yield _try(f"custody {custody.name}", lambda: _custody(custody))
     for name, rail in house().rails.items():
         yield _try(f"rail {name}", rail.check)
+    for name, source in house().rates.items():
+        yield _try(f"rates {name}", source.check)
+    for what, check in exchanges.prices():
+        yield _try(what, check)
 
 
 def _custody(custody: Signer | Custodian) -> str:

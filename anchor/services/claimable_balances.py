@@ -233,8 +233,9 @@ _TOLD: Mapping[str, tuple[str, str, bool]] = {
 def _end(row: ClaimableBalance, state: str, by: str, hash_: str, at: datetime) -> None:
     row.state, row.ended_by, row.transaction_hash, row.ended_at = state, by, hash_, at
     bookings.reserves_released(row.id, row.transaction_id)
+    outflow = db.session.get_one(Outflow, row.outflow_id, populate_existing=True)
     if state == "reclaimed":
-        _owe_again(row)
+        _owe_again(row, outflow)
     if state in _TOLD:
         reason, note, is_owed = _TOLD[state]
         cases.open_case(
@@ -242,23 +243,21 @@ def _end(row: ClaimableBalance, state: str, by: str, hash_: str, at: datetime) -
             row.id,
             note=note,
             transaction_id=row.transaction_id,
-            asset=row.asset,
-            amount_owed=row.amount if is_owed else None,
+            asset=outflow.gross_asset,
+            amount_owed=outflow.net if is_owed else None,
         )
     db.session.flush()
     happened(Happening(row.transaction_id, None, f"balance {row.id}", told_as="balance_ended"))
 
 
-def _owe_again(row: ClaimableBalance) -> None:
+def _owe_again(row: ClaimableBalance, outflow: Outflow) -> None:
     """Write down that what was paid came back: it is owed, and can be refunded from the desk."""
-    bookings.balance_reclaimed(row)
-    db.session.execute(
-        update(Outflow).where(Outflow.id == row.outflow_id).values(returned_at=func.now())
-    )
+    bookings.balance_reclaimed(row, outflow)
+    outflow.returned_at = func.now()
     db.session.execute(
         update(Transaction)
         .where(Transaction.id == row.transaction_id)
-        .values(amount_paid=Transaction.amount_paid - row.amount)
+        .values(amount_paid=Transaction.amount_paid - outflow.net)
     )
 
 

@@ -26,7 +26,7 @@ from anchor.lifecycle import Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, split
 from anchor.policies import AssetPolicy
-from anchor.services import accounts, batches, bookings, cases, jobs
+from anchor.services import accounts, batches, bookings, cases, conversions, jobs
 from anchor.services.transactions import (
     LEDGER_LANE,
     PAY_ON_LEDGER,
@@ -216,8 +216,11 @@ def _attempts(ids: Collection[str]) -> Mapping[str, _Attempts]:
 def parts_of(row: Transaction, *, with_creation: bool) -> Split:
     """Return what a deposit comes to, with the fee for creating its account where that is ours.
 
+    On a quote its numbers count, and that fee is none of them.
     Raises `Rejected` where the fee leaves nothing to pay.
     """
+    if row.quote_id is not None:
+        return conversions.parts(row)
     policy = policy_of(row.asset)
     creation = policy.delivery.creation_fee if with_creation else 0
     left = row.amount_received - row.amount_refunded
@@ -277,7 +280,7 @@ def _tell(row: Transaction, reason: str) -> None:
         f"{row.id}/{row.version}",
         note=reason,
         transaction_id=row.id,
-        asset=row.asset,
+        asset=row.received_as,
         amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
     )
 
@@ -286,6 +289,7 @@ def _order(
     row: Transaction, form: str, policy: AssetPolicy, before: _Attempts
 ) -> tuple[Outflow | None, str | None]:
     """Return the outflow that pays a deposit whose row is locked, or why a person has to look."""
+    sold = {}
     if form == "establish":
         asset, amount, fee = NATIVE, policy.delivery.starting_balance, 0
     else:
@@ -298,6 +302,7 @@ def _order(
             return None, "less was received than would be paid out"
         asset, amount, fee = row.asset, parts.amount_out, parts.amount_fee
         row.amount_in, row.amount_out, row.amount_fee = parts.amount_in, amount, fee
+        sold = conversions.sold(row, parts)
     attempt = before.last + 1
     return Outflow(
         transaction_id=row.id,
@@ -314,6 +319,7 @@ def _order(
         memo_type=row.destination_memo_type,
         memo=row.destination_memo,
         is_alone=row.destination_memo is not None,
+        **sold,
     ), None
 
 

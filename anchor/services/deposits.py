@@ -8,12 +8,14 @@ from typing import Any
 from anchor import web_auth
 from anchor.errors import Rejected
 from anchor.extensions import atomic, gateway
+from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind
 from anchor.models import Transaction
 from anchor.money import round_down
 from anchor.policies import AssetPolicy
-from anchor.services import memos, opening, own_accounts, rails
+from anchor.services import memos, opening, own_accounts, quotes, rails
 from anchor.services.pending_deposits import pending
+from anchor.services.quotes import Use
 from anchor.services.references import issue
 from anchor.services.transactions import Happening, Owner, happened
 
@@ -44,6 +46,8 @@ def open_interactive(
     destination_memo: str | None = None,
     destination_memo_type: str | None = None,
     amount: int | None = None,
+    quote_id: str | None = None,
+    other_asset: str | None = None,
     takes_claimable_balance: bool = False,
     details: Mapping[str, str] | None = None,
     lang: str | None = None,
@@ -53,20 +57,26 @@ def open_interactive(
     """Open a deposit whose details the customer gives on a page; return its id.
 
     It is paid to `destination` (``G…`` or ``M…``, kept as given), by default to the owner's
-    account. The fee schedule of today is frozen on it. Raises `Rejected` for an amount outside
-    the limits, a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not
-    valid, and `Unavailable` where the ledger does not say whether the account is there.
+    account. The fee schedule of today is frozen on it, or the quote that it is on, which is used
+    up. Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
+    a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not valid, and
+    `Unavailable` where the ledger does not say whether the account is there.
     """
     target = read_destination(
         destination or owner.account_id, destination_memo_type, destination_memo
     )
     _check_is_payable(policy, target, takes_claimable_balance=takes_claimable_balance)
-    if amount is not None:
+    use = None
+    if quote_id is not None:
+        asset = f"stellar:{policy.id}"
+        use = Use(quote_id, owner, "interactive", Way.DEPOSIT, asset, other_asset, amount)
+    elif amount is not None:
         check_amount(policy, amount)
     return _open(
         owner,
         policy,
         target,
+        use,
         amount=amount,
         takes_claimable_balance=takes_claimable_balance,
         details=dict(details or {}),
@@ -110,13 +120,17 @@ def _check_is_payable(
 
 
 @atomic
-def _open(owner: Owner, policy: AssetPolicy, target: Destination, **columns: Any) -> str:
+def _open(
+    owner: Owner, policy: AssetPolicy, target: Destination, use: Use | None, **columns: Any
+) -> str:
     if target.account_id in own_accounts.known():
         raise Rejected("a deposit cannot be paid to an account of the anchor's own")
+    quote = quotes.take(use) if use else None
     return opening.begin(
-        Kind.DEPOSIT,
+        Kind.DEPOSIT_EXCHANGE if quote else Kind.DEPOSIT,
         owner,
         policy,
+        quote=quote,
         destination=target.address,
         destination_memo_type=target.memo_type,
         destination_memo=target.memo,
@@ -133,8 +147,9 @@ def give_details(
     Other details for one that is complete are `Rejected`. The reference is its own for ever.
     """
     row, policy = opening.incomplete(transaction_id, rail, Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
-    check_amount(policy, amount)
-    columns = opening.completed(policy, row.kind, amount, rail, details)
+    if row.quote_id is None:
+        check_amount(policy, amount)
+    columns = opening.completed(row, policy, amount, rail, details)
     issue(row)
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))
 

@@ -21,6 +21,7 @@ from anchor.money import format_amount
 from anchor.services import (
     arrivals,
     bookings,
+    conversions,
     jobs,
     networks,
     order_ends,
@@ -299,17 +300,19 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
     if arrival.left != arrival.amount:
         raise Rejected(f"{format_amount(arrival.amount - arrival.left)} of it were sent back")
     if not _is_for(arrival, row):
-        raise Rejected(f"it is {_code(arrival.asset)}, and {row.id} is about {row.asset_code}")
+        wanted = _code(row.received_as)
+        raise Rejected(f"it is {_code(arrival.asset)}, and {row.id} is about {wanted}")
     if row.status == Status.INCOMPLETE:
         raise Rejected(f"{row.id} is incomplete: nobody has said where its money is to go")
     event = Event.RECOVERED if row.status in {Status.EXPIRED, Status.ERROR} else None
     if event is None and not can_have(row, Event.FUNDS_RECEIVED):
         raise Rejected(f"{row.id} is {row.status} and takes no money any more")
     _demand_not_gone(row)
+    conversions.demand_exact(row, arrival.amount)
     _credited(arrival, row.id)
     case.closed_at = func.now()
     act_id = _act("credit", by, case_id=case_id, transaction_id=row.id)
-    bookings.credited_by_hand(arrival, row.id, row.asset)
+    bookings.credited_by_hand(arrival, row.id, row.received_as)
     cause = f"act {act_id}"
     if event is None:
         happened(Happening(row.id, Event.FUNDS_RECEIVED, cause, received=arrival.amount))
@@ -323,8 +326,12 @@ def credit(case_id: int, transaction_id: str, by: By) -> None:
 def _is_for(arrival: Arrival, row: Transaction) -> bool:
     """Tell whether money is of a transaction's asset, or of the currency its rail books for it."""
     policy = settings().asset_by_id(row.asset)
-    currency = policy.booked_in if policy and arrival.rail in policy.rails else None
-    return arrival.asset in {row.asset, f"rail:{currency}"}
+    is_by_rail = policy is not None and arrival.rail in policy.rails
+    if row.quote_id is not None and is_by_rail:
+        booked = settings().asset_by_id(arrival.asset)
+        return row.received_as in {arrival.asset, f"rail:{booked.booked_in if booked else None}"}
+    currency = policy.booked_in if policy and is_by_rail else None
+    return arrival.asset in {row.received_as, f"rail:{currency}"}
 
 
 def _demand_not_gone(row: Transaction) -> None:

@@ -10,7 +10,7 @@ a source is unjudged, nothing of it expires. One with a part of its money in is 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, text
 
 from anchor.extensions import atomic, db, settings
 from anchor.lifecycle import Event, Status
@@ -26,7 +26,7 @@ from anchor.models import (
     Receipt,
     Transaction,
 )
-from anchor.services import cases, jobs
+from anchor.services import cases, jobs, quotes
 from anchor.services.transactions import Happening, happened
 
 EXPIRE = "expire_transactions"
@@ -36,11 +36,13 @@ _PARTLY = "deadline_with_a_part_in"
 
 
 def expire(claimed: jobs.Claim) -> None:
-    """Let all expire whose deadline has passed, batch by batch; the job `EXPIRE`."""
+    """Let all expire whose deadline has passed, and forget old quotes; the job `EXPIRE`."""
     for query in _overdue():
         while _expire(query.where(Transaction.amount_received == 0)) == _BATCH:
             jobs.extend(claimed)
         _tell(query.where(Transaction.amount_received > 0, ~_told()))
+    while quotes.forget():
+        jobs.extend(claimed)
 
 
 @atomic
@@ -91,13 +93,18 @@ def _unpaid(read_until: datetime) -> Select[str]:
 
 
 def _never_completed() -> Select[str]:
-    """Select what its customer began and left: no source counts, for nobody was told to pay."""
+    """Select what its customer began and left: no source counts, for nobody was told to pay.
+
+    On a quote that ran out it cannot be completed any more.
+    """
     patience = timedelta(hours=settings().incomplete_hours)
     return select(Transaction.id).where(
         text(UNPAID),
         Transaction.status == Status.INCOMPLETE,
-        Transaction.deadline_at.is_(None),
-        Transaction.started_at < func.now() - patience,
+        case(
+            (Transaction.deadline_at.is_(None), Transaction.started_at < func.now() - patience),
+            else_=Transaction.deadline_at < func.now(),
+        ),
     )
 
 
@@ -124,7 +131,7 @@ def _tell(query: Select[str]) -> None:
             row.id,
             note="its deadline has passed: send back what came, or wait on",
             transaction_id=row.id,
-            asset=row.asset,
+            asset=row.received_as,
             amount_owed=row.amount_received - row.amount_refunded,
         )
 
@@ -133,7 +140,8 @@ def _tell(query: Select[str]) -> None:
 def owe() -> None:
     """Owe the job where something is overdue: a sweep's first half."""
     fresh = or_(Transaction.amount_received == 0, ~_told())
-    if any(db.session.scalar(query.where(fresh).limit(1)) for query in _overdue()):
+    overdue = any(db.session.scalar(query.where(fresh).limit(1)) for query in _overdue())
+    if overdue or quotes.has_old():
         jobs.ensure([(jobs.Address(EXPIRE, _SUBJECT), _LANE)])
 
 

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import func, select
+
 from anchor.clock import utcnow
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import db, settings
 from anchor.lifecycle import Kind, Status
-from anchor.models import History, Transaction, new_id
+from anchor.models import History, Quote, Transaction, new_id
 from anchor.money import format_amount, split
 from anchor.policies import AssetPolicy, FlowPolicy
+from anchor.services import conversions
 from anchor.services.transactions import Owner
 
 
@@ -23,24 +26,39 @@ def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
 
 def check_amount(flow: FlowPolicy, decimals: int, amount: int) -> None:
     """Raise `Rejected` unless `amount` stroops are within the limits and leave some to pay."""
+    check_limits(flow, amount)
+    split(amount, flow.fee, decimals)
+
+
+def check_limits(flow: FlowPolicy, amount: int) -> None:
+    """Raise `Rejected` unless `amount` stroops are within the limits."""
     if flow.min_amount is not None and amount < flow.min_amount:
         raise Rejected(f"the least amount is {format_amount(flow.min_amount)}")
     if flow.max_amount is not None and amount > flow.max_amount:
         raise Rejected(f"the greatest amount is {format_amount(flow.max_amount)}")
-    split(amount, flow.fee, decimals)
 
 
 def begin(
-    kind: Kind, owner: Owner, policy: AssetPolicy, *, amount: int | None = None, **columns: Any
+    kind: Kind,
+    owner: Owner,
+    policy: AssetPolicy,
+    *,
+    amount: int | None = None,
+    quote: Quote | None = None,
+    **columns: Any,
 ) -> str:
     """Store a transaction whose details the customer gives on a page; return its id.
 
-    The fee schedule of today is frozen on it; `columns` are what else is known of it. Raises
-    `Rejected` for an amount outside the limits. Needs an open transaction.
+    The fee schedule of today is frozen on it, or its quote; `columns` are what else is known
+    of it. Raises `Rejected` for an amount outside the limits. Needs an open transaction.
     """
     flow = flow_of(policy, kind)
-    if amount is not None:
-        check_amount(flow, policy.decimals, amount)
+    if quote is not None:
+        columns |= conversions.columns(quote)
+    else:
+        if amount is not None:
+            check_amount(flow, policy.decimals, amount)
+        columns["amount_expected"] = amount
     row = Transaction(
         id=new_id(),
         kind=kind,
@@ -50,8 +68,7 @@ def begin(
         owner_subaccount=owner.subaccount_id,
         asset=policy.id,
         asset_code=policy.code,
-        rail=policy.rails[0],
-        amount_expected=amount,
+        rail=quoted_rail(quote) or policy.rails[0],
         fee_fixed=flow.fee.fixed,
         fee_percent=flow.fee.percent,
         decimals=policy.decimals,
@@ -63,6 +80,11 @@ def begin(
         History(transaction_id=row.id, version=1, event="opened", cause=row.id, status=row.status)
     )
     return row.id
+
+
+def quoted_rail(quote: Quote | None) -> str | None:
+    """Return the way to pay that a quote names: the name of a rail."""
+    return (quote.sell_delivery_method or quote.buy_delivery_method) if quote else None
 
 
 def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transaction, AssetPolicy]:
@@ -86,10 +108,17 @@ def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transactio
 
 
 def completed(
-    policy: AssetPolicy, kind: str, amount: int, rail: str, details: Mapping[str, str]
+    row: Transaction, policy: AssetPolicy, amount: int, rail: str, details: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the columns of a transaction that from now on waits for `amount` stroops."""
-    flow = flow_of(policy, kind)
+    """Return the columns of a transaction that from now on waits for `amount` stroops.
+
+    On a quote its numbers stand already. Raises `Rejected` for another amount or rail than
+    the quote says, and where it has run out.
+    """
+    if row.quote_id is not None:
+        _demand_quoted(row, amount, rail)
+        return {"rail": rail, "details": dict(details)}
+    flow = flow_of(policy, row.kind)
     check_amount(flow, policy.decimals, amount)
     parts = split(amount, flow.fee, policy.decimals)
     return {
@@ -104,3 +133,23 @@ def completed(
         "details": dict(details),
         "deadline_at": utcnow() + timedelta(days=settings().transfer_days),
     }
+
+
+def _demand_quoted(row: Transaction, amount: int, rail: str) -> None:
+    quote = conversions.quote_of(row)
+    if amount != quote.sell_amount:
+        raise Rejected("the amount is not what the quote says")
+    if rail != (quoted_rail(quote) or rail) or rail not in quoted_ways(quote):
+        raise Rejected("this way to pay is not what the quote says")
+    if quote.expires_at <= db.session.execute(select(func.clock_timestamp())).scalar_one():
+        raise Rejected("the quote has run out; please begin anew from your wallet")
+
+
+def quoted_ways(quote: Quote) -> Mapping[str, str]:
+    """Return how what a quote has outside the ledger can be paid: names of rails."""
+    offchain = settings().quotes.offchain
+    if quote.sell_asset in offchain:
+        return offchain[quote.sell_asset].sell_delivery_methods
+    if quote.buy_asset in offchain:
+        return offchain[quote.buy_asset].buy_delivery_methods
+    return {}

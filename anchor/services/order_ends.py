@@ -120,10 +120,10 @@ def hand_to_a_person(
     if outflow.form == "claim":
         claimable_balances.not_reclaimed(outflow, note)
         return
-    asset, owed = outflow.asset, outflow.gross
+    asset, owed = outflow.gross_asset, outflow.gross
     if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
         row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
-        asset, owed = row.asset, row.amount_received - row.amount_paid - row.amount_refunded
+        asset, owed = row.received_as, row.amount_received - row.amount_paid - row.amount_refunded
     cases.open_case(
         reason,
         outflow.key,

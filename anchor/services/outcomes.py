@@ -130,7 +130,7 @@ def _look_for_rest(outflow: Outflow) -> None:
             "received_more_than_paid",
             outflow.key,
             transaction_id=outflow.transaction_id,
-            asset=outflow.asset,
+            asset=outflow.gross_asset,
             amount_owed=left,
         )
 
@@ -164,7 +164,7 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned) -
         outflow.key,
         note=outflow.note,
         transaction_id=outflow.transaction_id,
-        asset=outflow.asset,
+        asset=outflow.gross_asset,
         amount_owed=outflow.gross,
     )
 

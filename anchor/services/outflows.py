@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
 
+from anchor.assets import currency_of
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import OutgoingTransaction
 from anchor.lifecycle import FINAL
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt, Transaction
 from anchor.money import FeeSchedule, Split, split, to_decimal
-from anchor.services import bookings
+from anchor.services import bookings, conversions
 from anchor.services.transactions import owner_of
 
 
@@ -66,7 +67,7 @@ def open_forgotten(row: Transaction, number: int) -> Attempt:
     Needs an open transaction; raises `Rejected` where nothing is left that it could have paid.
     """
     if row.status in FINAL:
-        parts = split(_left(row), FeeSchedule(0, Decimal(0)), row.decimals)
+        parts = _parts_again(row)
     else:
         parts = _next_parts(row)
         row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
@@ -87,7 +88,13 @@ def open_again(row: Transaction) -> Outflow:
     Its fee was kept the first time. Needs an open transaction; raises `Rejected` where nothing
     is left.
     """
-    return _opened(_payout(row, split(_left(row), FeeSchedule(0, Decimal(0)), row.decimals)))
+    return _opened(_payout(row, _parts_again(row)))
+
+
+def _parts_again(row: Transaction) -> Split:
+    if row.quote_id is not None:
+        return conversions.parts_again(row)
+    return split(_left(row), FeeSchedule(0, Decimal(0)), row.decimals)
 
 
 def _payout(row: Transaction, parts: Split, **columns: Any) -> Outflow:
@@ -99,9 +106,10 @@ def _payout(row: Transaction, parts: Split, **columns: Any) -> Outflow:
         key=f"{row.id}-{attempt}",
         rail=row.rail,
         state="prepared",
-        asset=row.asset,
+        asset=row.paid_as,
         amount=parts.amount_out,
         amount_fee=parts.amount_fee,
+        **conversions.sold(row, parts),
         **columns,
     )
 
@@ -135,6 +143,7 @@ def queue_again(outflow: Outflow) -> Outflow:
 #: What the next attempt has of the one before; `begun_at` is its turn in the queue.
 _KEPT = (
     *("transaction_id", "payment_id", "kind", "asset", "amount", "amount_fee", "form"),
+    *("sold", "sold_asset"),
     *("source", "destination", "memo_type", "memo", "is_alone", "begun_at"),
 )
 
@@ -155,11 +164,14 @@ def has_open(transaction_id: str) -> bool:
 
 
 def next_amount(row: Transaction) -> int:
-    """Return the stroops that the next payout of a transaction is about; raises as it does."""
-    return _parts(row).amount_out
+    """Return the stroops of its asset that the next payout pays with; raises as it does."""
+    parts = _parts(row)
+    return parts.amount_in - parts.amount_fee
 
 
 def _parts(row: Transaction) -> Split:
+    if row.quote_id is not None:
+        return conversions.parts(row)
     schedule = FeeSchedule(row.fee_fixed, row.fee_percent)
     return split(row.amount_received - row.amount_refunded, schedule, row.decimals)
 
@@ -281,7 +293,7 @@ def _attempt(
         key=outflow.key,
         transaction_id=row.id if row else "",
         kind=row.kind if row else "",
-        asset=outflow.asset,
+        asset=outflow.gross_asset,
         amount=to_decimal(outflow.amount),
         amount_in=to_decimal(outflow.gross),
         amount_fee=to_decimal(outflow.amount_fee),
@@ -291,6 +303,7 @@ def _attempt(
         reference=outflow.reference,
         refund_of=receipt.receipt_id if receipt else None,
         payer=receipt.payer if receipt else None,
+        currency=currency_of(outflow.asset),
     )
     return Attempt(
         outflow_id=outflow.id,

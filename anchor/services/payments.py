@@ -283,6 +283,8 @@ def _expectations(watch: Watch, arrivals: Sequence[Arrival]) -> dict[tuple[str, 
             (Transaction.amount_received - Transaction.amount_refunded).label("amount_received"),
             Transaction.funded_at,
             Transaction.settlement,
+            Transaction.quote_id,
+            Transaction.deadline_at,
         )
         .join(Transaction, Transaction.id == Memo.transaction_id)
         .where(
@@ -309,11 +311,12 @@ def _expectation(watch: Watch, row: Row[*tuple[Any, ...]]) -> Expectation:
         amount=row.amount_expected,
         received=row.amount_received,
         is_funded=row.funded_at is not None,
-        matching=policy.matching if policy else "exact",
+        matching=policy.matching if policy and row.quote_id is None else "exact",
         tolerance=policy.tolerance if policy else 0,
         min_amount=flow.min_amount if flow else None,
         max_amount=flow.max_amount if flow else None,
         settled_on_ledger=row.settlement == "stellar",
+        due_at=row.deadline_at if row.quote_id else None,
     )
 
 

@@ -150,7 +150,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
             f"{row.id}/{row.version}",
             note=str(refusal),
             transaction_id=row.id,
-            asset=row.asset,
+            asset=row.received_as,
             amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
         )
         return None
@@ -171,7 +171,7 @@ def _begin_refund(claimed: jobs.Claim) -> Attempt | str | None:
 
 def _leaving(attempt: Attempt) -> brakes.Leaving:
     kind = brakes.REFUND if attempt.order.refund_of is not None else attempt.order.kind
-    amount = to_stroops(attempt.order.amount)
+    amount = to_stroops(attempt.order.amount_in - attempt.order.amount_fee)
     return brakes.Leaving(kind, attempt.order.asset, attempt.rail, amount)
 
 

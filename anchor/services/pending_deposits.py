@@ -13,6 +13,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, Select, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from anchor.assets import currency_of
 from anchor.errors import Unavailable
 from anchor.extensions import atomic, db, house, refuse_inside_transaction, settings
 from anchor.integrations.protocols import (
@@ -194,6 +195,7 @@ def pending(row: Transaction) -> PendingDeposit:
         details=dict(row.details),
         owner=str(owner_of(row)),
         started_at=row.started_at,
+        currency=currency_of(row.received_as),
     )
 
 

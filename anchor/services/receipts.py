@@ -14,13 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, TextClause, func, literal, or_, select, text, update
+from sqlalchemy import Table, TextClause, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from anchor import references
-from anchor.extensions import atomic, db, settings
+from anchor.extensions import atomic, db
 from anchor.integrations import protocols
-from anchor.lifecycle import Kind, Status
 from anchor.matching import (
     FOR_THE_DESK,
     Booking,
@@ -29,9 +27,10 @@ from anchor.matching import (
     Verdict,
     judge_booking,
 )
-from anchor.models import RailReading, Receipt, Transaction
-from anchor.services import books, cases, jobs, reversals
+from anchor.models import RailReading, Receipt
+from anchor.services import books, cases, jobs, receipt_owners, reversals
 from anchor.services.entries import Entry, merged, read
+from anchor.services.receipt_owners import Owned, asset_of, held_in
 from anchor.services.transactions import Happening, any_of, happened
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,6 @@ REPAIR = "judge_receipts"
 _A_DAY = timedelta(days=1)
 #: What stays of an unreadable receipt that is told again.
 _KEPT = frozenset({"id", "rail", "receipt_id", "observed_at", "reversed_at"})
-_Row = Row[*tuple[Any, ...]]
 
 
 class CursorMoved(Exception):
@@ -188,59 +186,20 @@ def _row(rail: str, entry: Entry, judgement: Judgement) -> dict[str, object]:
 def _judge_and_act(
     reading: RailReading, entries: Sequence[Entry]
 ) -> tuple[dict[str, Judgement], tuple[str, ...]]:
-    rows = _owners(entries)
-    owners = {entry.receipt_id: _owner_of(entry, rows) for entry in entries}
+    owners = receipt_owners.locked(entries)
     verdicts = _judge(reading, entries, owners)
-    assets = {entry.receipt_id: _asset_of(reading.rail, entry, owners) for entry in entries}
+    assets = {
+        entry.receipt_id: held_in(reading.rail, entry, owners[entry.receipt_id])
+        for entry in entries
+    }
     return verdicts, _act(reading.rail, entries, verdicts, assets)
 
 
-def _owners(entries: Sequence[Entry]) -> dict[str, _Row]:
-    """Look up whom these receipts may be for, by their two names, and lock those."""
-    written = {_written(entry) for entry in entries if entry.reference}
-    ids = {entry.named for entry in entries if entry.named}
-    rows: Sequence[_Row] = db.session.execute(
-        select(
-            Transaction.id,
-            Transaction.kind,
-            Transaction.status,
-            Transaction.rail,
-            Transaction.asset,
-            Transaction.reference,
-            Transaction.amount_expected,
-            (Transaction.amount_received - Transaction.amount_refunded).label("amount_received"),
-            Transaction.funded_at,
-            Transaction.settlement,
-        )
-        .where(or_(Transaction.reference == any_of(written), Transaction.id == any_of(ids)))
-        .order_by(Transaction.id)
-        .with_for_update()
-    ).all()
-    by_reference = {f"reference {row.reference}": row for row in rows if row.reference}
-    return by_reference | {f"id {row.id}": row for row in rows}
-
-
-def _owner_of(entry: Entry, rows: Mapping[str, _Row]) -> _Row | None:
-    """Return whom the payer's words name, else whom the rail names."""
-    key = f"reference {_written(entry)}" if entry.reference else f"id {entry.named}"
-    return rows.get(key)
-
-
-def _written(entry: Entry) -> str:
-    """Return the reference that the payer wrote, as it was issued; all of it where there is none.
-
-    Where several stand in it, it names nobody: a person reads it.
-    """
-    text = entry.reference or ""
-    found = references.find(text)
-    return found[0] if len(found) == 1 else text
-
-
 def _judge(
-    reading: RailReading, entries: Sequence[Entry], owners: Mapping[str, _Row | None]
+    reading: RailReading, entries: Sequence[Entry], owners: Mapping[str, Owned | None]
 ) -> dict[str, Judgement]:
     """Judge in the order of the bank's books: the first of two is credited, then the second."""
-    expected = {row.id: _expectation(row) for row in owners.values() if row}
+    expected = {row.id: receipt_owners.expectation(row) for row in owners.values() if row}
     verdicts: dict[str, Judgement] = {}
     for entry in entries:
         row = owners[entry.receipt_id]
@@ -262,46 +221,9 @@ def _judgement(reading: RailReading, entry: Entry, owner: Expectation | None) ->
         return Judgement(Verdict.UNREADABLE, about, note=entry.trouble)
     if entry.is_reversed:
         return Judgement(Verdict.UNMATCHED, about, note="it was reversed before it was credited")
-    name = _written(entry) or entry.named
+    name = receipt_owners.written(entry) or entry.named
     booking = Booking(reading.rail, entry.currency, entry.amount, name, entry.booked_at)
     return judge_booking(booking, owner, reading.in_charge_since - _A_DAY)
-
-
-def _expectation(row: _Row) -> Expectation:
-    policy = settings().asset_by_id(row.asset)
-    flow = policy and (policy.send if row.kind == Kind.SEND else policy.deposit)
-    return Expectation(
-        transaction_id=row.id,
-        kind=Kind(row.kind),
-        status=Status(row.status),
-        account=row.rail,
-        asset=policy.booked_in if policy else row.asset,
-        amount=row.amount_expected,
-        received=row.amount_received,
-        is_funded=row.funded_at is not None,
-        matching=policy.matching if policy else "exact",
-        tolerance=policy.tolerance if policy else 0,
-        min_amount=flow.min_amount if flow else None,
-        max_amount=flow.max_amount if flow else None,
-        settled_on_ledger=row.settlement == "stellar",
-    )
-
-
-def _asset_of(rail: str, entry: Entry, owners: Mapping[str, _Row | None]) -> str:
-    """Return the asset that a booking is held in: its owner's where the currency agrees."""
-    row = owners[entry.receipt_id]
-    policy = settings().asset_by_id(row.asset) if row else None
-    if policy and policy.booked_in == entry.currency:
-        return policy.id
-    return asset_of(rail, entry.currency)
-
-
-def asset_of(rail: str, currency: str) -> str:
-    """Return the asset that a rail's bookings in a currency are for: ``rail:USD`` where no
-    asset or more than one is."""
-    served = settings().assets.values()
-    found = [each.id for each in served if rail in each.rails and each.booked_in == currency]
-    return found[0] if len(found) == 1 else f"rail:{currency}"
 
 
 def _act(

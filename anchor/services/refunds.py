@@ -268,7 +268,9 @@ def _decimals(policy: AssetPolicy | None, arrival: Arrival) -> int:
         return policy.decimals
     served = settings().assets.values()
     currency = arrival.asset.removeprefix("rail:")
-    return max((each.decimals for each in served if each.booked_in == currency), default=2)
+    offchain = settings().quotes.offchain.get(f"iso4217:{currency}")
+    finest = [each.decimals for each in served if each.booked_in == currency]
+    return max([*finest, *([offchain.decimals] if offchain else [])], default=2)
 
 
 def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow:

@@ -112,7 +112,7 @@ def hold(transaction_id: str, reason: str) -> None:
             f"{row.id}/{row.version}",
             note=reason[:500],
             transaction_id=row.id,
-            asset=row.asset,
+            asset=row.received_as,
             amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
         )
     order_ends.withdraw([row.id], reason)

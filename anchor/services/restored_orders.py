@@ -11,9 +11,9 @@ from anchor.extensions import atomic, db
 from anchor.integrations.custody import Custodian, CustodyOutcome
 from anchor.lifecycle import FINAL, Event
 from anchor.models import OUTFLOW_OPEN, Outflow, Payment, Transaction
-from anchor.money import FeeSchedule, split
 from anchor.services import (
     bookings,
+    conversions,
     custodians,
     custody_orders,
     custody_outcomes,
@@ -144,8 +144,7 @@ def _next(transaction_id: str) -> tuple[Transaction | None, Outflow | None]:
 
 def _forgotten(row: Transaction, number: int) -> Outflow:
     """Make the payment of a deposit anew; how it was delivered only the ledger knows."""
-    left = row.amount_received - row.amount_refunded
-    parts = split(left, FeeSchedule(row.fee_fixed, row.fee_percent), 7)
+    parts = deposit_payments.parts_of(row, with_creation=False)
     return Outflow(
         transaction_id=row.id,
         kind="submission",
@@ -162,6 +161,7 @@ def _forgotten(row: Transaction, number: int) -> Outflow:
         is_alone=row.destination_memo is not None,
         begun_at=row.funded_at,
         note=NOTE,
+        **conversions.sold(row, parts),
     )
 
 

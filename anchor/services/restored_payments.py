@@ -20,6 +20,7 @@ from anchor.models import Account, Case, Channel, Envelope, Outflow, Payment, Tr
 from anchor.money import Split
 from anchor.services import (
     bookings,
+    conversions,
     deposit_payments,
     networks,
     order_ends,
@@ -131,6 +132,7 @@ def _write(payment: Payment, row: Transaction, form: str, parts: Split) -> str:
         operation_index=_place(payment),
         settled_at=func.now(),
         note=NOTE,
+        **(conversions.sold(row, parts) if form != "establish" else {}),
     )
     db.session.add(outflow)
     if form != "establish":

@@ -14,7 +14,7 @@ def came_back(outflow: Outflow, told: Returned) -> None:
     """Write down that an outflow which was done came back. Needs an open transaction.
 
     The status stays; what we owe is all that was sent, whatever the way back cost (promise 1,
-    "after the end"). The same twice changes nothing.
+    "after the end"); on a quote, what it was bought with. The same twice changes nothing.
     """
     if outflow.returned_at is not None:
         return
@@ -25,15 +25,15 @@ def came_back(outflow: Outflow, told: Returned) -> None:
     db.session.execute(
         update(Transaction)
         .where(Transaction.id == outflow.transaction_id)
-        .values({left: left - outflow.amount})
+        .values({left: left - outflow.net})
     )
     cases.open_case(
         f"{outflow.kind}_returned",
         outflow.key,
         note=told.reason[:500],
         transaction_id=outflow.transaction_id,
-        asset=outflow.asset,
-        amount_owed=outflow.amount,
+        asset=outflow.gross_asset,
+        amount_owed=outflow.net,
     )
 
 

@@ -101,13 +101,14 @@ def _add_to_paid(outflows: Sequence[Outflow]) -> None:
     ids = [outflow.transaction_id for outflow in outflows]
     query = select(Transaction.id).where(Transaction.id == any_of(ids))
     db.session.execute(query.order_by(Transaction.id).with_for_update())
+    gross = func.coalesce(Outflow.sold, Outflow.amount + Outflow.amount_fee)
     db.session.execute(
         update(Transaction)
         .where(
             Transaction.id == Outflow.transaction_id,
             Outflow.id == any_of([outflow.id for outflow in outflows], BigInteger()),
         )
-        .values(amount_paid=Transaction.amount_paid + Outflow.amount + Outflow.amount_fee)
+        .values(amount_paid=Transaction.amount_paid + gross)
         .execution_options(synchronize_session=False)
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, tuple_
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Kind
-from anchor.models import Memo, Outflow, Transaction
+from anchor.models import Memo, Outflow, Quote, Transaction
 from anchor.services.transactions import Owner, any_of
 
 MAX_PAGE = 200
@@ -18,11 +18,12 @@ MAX_PAGE = 200
 
 @dataclass(frozen=True)
 class View:
-    """A transaction with its memo, and the refunds that arrived, for a door to show."""
+    """A transaction with its memo, its quote, and the refunds that arrived, for a door to show."""
 
     row: Transaction
     memo: Memo | None
     refunds: tuple[Outflow, ...] = ()
+    quote: Quote | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def find(
 def listing(owner: Owner, wanted: Filter) -> list[View]:
     """Return the owner's transactions, the newest first, `MAX_PAGE` at most."""
     query = (
-        select(Transaction, Memo)
+        select(Transaction, Memo, Quote)
         .outerjoin(Memo, Memo.transaction_id == Transaction.id)
+        .outerjoin(Quote, Quote.id == Transaction.quote_id)
         .where(*_owned_by(owner), Transaction.asset_code == wanted.asset_code)
         .order_by(Transaction.started_at.desc(), Transaction.id.desc())
         .limit(min(wanted.limit or MAX_PAGE, MAX_PAGE))
@@ -81,20 +83,25 @@ def listing(owner: Owner, wanted: Filter) -> list[View]:
         query = query.where(
             tuple_(Transaction.started_at, Transaction.id) < (mark.started_at, mark.id)
         )
-    return _with_refunds([View(row, memo) for row, memo in db.session.execute(query)])
+    return _with_refunds([_view(*found) for found in db.session.execute(query)])
 
 
 def _one(*terms: ColumnElement[bool]) -> View:
     found = db.session.execute(
-        select(Transaction, Memo)
+        select(Transaction, Memo, Quote)
         .outerjoin(Memo, Memo.transaction_id == Transaction.id)
+        .outerjoin(Quote, Quote.id == Transaction.quote_id)
         .where(*terms)
         .order_by(Transaction.started_at.desc())
         .limit(1)
     ).one_or_none()
     if found is None:
         raise NotFound("there is no such transaction")
-    return _with_refunds([View(found[0], found[1])])[0]
+    return _with_refunds([_view(*found)])[0]
+
+
+def _view(row: Transaction, memo: Memo | None, quote: Quote | None) -> View:
+    return View(row, memo, quote=quote)
 
 
 def _with_refunds(views: list[View]) -> list[View]:

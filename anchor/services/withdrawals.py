@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from anchor.errors import Unavailable
 from anchor.extensions import atomic
+from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind
 from anchor.policies import AssetPolicy
-from anchor.services import memos, networks, opening
+from anchor.services import memos, networks, opening, quotes
+from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, Owner, happened
 
 
@@ -17,6 +19,8 @@ def open_interactive(
     *,
     amount: int | None = None,
     from_account: str | None = None,
+    quote_id: str | None = None,
+    other_asset: str | None = None,
     details: Mapping[str, str] | None = None,
     lang: str | None = None,
     client_domain: str | None = None,
@@ -24,14 +28,21 @@ def open_interactive(
 ) -> str:
     """Open a withdrawal whose details the customer gives on a page; return its id.
 
-    The fee schedule of today is frozen on it. Raises `Rejected` for an amount outside the
-    limits.
+    The fee schedule of today is frozen on it, or the quote that it is on, which is used up.
+    Raises `Rejected` for an amount outside the limits, and for a quote that does not fit
+    (SEP24-21).
     """
+    quote = None
+    if quote_id is not None:
+        asset = f"stellar:{policy.id}"
+        use = Use(quote_id, owner, "interactive", Way.WITHDRAWAL, asset, other_asset, amount)
+        quote = quotes.take(use)
     return opening.begin(
-        Kind.WITHDRAWAL,
+        Kind.WITHDRAWAL_EXCHANGE if quote else Kind.WITHDRAWAL,
         owner,
         policy,
         amount=amount,
+        quote=quote,
         from_account=from_account or owner.account_id,
         details=dict(details or {}),
         lang=lang,
@@ -56,7 +67,7 @@ def give_details(
     row, policy = opening.incomplete(
         transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE
     )
-    columns = opening.completed(policy, row.kind, amount, rail, details)
+    columns = opening.completed(row, policy, amount, rail, details)
     network = networks.current()
     if network is None or not networks.is_watched(network.id, policy.distribution):
         raise Unavailable("the anchor does not follow its network yet; try again in a minute")

@@ -58,6 +58,7 @@ def test_it_says_what_the_anchor_is(world: World, client: FlaskClient) -> None:
     assert found["ACCOUNTS"] == [world.distribution]
     assert found["WEB_AUTH_ENDPOINT"] == "http://localhost/auth"
     assert found["TRANSFER_SERVER_SEP0024"] == "http://localhost/sep24"
+    assert found["ANCHOR_QUOTE_SERVER"] == "http://localhost/sep38"
 
 
 def test_no_secret_is_in_it(world: World, client: FlaskClient) -> None:

@@ -40,6 +40,7 @@ def shown(client: Any, one: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.conforms("GEN-31")
 def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
     """SEP24-10 to 13, GEN-31."""
     answer = client.get("/sep24/info")
