@@ -9,11 +9,11 @@ from flask import Flask
 
 from anchor import development
 from anchor.addresses import names
-from anchor.config import Settings
+from anchor.config import CUSTOMERS, Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
-from anchor.integrations.registry import load_custody, load_rails
+from anchor.integrations.registry import load_custody, load_customers, load_rails
 from anchor.ledger import outside
 from anchor.ledger.failover import FailoverGateway
 from anchor.ledger.gateway import Gateway
@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
             settings.rails,
         )
         custody = _custody(settings)
+        customers = load_customers(settings.customers) if CUSTOMERS in settings.seps else None
         if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
             from anchor import schema  # and so Alembic, which few processes need
 
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         from anchor import schema
 
         schema.serve_flask_migrate(app)
-    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody)
+    app.extensions["anchor"] = House(settings, _gateway(app, settings), rails, custody, customers)
     outside.before_call = refuse_inside_transaction
     _logging(settings)
     if doors and "anchor" not in words:

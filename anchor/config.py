@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets
+from anchor import addresses, config_assets, config_customers
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
+from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
 
@@ -34,11 +35,14 @@ NAMES = (
     "ANCHOR_JWT_SECRET",
     "ANCHOR_CHANNEL_SECRET",
     "ANCHOR_DATA_DIR",
+    "ANCHOR_CUSTOMER_KEYS",
 )
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 _JWT_SECRET_MIN = 32
+#: The SEP that has customers.
+CUSTOMERS = 12
 
 
 class Secret(str):
@@ -81,6 +85,8 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
+    customers: CustomerPolicy = field(default_factory=CustomerPolicy)
+    customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     development: bool = False
     testing: bool = False
 
@@ -243,6 +249,8 @@ class _Builder:
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
             trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
+            customers=self._customers(),
+            customer_keys=self._customer_keys(),
             development=self.development,
         )
 
@@ -327,6 +335,22 @@ class _Builder:
         if value and len(value.encode()) < _JWT_SECRET_MIN:
             self.problems.append(f"ANCHOR_CHANNEL_SECRET needs {_JWT_SECRET_MIN} bytes or more.")
         return Secret(value)
+
+    def _customers(self) -> CustomerPolicy:
+        return config_customers.policy(
+            self.data.get("customers"),
+            self.problems,
+            is_on=CUSTOMERS in self.data["anchor"]["seps"],
+            development=self.development,
+        )
+
+    def _customer_keys(self) -> dict[str, Secret]:
+        found = config_customers.keys(
+            self.values.get("ANCHOR_CUSTOMER_KEYS", ""),
+            self.problems,
+            is_on=CUSTOMERS in self.data["anchor"]["seps"],
+        )
+        return {name: Secret(key) for name, key in found.items()}
 
     def _distribution_secrets(self) -> dict[str, Secret]:
         secrets = {}

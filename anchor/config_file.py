@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from anchor.config_customers import CustomersSchema
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
@@ -59,7 +60,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 12, 24])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -183,6 +184,7 @@ class FileSchema(_Strict):
         load_default=dict,
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
+    customers = fields.Nested(CustomersSchema)
 
 
 def sentences(errors: Any, path: str = "") -> Iterator[str]:

@@ -18,6 +18,7 @@ from anchor.errors import Unavailable
 if TYPE_CHECKING:
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
+    from anchor.integrations.customers import CustomersIntegration
     from anchor.integrations.protocols import RailsIntegration
     from anchor.ledger.gateway import Gateway
 
@@ -55,6 +56,7 @@ class House:
     gateway: "Gateway"
     rails: "dict[str, RailsIntegration]"
     custody: "Signer | Custodian | None" = None
+    customers: "CustomersIntegration | None" = None
 
 
 def house() -> House:
