@@ -3,18 +3,27 @@
 import logging
 from uuid import uuid4
 
-from flask import Flask, jsonify, request
+from flask import Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from anchor.errors import AnchorError, Misconfigured, NotFound, Rejected, Unauthorized, Unavailable
+from anchor.errors import (
+    AnchorError,
+    Forbidden,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
 _STATUS = (
     (NotFound, 404),
     (Unauthorized, 403),
+    (Forbidden, 403),
     (Rejected, 400),
     (Unavailable, 503),
     (Misconfigured, 500),
@@ -43,6 +52,14 @@ def _anchor_error(error: AnchorError) -> ResponseReturnValue:
         log.error("misconfigured: %s", error)
         body = {"error": "the anchor is not configured for this"}
     return jsonify(body), status
+
+
+def unauthenticated(error: Unauthorized) -> ResponseReturnValue:
+    """Answer 401, as the endpoints do whose SEP says so (GEN-09)."""
+    response = current_app.make_response(_anchor_error(error))
+    response.status_code = 401
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def _validation_error(error: ValidationError) -> ResponseReturnValue:

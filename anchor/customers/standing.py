@@ -21,7 +21,6 @@ class State(StrEnum):
     """Where one field of a customer stands; `REQUESTED` was asked for by a person."""
 
     REQUESTED = "requested"
-    UNVERIFIED = "unverified"
     GIVEN = "given"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -33,6 +32,7 @@ class Held:
 
     state: State
     error: str | None = None
+    is_verified: bool = False
 
 
 def missing(needs: Sequence[Need], held: Mapping[str, Held]) -> list[Need]:
@@ -44,6 +44,11 @@ def is_given(need: Need, held: Mapping[str, Held]) -> bool:
     """Tell whether a field was given, whatever became of it."""
     found = held.get(canonical(need.name))
     return found is not None and found.state is not State.REQUESTED
+
+
+def waits_for_code(need: Need, held: Held) -> bool:
+    """Tell whether a field that was given waits for its code."""
+    return need.needs_code and not held.is_verified and held.state in (State.GIVEN, State.ACCEPTED)
 
 
 def stands(needs: Sequence[Need], held: Mapping[str, Held], verdict: Stand | None) -> Stand:
@@ -60,7 +65,7 @@ def stands(needs: Sequence[Need], held: Mapping[str, Held], verdict: Stand | Non
     asked = [(need, held[canonical(need.name)]) for need in needs if is_given(need, held)]
     if any(each.state is State.REJECTED for _, each in asked):
         return Stand.NEEDS_INFO
-    if any(need.needs_code and each.state is State.UNVERIFIED for need, each in asked):
+    if any(waits_for_code(need, each) for need, each in asked):
         return Stand.NEEDS_INFO
     is_accepted = all(each.state is State.ACCEPTED for need, each in asked if not need.optional)
     return Stand.ACCEPTED if verdict is Stand.ACCEPTED and is_accepted else Stand.PROCESSING
@@ -70,7 +75,7 @@ def shown(need: Need, held: Held, stand: Stand) -> str:
     """Return the status of one field that was given (SEP12-26)."""
     if held.state is State.REJECTED:
         return "REJECTED"
-    if held.state is State.UNVERIFIED and need.needs_code:
+    if waits_for_code(need, held):
         return "VERIFICATION_REQUIRED"
     is_accepted = held.state is State.ACCEPTED and stand is not Stand.PROCESSING
     return "ACCEPTED" if is_accepted else "PROCESSING"

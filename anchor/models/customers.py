@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -27,7 +28,7 @@ class Customer(Base):
     """A customer of one base account, or of one memo below it.
 
     ``G…:5`` and its ``M…`` address are the memo 5 of type id. `memo` is empty where there is
-    none, so that the key holds. Once erased, only that there was somebody is left.
+    none, so that the key holds. `version` counts what was given. Once erased, only that there was somebody is left.
     """
 
     __tablename__ = "customers"
@@ -43,6 +44,7 @@ class Customer(Base):
     owner_account: Mapped[str | None] = mapped_column(Text)
     memo_type: Mapped[str] = mapped_column(Text, default="none")
     memo: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     erased_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -109,13 +111,14 @@ class CustomerField(Base):
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     file_id: Mapped[str | None] = mapped_column(ForeignKey("customer_files.id"))
     given_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    verified_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class CustomerStanding(Base):
     """How a customer stands for one type, as was last found out and told.
 
     `verdict` is what was decided, ACCEPTED or REJECTED. `transaction_id` is the transaction
-    that the customer last gave something for.
+    that the customer last gave something for. `is_by_hand`: people decide from now on.
     """
 
     __tablename__ = "customer_standings"
@@ -137,6 +140,7 @@ class CustomerStanding(Base):
     stand: Mapped[str] = mapped_column(Text)
     verdict: Mapped[str | None] = mapped_column(Text)
     message: Mapped[str | None] = mapped_column(Text)
+    is_by_hand: Mapped[bool] = mapped_column(Boolean, default=False)
     transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
     changed_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 
