@@ -19,6 +19,7 @@ from anchor.ledger.failover import FailoverGateway
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
+from anchor.serializers import sep12 as _words  # noqa: F401 - what callbacks are written in
 from anchor.services import networks
 
 MAX_BODY_BYTES = 1_000_000

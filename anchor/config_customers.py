@@ -56,10 +56,11 @@ class _Type(_Strict):
     verdict = fields.String(
         load_default="automatic", validate=validate.OneOf(["automatic", "manual"])
     )
-    fields = fields.Dict(
+    asked = fields.Dict(
         keys=fields.String(validate=_FIELD),
         values=fields.Nested(_Field),
         required=True,
+        data_key="fields",
     )
 
 
@@ -134,7 +135,7 @@ def _asks_for_codes(types: Mapping[str, TypeRules]) -> bool:
 
 def _rules(type_: str, table: Mapping[str, Any], problems: list[str]) -> TypeRules:
     found, seen = [], set[str]()
-    for name, each in table["fields"].items():
+    for name, each in table["asked"].items():
         problem = _problem(name, each)
         if canonical(name) in seen:
             problem = "is asked for twice, under two names"

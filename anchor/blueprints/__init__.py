@@ -3,10 +3,10 @@
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from anchor.blueprints import errors, health, interactive, rails, sep01, sep10, sep24
+from anchor.blueprints import errors, health, interactive, rails, sep01, sep10, sep12, sep24
 from anchor.config import Settings
 
-_SEPS = {1: sep01.bp, 10: sep10.bp, 24: sep24.bp}
+_SEPS = {1: sep01.bp, 10: sep10.bp, 12: sep12.bp, 24: sep24.bp}
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
 
 

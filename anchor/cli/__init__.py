@@ -1,9 +1,19 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
-from anchor.cli import desk, looking, operating, running, services, setting_up, signatures
+from anchor.cli import (
+    customers,
+    desk,
+    looking,
+    operating,
+    running,
+    services,
+    setting_up,
+    signatures,
+)
 from anchor.cli.group import group
 
 __all__ = [
+    "customers",
     "desk",
     "group",
     "looking",

@@ -105,11 +105,13 @@ class CustomersTraits:
     """What a plug-in promises about itself.
 
     `judges_at_once`: `judge` waits for nobody, and may be called inside a web request and a
-    database transaction; else a job calls it. `timeout_s` is the longest that `judge` or
+    database transaction; else a job calls it. `reads_documents`: it looks at files, which are
+    left out otherwise. `timeout_s` is the longest that `judge` or
     `send_code` may take by its own time-outs, `max_in_flight` how many such calls run at once.
     """
 
     judges_at_once: bool = False
+    reads_documents: bool = True
     timeout_s: int = 30
     max_in_flight: int = 4
 

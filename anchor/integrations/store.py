@@ -30,7 +30,9 @@ class RuledStore(CustomersIntegration):
     writes them to the log instead.
     """
 
-    traits: ClassVar[CustomersTraits] = CustomersTraits(judges_at_once=True, timeout_s=_TIMEOUT_S)
+    traits: ClassVar[CustomersTraits] = CustomersTraits(
+        judges_at_once=True, reads_documents=False, timeout_s=_TIMEOUT_S
+    )
 
     def judge(self, record: CustomerRecord, occasion: Occasion) -> Verdict:
         """Accept, where the rules of the type do so by themselves."""

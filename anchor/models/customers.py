@@ -28,7 +28,8 @@ class Customer(Base):
     """A customer of one base account, or of one memo below it.
 
     ``G…:5`` and its ``M…`` address are the memo 5 of type id. `memo` is empty where there is
-    none, so that the key holds. `version` counts what was given. Once erased, only that there was somebody is left.
+    none, so that the key holds. `version` counts what was given. Once erased, only that there was
+    somebody is left.
     """
 
     __tablename__ = "customers"

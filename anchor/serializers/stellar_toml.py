@@ -17,6 +17,7 @@ def stellar_toml(settings: Settings, signing_key: str) -> str:
     document["ACCOUNTS"] = sorted({policy.distribution for policy in settings.assets.values()})
     for sep, key, path in (
         (10, "WEB_AUTH_ENDPOINT", "/auth"),
+        (12, "KYC_SERVER", "/kyc"),
         (24, "TRANSFER_SERVER_SEP0024", "/sep24"),
     ):
         if sep in settings.seps:

@@ -2,7 +2,8 @@
 
 What is to be told is written down, as the bytes that go out, in the commit of the fact. A job
 for each subject and host posts one after the other; a host that hangs takes two hands at most,
-and all that failed before share three, so they delay no other (promise 12). Nothing that is told ever waits for an answer (CB-09).
+and all that failed before share three, so they delay no other (promise 12). Nothing that
+is told ever waits for an answer (CB-09).
 """
 
 import base64
