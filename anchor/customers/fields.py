@@ -30,138 +30,245 @@ class Standard:
     description: str
 
 
-def _table(text: str, type_: str = "string") -> list[Standard]:
-    rows = [line.split("|") for line in text.strip().splitlines()]
-    return [
-        Standard(name.strip(), type_, written.strip(), description.strip())
-        for name, written, description in rows
-    ]
+def _(sentence: str) -> str:
+    """Return `sentence` as it is: it is said in the asker's language later."""
+    return sentence
 
 
-_PERSON = _table(
-    """
-    last_name | text | Family name
-    family_name | text | Family name
-    first_name | text | Given name
-    given_name | text | Given name
-    additional_name | text | Middle name or other further name
-    address_country_code | country | Country of residence, as an ISO 3166-1 code of three letters
-    state_or_province | text | State, province or region of residence
-    city | text | Town of residence
-    postal_code | text | Postal code of residence
-    address | lines | The whole postal address, on as many lines as it has
-    mobile_number | phone | Mobile phone number with its country code, such as +4915112345678
-    mobile_number_format | text | How the mobile number is written; E.164 unless this says else
-    email_address | email | Email address
-    birth_place | text | Place of birth, as in the passport
-    birth_country_code | country | Country of birth, as an ISO 3166-1 code of three letters
-    tax_id | text | Tax number in the country of residence
-    tax_id_name | text | What the tax number is called, such as SSN
-    employer_name | text | Name of the employer
-    employer_address | lines | Postal address of the employer
-    language_code | language | Preferred language, as an ISO 639-1 code of two letters
-    id_type | text | Kind of identity document, such as passport, drivers_license or id_card
-    id_country_code | country | Country that issued the document, as a code of three letters
-    id_number | text | Number of the identity document
-    ip_address | ip | Address of the customer's computer on the internet
-    sex | sex | Sex: male, female or other
-    referral_id | text | Where the customer came from, or who sent them
-    """
-)
-_DATES = _table(
-    """
-    birth_date | date | Date of birth, such as 1990-12-31
-    id_issue_date | date | Date on which the document was issued
-    id_expiration_date | date | Date on which the document ends
-    """,
-    "date",
-)
-_NUMBERS = _table("occupation | occupation | Occupation, as an ISCO-08 code of 3 digits", "number")
-_BINARY = _table(
-    """
-    photo_id_front | file | Photo of the front of the identity document
-    photo_id_back | file | Photo of the back of the identity document
-    notary_approval_of_photo_id | file | A notary's approval of the identity document
-    photo_proof_residence | file | Bill or statement that shows name and address
-    proof_of_income | file | Document that shows the income
-    proof_of_liveness | file | Photo or video of the customer's face
-    """,
-    "binary",
-)
-_ACCOUNT = _table(
-    """
-    bank_name | text | Name of the bank
-    bank_account_type | text | Kind of bank account, such as checking or savings
-    bank_account_number | text | Number of the bank account
-    bank_number | text | Number that names the bank, such as a routing number
-    bank_phone_number | any phone | Phone number of the bank
-    bank_branch_number | text | Number of the bank's branch
-    external_transfer_memo | text | What has to be written on a transfer to this account
-    clabe_number | text | CLABE number of an account in Mexico
-    cbu_number | text | CBU or CVU number of an account in Argentina
-    cbu_alias | text | Alias of a CBU or CVU number
-    mobile_money_number | phone | Phone number of the mobile money account
-    mobile_money_provider | text | Name of the mobile money provider
-    crypto_address | text | Address of an account on a blockchain
-    crypto_memo | text | What has to be written on a transfer to this account
-    """
-)
-_COMPANY = _table(
-    """
-    organization.name | text | Name of the organization, as it is registered
-    organization.VAT_number | text | VAT number of the organization
-    organization.registration_number | text | Number under which the organization is registered
-    organization.registration_date | date | Date on which the organization was registered
-    organization.registered_address | lines | Address at which the organization is registered
-    organization.shareholder_name | text | Name of the shareholder or owner
-    organization.address_country_code | country | Country of the organization, three letters
-    organization.state_or_province | text | State, province or region of the organization
-    organization.city | text | Town of the organization
-    organization.postal_code | text | Postal code of the organization
-    organization.director_name | text | Name of the managing director
-    organization.website | text | Website of the organization
-    organization.email | email | Email address of the organization
-    organization.phone | any phone | Phone number of the organization
-    """
-)
-_COMPANY_MORE = [
-    *_table(
-        "organization.number_of_shareholders | number | How many shareholders there are", "number"
+_PERSON = (
+    Standard("last_name", "string", "text", _("Family name")),
+    Standard("family_name", "string", "text", _("Family name")),
+    Standard("first_name", "string", "text", _("Given name")),
+    Standard("given_name", "string", "text", _("Given name")),
+    Standard("additional_name", "string", "text", _("Middle name or other further name")),
+    Standard(
+        "address_country_code",
+        "string",
+        "country",
+        _("Country of residence, as an ISO 3166-1 code of three letters"),
     ),
-    *_table(
-        """
-        organization.photo_incorporation_doc | file | Photo of the incorporation document
-        organization.photo_proof_address | file | Bill or statement with the organization's address
-        """,
+    Standard("state_or_province", "string", "text", _("State, province or region of residence")),
+    Standard("city", "string", "text", _("Town of residence")),
+    Standard("postal_code", "string", "text", _("Postal code of residence")),
+    Standard(
+        "address",
+        "string",
+        "lines",
+        _("The whole postal address, on as many lines as it has"),
+    ),
+    Standard(
+        "mobile_number",
+        "string",
+        "phone",
+        _("Mobile phone number with its country code, such as +4915112345678"),
+    ),
+    Standard(
+        "mobile_number_format",
+        "string",
+        "text",
+        _("How the mobile number is written; E.164 unless this says else"),
+    ),
+    Standard("email_address", "string", "email", _("Email address")),
+    Standard("birth_place", "string", "text", _("Place of birth, as in the passport")),
+    Standard(
+        "birth_country_code",
+        "string",
+        "country",
+        _("Country of birth, as an ISO 3166-1 code of three letters"),
+    ),
+    Standard("tax_id", "string", "text", _("Tax number in the country of residence")),
+    Standard("tax_id_name", "string", "text", _("What the tax number is called, such as SSN")),
+    Standard("employer_name", "string", "text", _("Name of the employer")),
+    Standard("employer_address", "string", "lines", _("Postal address of the employer")),
+    Standard(
+        "language_code",
+        "string",
+        "language",
+        _("Preferred language, as an ISO 639-1 code of two letters"),
+    ),
+    Standard(
+        "id_type",
+        "string",
+        "text",
+        _("Kind of identity document, such as passport, drivers_license or id_card"),
+    ),
+    Standard(
+        "id_country_code",
+        "string",
+        "country",
+        _("Country that issued the document, as a code of three letters"),
+    ),
+    Standard("id_number", "string", "text", _("Number of the identity document")),
+    Standard("ip_address", "string", "ip", _("Address of the customer's computer on the internet")),
+    Standard("sex", "string", "sex", _("Sex: male, female or other")),
+    Standard("referral_id", "string", "text", _("Where the customer came from, or who sent them")),
+    Standard("birth_date", "date", "date", _("Date of birth, such as 1990-12-31")),
+    Standard("id_issue_date", "date", "date", _("Date on which the document was issued")),
+    Standard("id_expiration_date", "date", "date", _("Date on which the document ends")),
+    Standard("occupation", "number", "occupation", _("Occupation, as an ISCO-08 code of 3 digits")),
+    Standard("photo_id_front", "binary", "file", _("Photo of the front of the identity document")),
+    Standard("photo_id_back", "binary", "file", _("Photo of the back of the identity document")),
+    Standard(
+        "notary_approval_of_photo_id",
         "binary",
+        "file",
+        _("A notary's approval of the identity document"),
     ),
-]
-_CARD = _table(
-    """
-    card.number | text | Card number
-    card.cvc | text | Check digits of the card
-    card.holder_name | text | Name of the card's holder
-    card.network | text | Network of the card, such as Visa
-    card.postal_code | text | Postal code of the card's billing address
-    card.country_code | country of a card | Country of the billing address, two letters
-    card.state_or_province | subdivision | Part of the country, as an ISO 3166-2 code
-    card.city | text | Town of the card's billing address
-    card.address | lines | Billing address of the card
-    card.token | text | Token of the card at the payment provider
-    """
-) + _table("card.expiration_date | card date | When the card ends, as YY-MM, such as 29-11", "date")
+    Standard(
+        "photo_proof_residence",
+        "binary",
+        "file",
+        _("Bill or statement that shows name and address"),
+    ),
+    Standard("proof_of_income", "binary", "file", _("Document that shows the income")),
+    Standard("proof_of_liveness", "binary", "file", _("Photo or video of the customer's face")),
+)
+_ACCOUNT = (
+    Standard("bank_name", "string", "text", _("Name of the bank")),
+    Standard(
+        "bank_account_type",
+        "string",
+        "text",
+        _("Kind of bank account, such as checking or savings"),
+    ),
+    Standard("bank_account_number", "string", "text", _("Number of the bank account")),
+    Standard(
+        "bank_number",
+        "string",
+        "text",
+        _("Number that names the bank, such as a routing number"),
+    ),
+    Standard("bank_phone_number", "string", "any phone", _("Phone number of the bank")),
+    Standard("bank_branch_number", "string", "text", _("Number of the bank's branch")),
+    Standard(
+        "external_transfer_memo",
+        "string",
+        "text",
+        _("What has to be written on a transfer to this account"),
+    ),
+    Standard("clabe_number", "string", "text", _("CLABE number of an account in Mexico")),
+    Standard("cbu_number", "string", "text", _("CBU or CVU number of an account in Argentina")),
+    Standard("cbu_alias", "string", "text", _("Alias of a CBU or CVU number")),
+    Standard(
+        "mobile_money_number",
+        "string",
+        "phone",
+        _("Phone number of the mobile money account"),
+    ),
+    Standard("mobile_money_provider", "string", "text", _("Name of the mobile money provider")),
+    Standard("crypto_address", "string", "text", _("Address of an account on a blockchain")),
+    Standard(
+        "crypto_memo",
+        "string",
+        "text",
+        _("What has to be written on a transfer to this account"),
+    ),
+)
+_COMPANY = (
+    Standard(
+        "organization.name",
+        "string",
+        "text",
+        _("Name of the organization, as it is registered"),
+    ),
+    Standard("organization.VAT_number", "string", "text", _("VAT number of the organization")),
+    Standard(
+        "organization.registration_number",
+        "string",
+        "text",
+        _("Number under which the organization is registered"),
+    ),
+    Standard(
+        "organization.registration_date",
+        "string",
+        "date",
+        _("Date on which the organization was registered"),
+    ),
+    Standard(
+        "organization.registered_address",
+        "string",
+        "lines",
+        _("Address at which the organization is registered"),
+    ),
+    Standard(
+        "organization.shareholder_name",
+        "string",
+        "text",
+        _("Name of the shareholder or owner"),
+    ),
+    Standard(
+        "organization.address_country_code",
+        "string",
+        "country",
+        _("Country of the organization, three letters"),
+    ),
+    Standard(
+        "organization.state_or_province",
+        "string",
+        "text",
+        _("State, province or region of the organization"),
+    ),
+    Standard("organization.city", "string", "text", _("Town of the organization")),
+    Standard("organization.postal_code", "string", "text", _("Postal code of the organization")),
+    Standard("organization.director_name", "string", "text", _("Name of the managing director")),
+    Standard("organization.website", "string", "text", _("Website of the organization")),
+    Standard("organization.email", "string", "email", _("Email address of the organization")),
+    Standard("organization.phone", "string", "any phone", _("Phone number of the organization")),
+    Standard(
+        "organization.number_of_shareholders",
+        "number",
+        "number",
+        _("How many shareholders there are"),
+    ),
+    Standard(
+        "organization.photo_incorporation_doc",
+        "binary",
+        "file",
+        _("Photo of the incorporation document"),
+    ),
+    Standard(
+        "organization.photo_proof_address",
+        "binary",
+        "file",
+        _("Bill or statement with the organization's address"),
+    ),
+)
+_CARD = (
+    Standard("card.number", "string", "text", _("Card number")),
+    Standard("card.cvc", "string", "text", _("Check digits of the card")),
+    Standard("card.holder_name", "string", "text", _("Name of the card's holder")),
+    Standard("card.network", "string", "text", _("Network of the card, such as Visa")),
+    Standard("card.postal_code", "string", "text", _("Postal code of the card's billing address")),
+    Standard(
+        "card.country_code",
+        "string",
+        "country of a card",
+        _("Country of the billing address, two letters"),
+    ),
+    Standard(
+        "card.state_or_province",
+        "string",
+        "subdivision",
+        _("Part of the country, as an ISO 3166-2 code"),
+    ),
+    Standard("card.city", "string", "text", _("Town of the card's billing address")),
+    Standard("card.address", "string", "lines", _("Billing address of the card")),
+    Standard("card.token", "string", "text", _("Token of the card at the payment provider")),
+    Standard(
+        "card.expiration_date",
+        "date",
+        "card date",
+        _("When the card ends, as YY-MM, such as 29-11"),
+    ),
+)
 
 FIELDS: Mapping[str, Standard] = {
     field.name: field
     for field in (
         *_PERSON,
-        *_DATES,
-        *_NUMBERS,
-        *_BINARY,
         *_ACCOUNT,
         *(replace(field, name=ORGANIZATION + field.name) for field in _ACCOUNT),
         *_COMPANY,
-        *_COMPANY_MORE,
         *_CARD,
     )
 }

@@ -3,12 +3,13 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from iso3166 import countries_by_alpha2, countries_by_alpha3
 
-from anchor.customers.fields import FIELDS, NEVER_KEPT, canonical
+from anchor.customers.fields import FIELDS, NEVER_KEPT, _, canonical
 from anchor.errors import Rejected
 
 MAX_CHARS = 1_000
@@ -56,26 +57,36 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda text: pattern.fullmatch(text) is not None
 
 
-#: How a value may have to be written: the test, and what is said of one that fails it.
-_WRITTEN: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "text": (lambda _: True, ""),
-    "lines": (lambda _: True, ""),
-    "country": (countries_by_alpha3.__contains__, "{field} must be a country code of 3 letters"),
-    "country of a card": (
-        countries_by_alpha2.__contains__,
-        "{field} must be a country code of 2 letters",
+@dataclass(frozen=True)
+class _Way:
+    """A way of writing a value: the test, and what is said of one that fails it."""
+
+    test: Callable[[str], bool]
+    sentence: str
+
+
+_WRITTEN: Mapping[str, _Way] = {
+    "text": _Way(lambda _text: True, ""),
+    "lines": _Way(lambda _text: True, ""),
+    "country": _Way(
+        countries_by_alpha3.__contains__, _("{field} must be a country code of 3 letters")
     ),
-    "subdivision": (_is_subdivision, "{field} must be an ISO 3166-2 code"),
-    "language": (LANGUAGES.__contains__, "{field} must be a language code of 2 letters"),
-    "date": (_is_date, "{field} must be a date written as YYYY-MM-DD"),
-    "card date": (_matches(_CARD_DATE), "{field} must be written as YY-MM"),
-    "phone": (_matches(_PHONE), "{field} must be a phone number such as +4915112345678"),
-    "any phone": (_matches(_ANY_PHONE), "{field} must be a phone number"),
-    "email": (_matches(_EMAIL), "{field} must be an email address"),
-    "occupation": (_matches(_OCCUPATION), "{field} must be an ISCO-08 code of 3 digits"),
-    "number": (_matches(_NUMBER), "{field} must be a number"),
-    "ip": (_is_ip, "{field} must be an IP address"),
-    "sex": ({"male", "female", "other"}.__contains__, "{field} must be male, female or other"),
+    "country of a card": _Way(
+        countries_by_alpha2.__contains__, _("{field} must be a country code of 2 letters")
+    ),
+    "subdivision": _Way(_is_subdivision, _("{field} must be an ISO 3166-2 code")),
+    "language": _Way(LANGUAGES.__contains__, _("{field} must be a language code of 2 letters")),
+    "date": _Way(_is_date, _("{field} must be a date written as YYYY-MM-DD")),
+    "card date": _Way(_matches(_CARD_DATE), _("{field} must be written as YY-MM")),
+    "phone": _Way(_matches(_PHONE), _("{field} must be a phone number such as +4915112345678")),
+    "any phone": _Way(_matches(_ANY_PHONE), _("{field} must be a phone number")),
+    "email": _Way(_matches(_EMAIL), _("{field} must be an email address")),
+    "occupation": _Way(_matches(_OCCUPATION), _("{field} must be an ISCO-08 code of 3 digits")),
+    "number": _Way(_matches(_NUMBER), _("{field} must be a number")),
+    "ip": _Way(_is_ip, _("{field} must be an IP address")),
+    "sex": _Way(
+        {"male", "female", "other"}.__contains__, _("{field} must be male, female or other")
+    ),
 }
 #: How a field of an anchor's own is written, by its type.
 _OWN = {"string": "lines", "number": "number", "date": "date"}
@@ -101,9 +112,9 @@ def read(name: str, value: object, *, own_type: str | None = None, free: bool = 
         raise Rejected("{field} must be text", field=name)
     text = value.strip()
     _check_text(name, text, lines=written == "lines")
-    test, sentence = _WRITTEN["text" if free else written]
-    if not test(text):
-        raise Rejected(sentence, field=name)
+    way = _WRITTEN["text" if free else written]
+    if not way.test(text):
+        raise Rejected(way.sentence, field=name)
     return text
 
 
