@@ -77,6 +77,8 @@ def check_address(url: str, *, allow_private: bool = False) -> str:
     Raises `Rejected` where `fetch` and `post` would never ask it: only what can be read off
     the address is looked at, nobody is asked.
     """
+    if not url.isprintable():  # urlsplit drops line breaks
+        raise Rejected("the address must be plain ASCII")
     parts, host, port = _read(url, allow_private=allow_private)
     try:
         if not allow_private and not is_public(host):

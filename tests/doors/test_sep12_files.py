@@ -103,7 +103,9 @@ def test_the_larger_limit_is_for_files_alone(kyc: Kyc) -> None:
     headers = kyc.log_in()
     assert kyc.put(headers, **body).status_code == 413
     assert kyc.client.put("/kyc/customer/callback", data=body, headers=headers).status_code == 413
-    assert kyc.client.put("/kyc/customer", data=b"x" * 31_000_000, headers=headers).status_code == 413
+    assert (
+        kyc.client.put("/kyc/customer", data=b"x" * 31_000_000, headers=headers).status_code == 413
+    )
 
 
 @pytest.mark.conforms("SEP12-03", "SEP12-25")
