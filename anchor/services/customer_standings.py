@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from anchor.customers import standing
 from anchor.customers.fields import FIELDS, canonical
@@ -180,6 +179,7 @@ def decide(
     row = known_of(customer.id, about.type)
     if row is not None and row.verdict == Stand.REJECTED:
         raise Rejected("this customer was refused for good")
+    before = Stand(row.stand) if row else Stand.NEEDS_INFO  # `row` is read anew below
     columns: dict[str, Any] = {"is_by_hand": by_hand or bool(row and row.is_by_hand)}
     if isinstance(verdict, Accepted):
         _accept_fields(customer.id)
@@ -192,10 +192,9 @@ def decide(
         _refuse_fields(customer.id, verdict.fields)
     if not isinstance(verdict, Undecided):
         customers.note(customer.id, type(verdict).__name__.lower(), who, about=about.type, why=why)
-    stand = Stand.REJECTED if isinstance(verdict, Refused) else None
-    _write(customer.id, about, stand, columns)
+    _write(customer.id, about, Stand.REJECTED if isinstance(verdict, Refused) else before, columns)
     view = look(customer.id, about)
-    _record(customer, about, view, before=row.stand if row else None)
+    _record(customer, about, view, before)
     return view
 
 
@@ -224,7 +223,7 @@ def _record(
 ) -> None:
     """Write down how a customer stands, and tell whoever has to know where that is new."""
     row = known_of(customer.id, about.type)
-    before = before or (row.stand if row else None) or Stand.NEEDS_INFO
+    before = before or (row.stand if row else Stand.NEEDS_INFO)
     _write(customer.id, about, view.stand, {})
     if view.stand == before:
         return
@@ -233,26 +232,19 @@ def _record(
     customer_waits.customer_stands(customer.id, about.type, view.stand)
 
 
-def _write(
-    customer_id: str, about: Occasion, stand: Stand | None, columns: Mapping[str, Any]
-) -> None:
-    key = {"customer_id": customer_id, "type": about.type}
+def _write(customer_id: str, about: Occasion, stand: Stand, columns: Mapping[str, Any]) -> None:
     values = dict(columns)
     if about.transaction_id is not None:
         values["transaction_id"] = about.transaction_id
-    if stand is not None:
-        values["stand"] = stand
-    new = {"stand": Stand.PROCESSING, "is_by_hand": False} | values
-    statement = insert(CustomerStanding).values(**key, **new)
-    changed = {"changed_at": func.now()} if stand is not None else {}
-    if not values:
-        db.session.execute(statement.on_conflict_do_nothing())
-        return
-    db.session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["customer_id", "type"], set_=values | changed
-        )
-    )
+    row = known_of(customer_id, about.type)
+    if row is None or row.stand != stand:
+        values |= {"stand": stand, "changed_at": func.now()}
+    if row is None:
+        db.session.add(CustomerStanding(customer_id=customer_id, type=about.type, **values))
+        db.session.flush()
+    elif values:
+        mine = CustomerStanding.customer_id == customer_id, CustomerStanding.type == about.type
+        db.session.execute(update(CustomerStanding).where(*mine).values(values))
 
 
 def _tell(customer_id: str, view: CustomerView) -> None:
