@@ -27,6 +27,7 @@ _FILE = """\
 # Written by development mode; change what you like. Amounts stand in quotes.
 
 [anchor]
+seps = [1, 10, 12, 24]
 
 [network]
 passphrase = "{passphrase}"

@@ -111,14 +111,15 @@ def read(name: str, value: object, *, own_type: str | None = None, free: bool = 
     if not isinstance(value, str):
         raise Rejected("{field} must be text", field=name)
     text = value.strip()
-    _check_text(name, text, lines=written == "lines")
+    check_text(name, text, lines=written == "lines")
     way = _WRITTEN["text" if free else written]
     if not way.test(text):
         raise Rejected(way.sentence, field=name)
     return text
 
 
-def _check_text(name: str, text: str, *, lines: bool) -> None:
+def check_text(name: str, text: str, *, lines: bool = False) -> None:
+    """Raise `Rejected`, naming the field, for a text that is empty or that nothing can keep."""
     if not text:
         raise Rejected("{field} must not be empty", field=name)
     if len(text) > MAX_CHARS:

@@ -158,9 +158,7 @@ def _file_ids(given: Mapping[str, object], binary: frozenset[str]) -> dict[str, 
         base = name.removesuffix(FILE_ID)
         if base == name or base not in binary:
             continue
-        if not isinstance(value, str):
-            raise Rejected("{field} must be text", field=name)
-        found[base] = value.strip()
+        found[base] = _plain(name, value)
     return found
 
 
@@ -170,11 +168,15 @@ def _codes(given: Mapping[str, object]) -> dict[str, str]:
         if not name.endswith(VERIFICATION):
             continue
         base = canonical(name.removesuffix(VERIFICATION))
-        text = value if isinstance(value, str) else None
-        if text is None or not text.strip() or len(text) > values.MAX_CHARS:
-            raise Rejected("{field} is not the code that was sent", field=name)
-        found[base] = text.strip()
+        found[base] = _plain(name, value)
     return found
+
+
+def _plain(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise Rejected("{field} must be text", field=name)
+    values.check_text(name, value.strip())
+    return value.strip()
 
 
 def _check_codes(target: Target, checked: _Checked) -> None:

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import func, select
 from stellar_sdk import Keypair, StrKey
 
+from anchor.blueprints import sep12
 from anchor.extensions import db, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Customer, CustomerField
+from anchor.web_auth import Principal
 from tests.knowing import NAMES, PNG, Kyc
 
 HASH = base64.b64encode(bytes(range(32))).decode()
@@ -285,7 +287,8 @@ def test_nothing_that_is_given_stands_in_the_database_in_clear(kyc: Kyc) -> None
             .where(db.text("schemaname = 'public'"))
         ).all()
         for table in tables:
-            rows = db.session.execute(db.text(f"SELECT t::text FROM {table} t")).scalars()
+            rows = db.session.execute(db.text(f"SELECT t::text FROM {table} t")).scalars().all()
+            assert rows or table != "customer_fields"
             for row in rows:
                 assert "Wolfeschlegel" not in row
                 assert "secret.example" not in row
@@ -428,6 +431,28 @@ def test_a_customer_belongs_to_the_base_account_that_registered_it(kyc: Kyc) -> 
     assert customers.belongs_to(customer_id, kyc.world.payer.public_key)
     assert not customers.belongs_to(customer_id, Keypair.random().public_key)
     assert not customers.belongs_to("unknown", kyc.world.payer.public_key)
+
+
+@pytest.mark.conforms("SEP12-04", "SEP12-05", "SEP12-60", "GEN-29")
+def test_a_contract_account_has_one_customer_and_no_memos(
+    kyc: Kyc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract, other = (StrKey.encode_contract(bytes([n] * 32)) for n in (1, 2))
+    someone = Principal(contract, None, contract, None, "localhost", "1")
+    monkeypatch.setattr(sep12, "current_principal", lambda: someone)
+    customer_id = kyc.registered({}, **NAMES)
+    assert kyc.seen({}, account=contract)["id"] == customer_id
+    for query, status in (
+        ({"account": other}, 403),
+        ({"account": kyc.world.payer.public_key}, 403),
+        ({"memo": "1"}, 403),
+        ({"memo": "1", "memo_type": "text"}, 403),
+    ):
+        assert kyc.get({}, **query).status_code == status
+        assert kyc.put({}, **query).status_code == status
+    assert kyc.client.delete(f"/kyc/customer/{other}").status_code == 401
+    assert kyc.client.delete(f"/kyc/customer/{contract}", json={"memo": "1"}).status_code == 401
+    assert kyc.client.delete(f"/kyc/customer/{contract}").status_code == 200
 
 
 # -- the end ----------------------------------------------------------------------------------

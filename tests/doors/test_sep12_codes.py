@@ -14,8 +14,8 @@ from anchor.extensions import db, house, transaction
 from anchor.integrations.store import RuledStore
 from anchor.models import CustomerCode
 from anchor.services import customer_codes
-from tests.knowing import KEYS, Kyc, policy, ran, work
-from tests.test_outgoing import OK, host
+from tests.knowing import Kyc, policy, ran, work
+from tests.test_callbacks import listening
 
 NUMBER = {"first_name": "Ada", "mobile_number": "+4915112345678", "type": "coded"}
 
@@ -189,14 +189,14 @@ def test_a_code_that_could_not_be_sent_is_another_one_later(
 
 
 def test_the_store_posts_codes_to_the_business(kyc: Kyc) -> None:
-    with host(OK) as here:
+    with listening() as here:
         rules = replace(policy(), options={"codes_url": f"http://127.0.0.1:{here.port}/code"})
         store = RuledStore("store", rules.options, rules.types)
         kyc.world.app.extensions["anchor"] = replace(house(), customers=store)
         customer_id = kyc.registered(kyc.log_in(), **NUMBER)
         assert work(customer_codes.SEND) == 1
-    told = json.loads(re.search(rb"\{.*\}", here.asked)[0])  # type: ignore[index]
+    [(_, body)] = here.requests
+    told = json.loads(body)
     assert told["customer_id"] == customer_id
     assert (told["field"], told["value"]) == ("mobile_number", "+4915112345678")
     assert re.fullmatch("[0-9]{6}", told["code"])
-    assert KEYS
