@@ -235,11 +235,15 @@ def test_contradictions_are_refused_with_a_sentence(tmp_path: Path, table: str, 
     assert said in problems(tmp_path, ON + table, ANCHOR_CUSTOMER_KEYS=f"k1:{OTHER}")
 
 
+@pytest.mark.conforms("V-06")
 def test_development_mode_needs_no_table() -> None:
+    """And asks for fields that the validator knows."""
     problems: list[str] = []
     found = config_customers.policy(None, problems, is_on=True, development=True)
     assert problems == []
     assert "sep31-receiver" in found.types
+    asked = {rule.need.name for rules in found.types.values() for rule in rules.fields}
+    assert asked == {"first_name", "last_name", "email_address"}
     assert registry.load_customers(found).types()
 
 

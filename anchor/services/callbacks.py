@@ -57,7 +57,9 @@ def owe(kind: str, subject_id: str, url: str, view: Any) -> None:
 
     What is told is fixed now, and goes out after all that was owed before about that subject.
     """
-    subject, host = f"{kind}/{subject_id}", check_url(url)
+    subject = f"{kind}/{subject_id}"
+    # What may be told is looked at with each post: an address that may not be holds up no fact.
+    host = outgoing.check_address(url, allow_private=True)
     body = _writers[kind](view)
     db.session.add(Callback(subject=subject, host=host, url=url, body=body))
     jobs.renew(jobs.Address(CALLBACK, f"{subject} {host}"), _LANE + host)
