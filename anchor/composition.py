@@ -3,17 +3,18 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask
 
 from anchor import development
 from anchor.addresses import names
-from anchor.config import Settings
+from anchor.config import CUSTOMERS, Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
-from anchor.integrations.registry import load_custody, load_rails, load_rates
+from anchor.integrations.registry import load_custody, load_customers, load_rails, load_rates
 from anchor.ledger import outside
 from anchor.ledger.contract_gateway import ContractGateway
 from anchor.ledger.failover import FailoverGateway
@@ -21,6 +22,7 @@ from anchor.ledger.gateway import Gateway
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
 from anchor.ledger.rpc import RpcGateway
+from anchor.serializers import sep12 as _words  # noqa: F401 - what callbacks are written in
 from anchor.services import exchanges, networks
 
 MAX_BODY_BYTES = 1_000_000
@@ -37,13 +39,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
     is_asked = len(words) == 1
     try:
         settings = settings or development.read_settings()
-        rails = load_rails(
-            {rail for policy in settings.assets.values() for rail in policy.rails},
-            settings.rails,
-        )
-        custody = _custody(settings)
-        rates = load_rates(settings.quotes.sources, settings.rates)
-        exchanges.demand_rails(settings, rails)
+        plug_ins = _plug_ins(settings)
         if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
             from anchor import schema  # and so Alembic, which few processes need
 
@@ -73,7 +69,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
 
         schema.serve_flask_migrate(app)
     app.extensions["anchor"] = House(
-        settings, _gateway(app, settings), rails, custody, rates, _contracts(settings)
+        settings, gateway=_gateway(app, settings), contracts=_contracts(settings), **plug_ins
     )
     outside.before_call = refuse_inside_transaction
     _logging(settings)
@@ -82,6 +78,20 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
 
         blueprints.register(app, settings)
     return app
+
+
+def _plug_ins(settings: Settings) -> dict[str, Any]:
+    """Load all that the settings name, or raise `Misconfigured`."""
+    rails = load_rails(
+        {rail for policy in settings.assets.values() for rail in policy.rails}, settings.rails
+    )
+    exchanges.demand_rails(settings, rails)
+    return {
+        "rails": rails,
+        "custody": _custody(settings),
+        "rates": load_rates(settings.quotes.sources, settings.rates),
+        "customers": load_customers(settings.customers) if CUSTOMERS in settings.seps else None,
+    }
 
 
 def _gateway(app: Flask, settings: Settings) -> Gateway:

@@ -14,9 +14,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import addresses, config_assets, config_quotes, config_toml, config_web_auth, jwt_keys
+from anchor import (
+    addresses,
+    config_assets,
+    config_customers,
+    config_quotes,
+    config_toml,
+    config_web_auth,
+    jwt_keys,
+)
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
+from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy
 from anchor.policies_quotes import QuotePolicy
@@ -37,10 +46,20 @@ NAMES = (
     "ANCHOR_JWT_SECRET",
     "ANCHOR_CHANNEL_SECRET",
     "ANCHOR_DATA_DIR",
+    "ANCHOR_CUSTOMER_KEYS",
 )
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
+#: The SEP that has customers.
+CUSTOMERS = 12
+
+
+#: Settings that are what the file says, by their table.
+_NUMBERS = {
+    "anchor": ("transfer_days", "deadline_grace_hours", "incomplete_hours", "grace_days"),
+    "network": ("base_fee_max", "time_bound_s", "batch_max", "trust_requests_per_minute"),
+}
 
 
 class Secret(str):
@@ -88,6 +107,8 @@ class Settings:
     published: Published = field(default_factory=Published)
     quotes: QuotePolicy = field(default_factory=QuotePolicy)
     rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    customers: CustomerPolicy = field(default_factory=CustomerPolicy)
+    customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     development: bool = False
     testing: bool = False
 
@@ -246,20 +267,15 @@ class _Builder:
             custody=self._custody(),
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
-            transfer_days=data["anchor"]["transfer_days"],
-            deadline_grace_hours=data["anchor"]["deadline_grace_hours"],
-            incomplete_hours=data["anchor"]["incomplete_hours"],
-            grace_days=data["anchor"]["grace_days"],
-            base_fee_max=data["network"]["base_fee_max"],
-            time_bound_s=data["network"]["time_bound_s"],
-            batch_max=data["network"]["batch_max"],
-            trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
             rpc_url=rpc_url,
             web_auth=config_web_auth.read(data["web_auth"], seps, rpc_url, self.problems),
             published=self._published(seps),
             quotes=config_quotes.read(data, assets, self.problems),
             rates=data["rates"],
+            customers=self._customers(),
+            customer_keys=self._customer_keys(),
             development=self.development,
+            **{name: data[table][name] for table, names in _NUMBERS.items() for name in names},
         )
 
     def _broker_url(self) -> str | None:
@@ -375,6 +391,22 @@ class _Builder:
                 f"ANCHOR_CHANNEL_SECRET needs {jwt_keys.SECRET_MIN_BYTES} bytes or more."
             )
         return Secret(value)
+
+    def _customers(self) -> CustomerPolicy:
+        return config_customers.policy(
+            self.data.get("customers"),
+            self.problems,
+            is_on=CUSTOMERS in self.data["anchor"]["seps"],
+            development=self.development,
+        )
+
+    def _customer_keys(self) -> dict[str, Secret]:
+        found = config_customers.keys(
+            self.values.get("ANCHOR_CUSTOMER_KEYS", ""),
+            self.problems,
+            is_on=CUSTOMERS in self.data["anchor"]["seps"],
+        )
+        return {name: Secret(key) for name, key in found.items()}
 
     def _distribution_secrets(self) -> dict[str, Secret]:
         secrets = {}

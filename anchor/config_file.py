@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from anchor.config_customers import CustomersSchema
 from anchor.config_toml import (
     AssetTable,
     CurrencyTable,
@@ -69,7 +70,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 24, 38, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 12, 24, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -247,6 +248,7 @@ class FileSchema(_Strict):
     rates = fields.Dict(
         keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
     )
+    customers = fields.Nested(CustomersSchema)
 
 
 def default_seps() -> list[int]:

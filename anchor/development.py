@@ -167,6 +167,7 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
         "ANCHOR_SIGNING_SECRET": known["signing"],
         "ANCHOR_JWT_SECRET": known["jwt"],
         "ANCHOR_CHANNEL_SECRET": known["channel"],
+        "ANCHOR_CUSTOMER_KEYS": known["customers"],
         f"{config.DISTRIBUTION_PREFIX}{CODE}": known["distribution"],
     }
     named = {
@@ -188,15 +189,17 @@ def _lay_ground(root: Path, url: str) -> None:
 
     file = root / "secrets.json"
     known = _secrets(root) if file.exists() else asdict(ground.new_keys())
-    missing = {"jwt", "channel"} - known.keys()
+    missing = {"jwt", "channel", "customers"} - known.keys()
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
+        if "customers" in missing:
+            known["customers"] = f"first:{known['customers']}"
         keeping.write_private(file, json.dumps(known))
     keys = ground.Keys(known["signing"], known["issuer"], known["distribution"])
     ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
-            seps=sorted({*config_file.default_seps(), 38, 45}),
+            seps=sorted({*config_file.default_seps(), 12, 38, 45}),
             contract=ground.web_auth_contract(url),
             passphrase=TESTNET_PASSPHRASE,
             code=CODE,

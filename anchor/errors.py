@@ -5,7 +5,8 @@
     AnchorError
     ├── Rejected        the request or the fact is refused; the same again is refused again
     │   ├── NotFound        there is no such thing, or it is somebody else's
-    │   └── Unauthorized    nobody who may ask this has asked
+    │   ├── Unauthorized    nobody who may ask this has asked
+    │   └── Forbidden       whoever asks speaks for somebody else
     ├── Unavailable     something outside did not answer; try again later
     └── Misconfigured   only an operator can mend it
 
@@ -36,6 +37,10 @@ class NotFound(Rejected):
 
 class Unauthorized(Rejected):
     """The asker did not prove who they are."""
+
+
+class Forbidden(Rejected):
+    """The asker is known, and asks in somebody else's name."""
 
 
 class Unavailable(AnchorError):

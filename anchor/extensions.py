@@ -19,6 +19,7 @@ from anchor.remembering import Remembered
 if TYPE_CHECKING:
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
+    from anchor.integrations.customers import CustomersIntegration
     from anchor.integrations.protocols import RailsIntegration
     from anchor.integrations.rates import RatesIntegration
     from anchor.ledger.contract_gateway import ContractGateway
@@ -62,6 +63,7 @@ class House:
     contracts: "ContractGateway | None" = None
     #: Signing keys of client domains, or why one cannot be had.
     client_keys: "Remembered[str | AnchorError]" = field(default_factory=Remembered)
+    customers: "CustomersIntegration | None" = None
 
 
 def house() -> House:

@@ -1,4 +1,4 @@
-"""Fetching what a stranger's address names, without being led anywhere inside.
+"""Asking and telling a stranger's address, without being led anywhere inside.
 
 The address is resolved here, checked, and the checked one is connected to: a name that
 changes its mind between the check and the connection gains nothing. No redirects, no
@@ -9,7 +9,7 @@ import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from io import BufferedReader, RawIOBase
 from threading import BoundedSemaphore, Thread
@@ -31,6 +31,10 @@ _IPV6_ROUTED = ipaddress.IPv6Network("2000::/3")
 _IPV6_6TO4 = ipaddress.IPv6Network("2002::/16")
 
 
+#: Asks over a connection until a deadline, and returns what was answered.
+_Act = Callable[[socket.socket, SplitResult, float], bytes]
+
+
 def fetch(
     url: str,
     *,
@@ -45,20 +49,70 @@ def fetch(
     `Rejected` for an address that may not be asked, for any answer but 200 and for a body
     of more than `max_bytes`, and `Unavailable` where nobody answers in time.
     """
+    return _ask(
+        url,
+        lambda connected, parts, deadline: _get(
+            connected, parts, deadline, max_bytes, headers or {}
+        ),
+        timeout_s,
+        allow_private=allow_private,
+    )
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    timeout_s: int,
+    allow_private: bool = False,
+) -> None:
+    """Post `body` to a stranger's https address, as guarded as `fetch`; any 2xx is a yes.
+
+    Raises `Rejected` for an address that may not be asked and for any other answer, and
+    `Unavailable` where nobody answers within `timeout_s`. What the answer says is not read.
+    """
+    _ask(
+        url,
+        lambda connected, parts, deadline: _post(connected, parts, deadline, body, headers),
+        timeout_s,
+        allow_private=allow_private,
+    )
+
+
+def check_address(url: str, *, allow_private: bool = False) -> str:
+    """Return the host, with its port unless it is the default, of an address to tell things to.
+
+    Raises `Rejected` where `fetch` and `post` would never ask it: only what can be read off
+    the address is looked at, nobody is asked.
+    """
+    if not url.isprintable():  # urlsplit drops line breaks
+        raise Rejected("the address must be plain ASCII")
+    parts, host, port = _read(url, allow_private=allow_private)
+    try:
+        if not allow_private and not is_public(host):
+            raise Rejected("{host} is not on the public internet", host=host)
+    except ValueError:
+        pass  # a name
+    given = parts.netloc.partition(":")[0]
+    return given if port == _DEFAULT_PORTS[parts.scheme] else f"{given}:{port}"
+
+
+def _ask(url: str, act: _Act, timeout_s: int, *, allow_private: bool) -> bytes:
     outside.check()
     parts, host, port = _read(url, allow_private=allow_private)
     deadline = monotonic() + timeout_s
     addresses = _resolve(host, port, deadline)
     if not allow_private and not all(is_public(address) for address in addresses):
-        raise Rejected(f"{host} is not on the public internet")
+        raise Rejected("{host} is not on the public internet", host=host)
     try:
         with _connect(addresses, port, deadline) as connected:
             if parts.scheme == "http":
-                return _get(connected, parts, deadline, max_bytes, headers or {})
+                return act(connected, parts, deadline)
             connected.settimeout(_left(deadline))
             context = ssl.create_default_context()
             with context.wrap_socket(connected, server_hostname=host) as secured:
-                return _get(secured, parts, deadline, max_bytes, headers or {})
+                return act(secured, parts, deadline)
     except ssl.SSLCertVerificationError as error:
         raise Rejected(f"{host} has no valid certificate") from error
     except (OSError, HTTPException) as error:
@@ -172,15 +226,8 @@ def _get(
     max_bytes: int,
     more: Mapping[str, str],
 ) -> bytes:
-    # A connection that has its socket already looks up nothing, reads no proxy settings and
-    # follows no redirect.
-    connection = HTTPConnection(parts.netloc)
-    wire: Any = _Wire(connected, deadline, max_bytes + _HEAD_BYTES)
-    connection.sock = wire
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Host": parts.netloc, "Connection": "close", "Accept-Encoding": "identity"}
-    headers |= more
-    connection.request("GET", target, headers=headers)
+    connection = _over(connected, parts, deadline, max_bytes)
+    connection.request("GET", _target(parts), headers=_headers(parts) | dict(more))
     response = connection.getresponse()
     if response.status != 200:
         raise Rejected(f"{parts.hostname} answered {response.status}")
@@ -191,6 +238,42 @@ def _get(
     if response.length:
         raise Unavailable(f"{parts.hostname} hung up in the middle")
     return body
+
+
+def _post(
+    connected: socket.socket,
+    parts: SplitResult,
+    deadline: float,
+    body: bytes,
+    headers: Mapping[str, str],
+) -> bytes:
+    connection = _over(connected, parts, deadline, 0)
+    connection.request("POST", _target(parts), body=body, headers=_headers(parts) | dict(headers))
+    status = connection.getresponse().status
+    if not 200 <= status < 300:
+        raise Rejected("{host} answered {status}", host=parts.hostname, status=status)
+    return b""
+
+
+def _over(
+    connected: socket.socket, parts: SplitResult, deadline: float, max_bytes: int
+) -> HTTPConnection:
+    """Return a connection that has its socket already.
+
+    So it looks up nothing, reads no proxy settings and follows no redirect.
+    """
+    connection = HTTPConnection(parts.netloc)
+    wire: Any = _Wire(connected, deadline, max_bytes + _HEAD_BYTES)
+    connection.sock = wire
+    return connection
+
+
+def _target(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _headers(parts: SplitResult) -> dict[str, str]:
+    return {"Host": parts.netloc, "Connection": "close", "Accept-Encoding": "identity"}
 
 
 def _left(deadline: float) -> float:

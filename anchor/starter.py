@@ -8,6 +8,7 @@ STARTER = """\
 #   ANCHOR_BROKER_URL                   redis://…, redis+sentinel://… or amqp://…; may be left out
 #   ANCHOR_SIGNING_SECRET               S…, the key that signs log-in challenges
 #   ANCHOR_JWT_SECRET                   32 random bytes or more, or several: kid:secret kid:secret
+#   ANCHOR_CUSTOMER_KEYS                name:key, 32 bytes in base 64; where 12 is among the seps
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
 #
 # Amounts stand in quotes, so that no binary fraction ever touches them.
@@ -77,6 +78,14 @@ url = "https://bank.example/api"
 #
 # [rates.fixed]
 # "USDC/BRL" = "5.42"                      # one USDC is so many BRL
+# [customers]                              # what customers have to give, with 12 among the seps
+# retention_days = 1825                    # personal data goes so long after their last sign
+# [customers.types.sep6]
+# verdict = "automatic"                    # or "manual": a person decides
+# [customers.types.sep6.fields]
+# first_name = {}
+# last_name = {}
+# photo_id_front = { from_amount = "1000" }
 
 [schedule]                                 # cron specs in UTC, or "off"
 execute_outgoing_transactions = "* * * * *"

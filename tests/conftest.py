@@ -146,3 +146,15 @@ def _dispose(app: Flask) -> None:
 
     db.session.remove()
     db.engine.dispose()
+
+
+@pytest.fixture
+def kyc(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
+    """An anchor that knows its customers (`tests.knowing`)."""
+    from tests.knowing import Kyc, knowing
+
+    settings = knowing(settings_for(sandbox, database_url, None))
+    made = World(create_app(settings), settings, sandbox, bank)
+    with made.app.app_context():
+        yield Kyc(made, made.app.test_client())
+        _dispose(made.app)

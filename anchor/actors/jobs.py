@@ -2,9 +2,13 @@
 
 from anchor.actors.setup import AppActor, actor
 from anchor.services import (
+    callbacks,
     claimable_balances,
     custody_orders,
     custody_outcomes,
+    customer_codes,
+    customer_erasure,
+    customer_judging,
     departures,
     deposit_payments,
     expiry,
@@ -122,6 +126,30 @@ def follow_claimable_balance(balance_id: str) -> None:
     jobs.run(jobs.Address(claimable_balances.FOLLOW, balance_id))
 
 
+@actor()
+def deliver_callbacks(subject_and_host: str) -> None:
+    """Post what a wallet is to be told about one subject."""
+    jobs.run(jobs.Address(callbacks.CALLBACK, subject_and_host))
+
+
+@actor()
+def judge_customer(customer_and_type: str) -> None:
+    """Have one customer judged."""
+    jobs.run(jobs.Address(customer_judging.JUDGE, customer_and_type))
+
+
+@actor()
+def send_customer_code(customer_and_field: str) -> None:
+    """Send the code that proves a field."""
+    jobs.run(jobs.Address(customer_codes.SEND, customer_and_field))
+
+
+@actor()
+def purge_customers(subject: str) -> None:
+    """Erase personal data whose time is over."""
+    jobs.run(jobs.Address(customer_erasure.PURGE, subject))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     claimable_balances.FOLLOW: follow_claimable_balance,
@@ -141,4 +169,8 @@ ACTORS: dict[str, AppActor] = {
     policy_refunds.POLICY_REFUND: refund_by_policy,
     expiry.EXPIRE: expire_transactions,
     reconciliation.RECONCILE: reconcile_all,
+    callbacks.CALLBACK: deliver_callbacks,
+    customer_judging.JUDGE: judge_customer,
+    customer_codes.SEND: send_customer_code,
+    customer_erasure.PURGE: purge_customers,
 }

@@ -10,13 +10,21 @@ from anchor.blueprints import (
     rails,
     sep01,
     sep10,
+    sep12,
     sep24,
     sep38,
     sep45,
 )
 from anchor.config import Settings
 
-_SEPS = {1: sep01.bp, 10: sep10.bp, 24: sep24.bp, 38: sep38.bp, 45: sep45.bp}
+_SEPS = {
+    1: sep01.bp,
+    10: sep10.bp,
+    12: sep12.bp,
+    24: sep24.bp,
+    38: sep38.bp,
+    45: sep45.bp,
+}
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
 
 

@@ -8,13 +8,22 @@ from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from anchor.errors import AnchorError, Misconfigured, NotFound, Rejected, Unauthorized, Unavailable
+from anchor.errors import (
+    AnchorError,
+    Forbidden,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
 _STATUS = (
     (NotFound, 404),
     (Unauthorized, 403),
+    (Forbidden, 403),
     (Rejected, 400),
     (Unavailable, 503),
     (Misconfigured, 500),

@@ -1,6 +1,7 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
 from anchor.cli import (
+    customers,
     desk,
     looking,
     operating,
@@ -13,6 +14,7 @@ from anchor.cli import (
 from anchor.cli.group import group
 
 __all__ = [
+    "customers",
     "desk",
     "group",
     "looking",

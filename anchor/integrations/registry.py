@@ -6,19 +6,23 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from anchor.config import Secret
+from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.integrations.custody import Custodian, KeyHolder, Signer
+from anchor.integrations.customers import CustomersIntegration
 from anchor.integrations.protocols import RailsIntegration
 from anchor.integrations.rates import RatesIntegration
 
 RAILS = "anchor.rails"
 CUSTODY = "anchor.custody"
 RATES = "anchor.rates"
+CUSTOMERS = "anchor.customers"
 #: How a reader calls one plug-in of a group, and what it has to be.
 _KINDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     RAILS: ("rail", (RailsIntegration,), "a RailsIntegration"),
     RATES: ("source of rates", (RatesIntegration,), "a RatesIntegration"),
     CUSTODY: ("custody", (Signer, Custodian), "a Signer or a Custodian"),
+    CUSTOMERS: ("customers plug-in", (CustomersIntegration,), "a CustomersIntegration"),
 }
 Plugin = TypeVar("Plugin")
 
@@ -58,6 +62,19 @@ def load_custody(
         return made
 
     return _load(CUSTODY, names, make)
+
+
+def load_customers(policy: CustomerPolicy) -> CustomersIntegration:
+    """Make the customers plug-in that the configuration names, with its rules and options.
+
+    Raises `Misconfigured` as `load_rails` does.
+    """
+
+    def make(kind: Any, name: str) -> CustomersIntegration:
+        made: CustomersIntegration = kind(name, dict(policy.options), dict(policy.types))
+        return made
+
+    return _load(CUSTOMERS, [policy.plugin], make)[policy.plugin]
 
 
 def available(group: str = RAILS) -> list[tuple[str, str, str]]:

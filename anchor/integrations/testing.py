@@ -1,17 +1,21 @@
-"""Contract tests that a custody plug-in is run against, without an anchor.
+"""Contract tests that a custody or customers plug-in is run against, without an anchor.
 
-Subclass `SignerContract` or `CustodianContract` in a test module of yours, say how to
-make the plug-in, and let pytest (or anything that calls methods named ``test_…``) run it.
-What is tested is what the anchor relies on with money: see `docs/reference/custody.md`.
-A custodian is tried for what its traits promise and for nothing else.
+Subclass `SignerContract`, `CustodianContract` or `CustomersContract` in a test module of yours,
+say how to make the plug-in, and let pytest (or anything that calls methods named ``test_…``)
+run it. What is tested is what the anchor relies on: see `docs/reference/custody.md` and
+`docs/reference/customers.md`. A custodian is tried for what its traits promise and for
+nothing else.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from time import sleep
 from uuid import uuid4
 
+from anchor.customers.fields import FIELDS, NEVER_KEPT
+from anchor.customers.fields import TYPES as FIELD_TYPES
 from anchor.errors import Rejected
 from anchor.integrations.custody import (
     Custodian,
@@ -26,6 +30,15 @@ from anchor.integrations.custody import (
     SigningAnswer,
     SigningRequest,
     Unknown,
+)
+from anchor.integrations.customers import (
+    Accepted,
+    Corrections,
+    CustomerRecord,
+    CustomersIntegration,
+    Occasion,
+    Refused,
+    Undecided,
 )
 from anchor.ledger import envelopes
 from anchor.ledger.keys import channel_keys, is_signed
@@ -232,6 +245,68 @@ class CustodianContract:
                 return _send(custodian, order)
             return found
         return custodian.poll([order]).get(order.key)
+
+
+class CustomersContract:
+    """What every `CustomersIntegration` has to keep. Override the first two, at least."""
+
+    def customers(self) -> CustomersIntegration:
+        """Make the plug-in."""
+        raise NotImplementedError
+
+    def record(self, type_: str) -> CustomerRecord:
+        """Return a customer of a type who has given all that is required."""
+        raise NotImplementedError
+
+    def test_it_knows_types_and_each_once(self) -> None:
+        """There is one that is meant where a wallet names none."""
+        types = list(self.customers().types())
+        assert types
+        assert len(types) == len(set(types))
+
+    def test_what_it_asks_can_be_told_to_a_wallet(self) -> None:
+        """Each need has a type and a description; standard fields have their own type."""
+        for occasion in self._occasions():
+            for need in self.customers().needs(occasion):
+                assert need.type in FIELD_TYPES, need.name
+                assert need.description.strip(), need.name
+                assert need.name not in NEVER_KEPT, need.name
+                assert need.name not in FIELDS or FIELDS[need.name].type == need.type, need.name
+
+    def test_it_asks_the_same_again(self) -> None:
+        """The same occasion calls for the same."""
+        for occasion in self._occasions():
+            first, second = (list(self.customers().needs(occasion)) for _ in range(2))
+            assert first == second
+
+    def test_its_verdicts_are_ones_that_the_anchor_knows(self) -> None:
+        """Asked twice or at once, it judges, and corrects only what can be given."""
+        for occasion in self._occasions():
+            record, plugin = self.record(occasion.type), self.customers()
+            with ThreadPoolExecutor(4) as pool:
+                asked = [pool.submit(plugin.judge, record, occasion) for _ in range(4)]
+            for verdict in [each.result() for each in asked]:
+                assert isinstance(verdict, Accepted | Refused | Corrections | Undecided)
+                names = {need.name for need in plugin.needs(occasion)} | FIELDS.keys()
+                if isinstance(verdict, Corrections):
+                    assert verdict.fields
+                    assert verdict.fields.keys() <= names
+                    assert all(error.strip() for error in verdict.fields.values())
+                if isinstance(verdict, Refused):
+                    assert verdict.message.strip()
+
+    def test_it_checks_itself_with_a_sentence(self) -> None:
+        """`flask anchor doctor` shows one sentence."""
+        assert self.customers().check().strip()
+
+    def _occasions(self) -> list[Occasion]:
+        """Return each type without a transaction, and with a small and a large one."""
+        amounts = (None, Decimal("0.01"), Decimal(1_000_000))
+        return [
+            Occasion(type_, amount=amount)
+            for type_ in self.customers().types()
+            for amount in amounts
+        ]
 
 
 def _sign(signer: Signer, request: SigningRequest) -> SigningAnswer:

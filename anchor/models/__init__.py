@@ -4,8 +4,18 @@ Unique keys and CHECKs here are what the promises lean on; services may race.
 """
 
 from anchor.models.books import BOOK_ACCOUNTS, Posting
+from anchor.models.callbacks import Callback
 from anchor.models.claimable_balances import ClaimableBalance
 from anchor.models.columns import new_id
+from anchor.models.customers import (
+    Customer,
+    CustomerCallback,
+    CustomerCode,
+    CustomerField,
+    CustomerFile,
+    CustomerHistory,
+    CustomerStanding,
+)
 from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
 from anchor.models.outflows import (
@@ -39,9 +49,17 @@ __all__ = [
     "Account",
     "Act",
     "Budget",
+    "Callback",
     "Case",
     "Channel",
     "ClaimableBalance",
+    "Customer",
+    "CustomerCallback",
+    "CustomerCode",
+    "CustomerField",
+    "CustomerFile",
+    "CustomerHistory",
+    "CustomerStanding",
     "Envelope",
     "History",
     "Job",

@@ -54,6 +54,9 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
     custody = house().custody
     if custody is not None:
         yield _try(f"custody {custody.name}", lambda: _custody(custody))
+    customers = house().customers
+    if customers is not None:
+        yield _try(f"customers {customers.name}", customers.check)
     for name, rail in house().rails.items():
         yield _try(f"rail {name}", rail.check)
     for name, source in house().rates.items():

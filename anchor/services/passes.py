@@ -15,10 +15,14 @@ from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Tick
 from anchor.services import (
+    callbacks,
     claimable_balances,
     custodian_payments,
     custody_orders,
     custody_outcomes,
+    customer_codes,
+    customer_erasure,
+    customer_judging,
     departures,
     deposit_payments,
     expiry,
@@ -64,6 +68,7 @@ def _owe_the_rest() -> None:
     claimable_balances.owe_looks()
     submissions.owe_drives()
     custodian_payments.owe()
+    customer_erasure.owe()
 
 
 def _owe_what_rails_pay() -> None:
@@ -98,6 +103,10 @@ SERVICES = {
                 departures.EXPLAIN,
                 custody_outcomes.POLL,
                 expiry.EXPIRE,
+                callbacks.CALLBACK,
+                customer_judging.JUDGE,
+                customer_codes.SEND,
+                customer_erasure.PURGE,
                 *_PAYMENTS,
             ),
             _owe_the_rest,

@@ -1,0 +1,122 @@
+"""SEP-12: what customers give to be known, as wallets and sending anchors bring it."""
+
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from anchor.blueprints import forms
+from anchor.blueprints.errors import unauthenticated
+from anchor.blueprints.guards import current_principal, owner_of
+from anchor.customers.file_types import MAX_BYTES
+from anchor.errors import Forbidden, Rejected, Unauthorized
+from anchor.serializers import sep12 as words
+from anchor.services import (
+    customer_callbacks,
+    customer_erasure,
+    customer_files,
+    customer_uploads,
+)
+from anchor.services.customer_uploads import Upload
+from anchor.web_auth import Principal
+
+bp = Blueprint("sep12", __name__, url_prefix="/kyc")
+bp.register_error_handler(Unauthorized, unauthenticated)
+
+#: A form around one file, and one with all the files that a customer has at once.
+_FORM_BYTES = 100_000
+_FILE_BODY_BYTES = MAX_BYTES + _FORM_BYTES
+_CUSTOMER_BODY_BYTES = 3 * MAX_BYTES
+_FORM = "multipart/form-data"
+
+
+@bp.get("/customer")
+def customer() -> ResponseReturnValue:
+    """Show how a customer stands, and what is asked for."""
+    principal = current_principal()
+    params = words.CustomerSchema().load(request.args.to_dict())
+    target = words.target(principal, params)
+    view = customer_uploads.look(target, params.get("type"), params.get("transaction_id"))
+    return jsonify(words.shown(view))
+
+
+@bp.put("/customer")
+def put_customer() -> ResponseReturnValue:
+    """Register a customer, or take more of one: 202 and the id."""
+    principal = current_principal()
+    if request.mimetype == _FORM:
+        request.max_content_length = _CUSTOMER_BODY_BYTES
+    body = forms.body()
+    params = words.CustomerSchema().load(body)
+    upload = Upload(
+        words.fields_in(body), _parts(), params.get("type"), params.get("transaction_id")
+    )
+    customer_id = customer_uploads.put(words.target(principal, params), upload)
+    return jsonify({"id": customer_id}), 202
+
+
+@bp.put("/customer/verification")
+def verification() -> ResponseReturnValue:
+    """Take codes alone, as old clients send them, and show how the customer stands."""
+    principal = current_principal()
+    body = forms.body()
+    target = words.target(principal, words.WhoSchema().load(body))
+    return jsonify(words.shown(customer_uploads.verify(target, words.fields_in(body))))
+
+
+@bp.delete("/customer/<account>")
+def delete_customer(account: str) -> ResponseReturnValue:
+    """Erase all that is held of a customer; for another account that is a 401."""
+    principal = current_principal()
+    body = forms.body() | {"account": account}
+    params: dict[str, Any] = words.WhoSchema().load(body)
+    params.pop("id", None)
+    try:
+        target = words.target(principal, params)
+    except Forbidden as error:
+        raise Unauthorized(error.sentence, **error.values) from error
+    customer_erasure.erase(target)
+    return jsonify({})
+
+
+@bp.put("/customer/callback")
+def callback() -> ResponseReturnValue:
+    """Register the address that changes are told at."""
+    principal = current_principal()
+    params = words.CallbackSchema().load(forms.body())
+    if "url" not in params:
+        raise Rejected("url is required")
+    customer_callbacks.register(words.target(principal, params), params["url"])
+    return jsonify({})
+
+
+@bp.post("/customer/files")
+def upload_file() -> ResponseReturnValue:
+    """Take one file, to be referred to by its id."""
+    principal = current_principal()
+    request.max_content_length = _FILE_BODY_BYTES
+    found = _parts().get("file")
+    if found is None:
+        raise Rejected("a part named file is required")
+    return jsonify(words.file(customer_files.upload(owner_of(principal), "file", found)))
+
+
+@bp.get("/customer/files")
+def list_files() -> ResponseReturnValue:
+    """List one file, or those of a customer."""
+    principal: Principal = current_principal()
+    params = words.FilesSchema().load(request.args.to_dict())
+    return jsonify(words.files(customer_files.listing(owner_of(principal), **params)))
+
+
+def _parts() -> dict[str, bytes]:
+    """Read the files of a form, in whatever order they come; 413 for one that is too large."""
+    found = {}
+    for name, part in request.files.items():
+        content = part.stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RequestEntityTooLarge("a file is larger than 10 MB")
+        if content or part.filename:
+            found[name] = content
+    return found

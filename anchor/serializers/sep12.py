@@ -1,0 +1,180 @@
+"""The words of SEP-12: what requests say of customers, and how customers are shown."""
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
+
+from anchor.customers.identity import identify
+from anchor.customers.rules import Need
+from anchor.customers.standing import Stand, State
+from anchor.errors import Forbidden, Rejected
+from anchor.serializers.values import Instant, plain
+from anchor.services import callbacks
+from anchor.services.customer_files import FileView
+from anchor.services.customer_standings import SUBJECT, CustomerView
+from anchor.services.customers import Target
+from anchor.services.transactions import Owner
+from anchor.web_auth import Principal, read_client
+
+_MAX_ID_CHARS = 100
+_MAX_URL_CHARS = 4_000
+
+
+class _Text(fields.String):
+    """Text without control characters; a whole JSON number counts as its digits (memo)."""
+
+    def __init__(self, most: int = _MAX_ID_CHARS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, Decimal) and value == value.to_integral_value() < Decimal(2**64):
+            value = format(value, "f").partition(".")[0]
+        text: str = plain(super()._deserialize(value, attr, data, **kwargs))
+        if len(text) > self.most:
+            raise ValidationError("is too long")
+        return text
+
+
+class _Params(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    @post_load
+    def _without_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Take an empty parameter for one that is not there, as forms send them."""
+        return {name: value for name, value in data.items() if value != ""}
+
+
+class WhoSchema(_Params):
+    """Which customer is meant: an id, or account and memo (SEP12-04 to SEP12-11)."""
+
+    id = _Text()
+    account = _Text()
+    memo = _Text()
+    memo_type = _Text()
+
+
+class CustomerSchema(WhoSchema):
+    """The parameters of GET and PUT /customer that are no fields of a customer."""
+
+    type = _Text()
+    transaction_id = _Text()
+    lang = _Text()
+
+
+class CallbackSchema(WhoSchema):
+    """The parameters of PUT /customer/callback."""
+
+    url = _Text(_MAX_URL_CHARS, required=True)
+
+
+class FilesSchema(_Params):
+    """The parameters of GET /customer/files."""
+
+    file_id = _Text()
+    customer_id = _Text()
+
+
+def target(principal: Principal, params: Mapping[str, Any]) -> Target:
+    """Return which customer somebody who logged in means.
+
+    Another account than the one that logged in is `Forbidden`, like a memo of somebody else.
+    """
+    account = params.get("account")
+    if account is not None:
+        check_account(principal, account)
+    owner = Owner(principal.account_id, principal.subaccount_id)
+    memo = params.get("memo")
+    identity = identify(owner.account_id, owner.subaccount_id, memo, params.get("memo_type"))
+    return Target(owner, identity, params.get("id"), is_named=memo is not None)
+
+
+def check_account(principal: Principal, account: str) -> None:
+    """Raise `Forbidden` unless `account` is the one that logged in (SEP12-04).
+
+    A muxed address is compared whole, any other by its base account.
+    """
+    if account.startswith("C"):
+        is_same = account == principal.account_id
+    else:
+        try:
+            named = read_client(account)
+        except Rejected as error:
+            raise Rejected("account is not a Stellar address") from error
+        is_same = named.account_id == principal.account_id and (
+            not named.is_muxed or named.subaccount_id == principal.subaccount_id
+        )
+    if not is_same:
+        raise Forbidden("account is not the one that logged in")
+
+
+def fields_in(body: Mapping[str, Any]) -> dict[str, object]:
+    """Return what a body says beside the parameters: fields of a customer, files and codes.
+
+    What is null or empty was not given.
+    """
+    params = CustomerSchema().fields
+    return {
+        name: value
+        for name, value in body.items()
+        if name not in params and value is not None and value != ""
+    }
+
+
+def shown(view: CustomerView) -> dict[str, Any]:
+    """Show a customer as GET /customer does (SEP12-24 to SEP12-29)."""
+    found: dict[str, Any] = {}
+    if view.customer_id is not None:
+        found["id"] = view.customer_id
+    found["status"] = str(view.stand)
+    missing = {need.name: _need(need) for need in view.missing}
+    if missing or view.stand is Stand.NEEDS_INFO:
+        found["fields"] = missing
+    if view.provided:
+        found["provided_fields"] = {
+            need.name: _need(need)
+            | {"status": status}
+            | ({"error": held.error or "refused"} if held.state is State.REJECTED else {})
+            for need, held, status in view.provided
+        }
+    if view.message is not None or view.stand is Stand.REJECTED:
+        found["message"] = view.message or "this customer is not accepted"
+    return found
+
+
+def _need(need: Need) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": need.type, "description": need.description}
+    if need.choices:
+        told["choices"] = list(need.choices)
+    if need.optional:
+        told["optional"] = True
+    return told
+
+
+def files(found: Iterable[FileView]) -> dict[str, Any]:
+    """Show files as GET /customer/files does (SEP12-82)."""
+    return {"files": [file(each) for each in found]}
+
+
+def file(view: FileView) -> dict[str, Any]:
+    """Show one file (SEP12-80)."""
+    told: dict[str, Any] = {
+        "file_id": view.id,
+        "content_type": view.content_type,
+        "size": view.size,
+    }
+    if view.expires_at is not None:
+        told["expires_at"] = Instant().serialize("expires_at", view)
+    return told | {"customer_id": view.customer_id}
+
+
+def told(view: CustomerView) -> str:
+    """Write what a wallet is told of a change: what GET answers, in English (SEP12-72)."""
+    return json.dumps(shown(view), ensure_ascii=False, separators=(",", ":"))
+
+
+callbacks.declare(SUBJECT, told)

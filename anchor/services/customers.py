@@ -1,0 +1,193 @@
+"""Customers: who is meant, whose they are, and what is kept of them, sealed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from anchor.customers.identity import Identity
+from anchor.customers.standing import Held, State
+from anchor.errors import Misconfigured, NotFound, Rejected
+from anchor.extensions import atomic, db, house, settings
+from anchor.integrations.customers import CustomerRecord, CustomersIntegration, Document
+from anchor.models import Customer, CustomerField, CustomerFile, CustomerHistory, new_id
+from anchor.services.transactions import Owner
+from anchor.vault import Sealed, Vault
+
+#: Who did what customers do themselves, in their history.
+CUSTOMER = "customer"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which customer is meant, and who asks: by its id, or as the `identity` of a request.
+
+    `is_named`: account or memo stood in the request, so that an id has to agree with them.
+    """
+
+    owner: Owner
+    identity: Identity
+    customer_id: str | None = None
+    is_named: bool = False
+
+
+def plugin() -> CustomersIntegration:
+    """Return what asks and judges customers; `Misconfigured` where customers are not served."""
+    found = house().customers
+    if found is None:
+        raise Misconfigured("SEP-12 is not on")
+    return found
+
+
+def vault() -> Vault:
+    """Return what seals and opens the values of customers."""
+    return Vault(settings().customer_keys)
+
+
+def visible_to(owner: Owner) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a customer is one of whoever asks.
+
+    A log-in with an id below its account has its own customer; one without speaks for all of
+    its account (SEP12-06). Everybody else's do not exist (SEP12-09).
+    """
+    terms = (Customer.owner_account == owner.account_id,)
+    if owner.subaccount_id is None:
+        return terms
+    return *terms, Customer.memo_type == "id", Customer.memo == str(owner.subaccount_id)
+
+
+def find(target: Target) -> Customer | None:
+    """Return the customer, or None where nobody is registered as that. Needs a transaction.
+
+    An id that is unknown or somebody else's is `NotFound` (SEP12-09); one of another customer
+    than account and memo name is `Rejected`.
+    """
+    return _find(target, _query(target))
+
+
+def hold(target: Target) -> Customer | None:
+    """Do what `find` does, and lock the customer for this transaction."""
+    return _find(target, _query(target).with_for_update())
+
+
+def hold_or_make(target: Target) -> Customer:
+    """Lock the customer, registered now where nobody was (SEP12-42)."""
+    if target.customer_id is None:
+        made = insert(Customer).values(
+            id=new_id(),
+            owner_account=target.identity.account_id,
+            memo_type=target.identity.memo_type,
+            memo=target.identity.memo,
+            version=1,
+        )
+        db.session.execute(made.on_conflict_do_nothing())
+    found = hold(target)
+    assert found is not None, "it was made just now"
+    return found
+
+
+@atomic
+def belongs_to(customer_id: str, account_id: str) -> bool:
+    """Tell whether a customer was registered by a base account, whatever the memo (SEP12-10)."""
+    mine = Customer.id == customer_id, Customer.owner_account == account_id
+    return db.session.scalar(select(Customer.id).where(*mine)) is not None
+
+
+def _query(target: Target) -> Select[Customer]:
+    query = select(Customer).execution_options(populate_existing=True)
+    if target.customer_id is not None:
+        return query.where(*visible_to(target.owner), Customer.id == target.customer_id)
+    who = target.identity
+    return query.where(
+        Customer.owner_account == who.account_id,
+        Customer.memo_type == who.memo_type,
+        Customer.memo == who.memo,
+    )
+
+
+def _find(target: Target, query: Select[Customer]) -> Customer | None:
+    found = db.session.scalar(query)
+    if target.customer_id is None:
+        return found
+    if found is None:
+        raise NotFound("there is no such customer")
+    named = target.identity
+    if target.is_named and (found.memo_type, found.memo) != (named.memo_type, named.memo):
+        raise Rejected("id and memo are of different customers")
+    return found
+
+
+def note(
+    customer_id: str, event: str, who: str, *, about: str | None = None, why: str | None = None
+) -> None:
+    """Write one line of a customer's history. Needs an open transaction."""
+    db.session.add(
+        CustomerHistory(customer_id=customer_id, event=event, who=who, about=about, note=why)
+    )
+
+
+def touch(customer: Customer) -> None:
+    """Note that something was given: verdicts about what was before do not count any more."""
+    db.session.execute(
+        update(Customer)
+        .where(Customer.id == customer.id)
+        .values(version=Customer.version + 1, seen_at=func.now())
+    )
+
+
+def rows_of(customer_id: str) -> dict[str, CustomerField]:
+    """Return what is held of a customer, by canonical names. Needs an open transaction."""
+    query = select(CustomerField).where(CustomerField.customer_id == customer_id)
+    found = db.session.scalars(query.execution_options(populate_existing=True))
+    return {row.name: row for row in found}
+
+
+def held(customer_id: str) -> dict[str, Held]:
+    """Return where each field of a customer stands, by canonical names."""
+    return {
+        name: Held(State(row.state), row.error, row.verified_at is not None)
+        for name, row in rows_of(customer_id).items()
+    }
+
+
+def place_of(customer_id: str, name: str) -> str:
+    """Name the place that a value is sealed for."""
+    return f"customer/{customer_id}/{name}"
+
+
+def place_of_file(file_id: str) -> str:
+    """Name the place that a file is sealed for."""
+    return f"file/{file_id}"
+
+
+def text_of(row: CustomerField) -> str | None:
+    """Open the text of a field; None for a file and for what was only asked for."""
+    if row.sealed is None or row.key_id is None:
+        return None
+    place = place_of(row.customer_id, row.name)
+    return vault().open(Sealed(row.key_id, row.sealed), place).decode()
+
+
+def content_of(row: CustomerFile) -> bytes:
+    """Open a file."""
+    return vault().open(Sealed(row.key_id, row.sealed), place_of_file(row.id))
+
+
+def record_of(customer: Customer, *, documents: bool) -> CustomerRecord:
+    """Return a customer as a plug-in sees it, with its `documents` or without."""
+    rows = rows_of(customer.id)
+    texts = {name: text for name, row in rows.items() if (text := text_of(row)) is not None}
+    found: Mapping[str, Document] = _documents(rows) if documents else {}
+    return CustomerRecord(
+        customer.id, customer.owner_account or "", customer.memo_type, customer.memo, texts, found
+    )
+
+
+def _documents(rows: Mapping[str, CustomerField]) -> dict[str, Document]:
+    found = {}
+    for name, row in rows.items():
+        if row.file_id is not None:
+            file = db.session.get_one(CustomerFile, row.file_id)
+            found[name] = Document(file.content_type, content_of(file))
+    return found
