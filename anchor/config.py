@@ -18,7 +18,7 @@ from anchor import addresses, config_assets
 from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.errors import Misconfigured
-from anchor.policies import AssetPolicy
+from anchor.policies import AssetPolicy, LimitPolicy
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -34,6 +34,7 @@ NAMES = (
     "ANCHOR_JWT_SECRET",
     "ANCHOR_CHANNEL_SECRET",
     "ANCHOR_DATA_DIR",
+    "ANCHOR_REDIS_URL",
 )
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
@@ -81,6 +82,8 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    redis_url: str | None = field(default=None, repr=False)
     development: bool = False
     testing: bool = False
 
@@ -88,6 +91,13 @@ class Settings:
     def horizon_url(self) -> str:
         """The source of ledger facts that is preferred."""
         return self.horizon_urls[0]
+
+    @property
+    def counting_url(self) -> str | None:
+        """Where requests are counted: a Redis of its own, or the broker where that is one."""
+        if self.redis_url or not self.broker_url:
+            return self.redis_url
+        return None if addresses.broker_kind(self.broker_url) == "amqp" else self.broker_url
 
     @property
     def distribution_accounts(self) -> list[str]:
@@ -243,6 +253,8 @@ class _Builder:
             time_bound_s=data["network"]["time_bound_s"],
             batch_max=data["network"]["batch_max"],
             trust_requests_per_minute=data["network"]["trust_requests_per_minute"],
+            limits=data["limits"],
+            redis_url=self._redis_url(),
             development=self.development,
         )
 
@@ -255,6 +267,14 @@ class _Builder:
                 "ANCHOR_BROKER_URL names RabbitMQ, which needs "
                 "`pip install 'stellar-anchor[rabbitmq]'`."
             )
+        return value
+
+    def _redis_url(self) -> str | None:
+        value = self.values.get("ANCHOR_REDIS_URL")
+        if value and addresses.broker_kind(value) == "amqp":
+            self.problems.append("ANCHOR_REDIS_URL must name Redis; RabbitMQ counts nothing.")
+        elif value and (problem := addresses.broker_problem(value)):
+            self.problems.append(f"ANCHOR_REDIS_URL {problem}.")
         return value
 
     def _horizon_urls(self) -> tuple[str, ...]:

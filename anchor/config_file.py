@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from anchor.config_limits import LimitsTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
@@ -183,6 +184,7 @@ class FileSchema(_Strict):
         load_default=dict,
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
+    limits = fields.Nested(LimitsTable, load_default=lambda: LimitsTable().load({}))
 
 
 def sentences(errors: Any, path: str = "") -> Iterator[str]:

@@ -42,7 +42,7 @@ def fetch(url: str, *, max_bytes: int, timeout_s: int, allow_private: bool = Fal
     deadline = monotonic() + timeout_s
     addresses = _resolve(host, port, deadline)
     if not allow_private and not all(is_public(address) for address in addresses):
-        raise Rejected(f"{host} is not on the public internet")
+        raise Rejected("{host} is not on the public internet", host=host)
     try:
         with _connect(addresses, port, deadline) as connected:
             if parts.scheme == "http":
@@ -52,9 +52,9 @@ def fetch(url: str, *, max_bytes: int, timeout_s: int, allow_private: bool = Fal
             with context.wrap_socket(connected, server_hostname=host) as secured:
                 return _get(secured, parts, deadline, max_bytes)
     except ssl.SSLCertVerificationError as error:
-        raise Rejected(f"{host} has no valid certificate") from error
+        raise Rejected("{host} has no valid certificate", host=host) from error
     except (OSError, HTTPException) as error:
-        raise Unavailable(f"{host} did not answer") from error
+        raise Unavailable("{host} did not answer", host=host) from error
 
 
 def is_public(address: str) -> bool:
@@ -106,7 +106,7 @@ def _resolve(host: str, port: int, deadline: float) -> list[str]:
     thread.start()
     thread.join(max(0, deadline - monotonic()))
     if thread.is_alive() or not found:
-        raise Unavailable(f"{host} cannot be resolved")
+        raise Unavailable("{host} cannot be resolved", host=host)
     return found
 
 
@@ -168,13 +168,15 @@ def _get(connected: socket.socket, parts: SplitResult, deadline: float, max_byte
     connection.request("GET", target, headers=headers)
     response = connection.getresponse()
     if response.status != 200:
-        raise Rejected(f"{parts.hostname} answered {response.status}")
+        raise Rejected("{host} answered {status}", host=parts.hostname, status=response.status)
     body = response.read(max_bytes + 1)
     if len(body) > max_bytes:
-        raise Rejected(f"{parts.hostname} answered with more than {max_bytes} bytes")
+        raise Rejected(
+            "{host} answered with more than {bytes} bytes", host=parts.hostname, bytes=max_bytes
+        )
     # read(n) takes a body that ends early for a whole one.
     if response.length:
-        raise Unavailable(f"{parts.hostname} hung up in the middle")
+        raise Unavailable("{host} hung up in the middle", host=parts.hostname)
     return body
 
 

@@ -30,7 +30,7 @@ from anchor.extensions import db, gateway, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
 from anchor.money import FeeSchedule, parse_amount
-from anchor.policies import AssetPolicy, FlowPolicy
+from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
@@ -85,9 +85,17 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         rails={"bank": {"url": f"{sandbox.url}/bank", "timeout_s": 5}},
         schedule={},
         client_domains={"required": False, "allow": [], "deny": []},
+        limits=LimitPolicy(0, *[1_000_000] * 6),
         development=True,
         testing=True,
     )
+
+
+def dispose(app: Flask) -> None:
+    """Close the connections of an application."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 @dataclass

@@ -4,6 +4,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms
+from anchor.blueprints.limits import costly
 from anchor.extensions import settings
 from anchor.serializers.sep10 import ChallengeQuery, TokenBody
 from anchor.services import logins
@@ -12,6 +13,7 @@ bp = Blueprint("sep10", __name__)
 
 
 @bp.get("/auth")
+@costly
 def challenge() -> ResponseReturnValue:
     """Hand out a challenge for the account that wants to log in."""
     query = ChallengeQuery().load(request.args.to_dict())
@@ -20,6 +22,7 @@ def challenge() -> ResponseReturnValue:
 
 
 @bp.post("/auth")
+@costly
 def token() -> ResponseReturnValue:
     """Exchange a signed challenge for a session token."""
     body = TokenBody().load(forms.body())

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms, links
 from anchor.blueprints.guards import current_principal, owner_of
+from anchor.blueprints.limits import costly
 from anchor.errors import Rejected
 from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
@@ -31,6 +32,7 @@ def info() -> ResponseReturnValue:
 
 
 @bp.post("/transactions/deposit/interactive")
+@costly
 def deposit() -> ResponseReturnValue:
     """Open a deposit and send the customer to its page."""
     principal = current_principal()
@@ -52,6 +54,7 @@ def deposit() -> ResponseReturnValue:
 
 
 @bp.post("/transactions/withdraw/interactive")
+@costly
 def withdraw() -> ResponseReturnValue:
     """Open a withdrawal and send the customer to its page."""
     principal = current_principal()
@@ -102,8 +105,9 @@ def transactions() -> ResponseReturnValue:
 def _offered(kind: Kind, body: Mapping[str, Any]) -> AssetPolicy:
     policy = settings().asset(body["asset_code"], body.get("asset_issuer"))
     if policy is None or not opening.flow_of(policy, kind).enabled:
-        verb = "deposited" if kind is Kind.DEPOSIT else "withdrawn"
-        raise Rejected(f"this asset cannot be {verb} here")
+        if kind is Kind.DEPOSIT:
+            raise Rejected("this asset cannot be deposited here")
+        raise Rejected("this asset cannot be withdrawn here")
     if any(body.get(name) for name in ("quote_id", "source_asset", "destination_asset")):
         raise Rejected("conversions on a quote are not offered")
     return policy

@@ -130,7 +130,9 @@ def _signing_key_of(domain: str) -> str:
             allow_private=development,
         )
     except AnchorError as error:
-        raise Rejected(f"the stellar.toml of client_domain cannot be read: {error}") from error
+        raise Rejected(
+            "the stellar.toml of client_domain cannot be read: {reason}", reason=error
+        ) from error
     finally:
         _slots.release()
     return signing_key_in(body)

@@ -24,9 +24,9 @@ def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
 def check_amount(flow: FlowPolicy, decimals: int, amount: int) -> None:
     """Raise `Rejected` unless `amount` stroops are within the limits and leave some to pay."""
     if flow.min_amount is not None and amount < flow.min_amount:
-        raise Rejected(f"the least amount is {format_amount(flow.min_amount)}")
+        raise Rejected("the least amount is {amount}", amount=format_amount(flow.min_amount))
     if flow.max_amount is not None and amount > flow.max_amount:
-        raise Rejected(f"the greatest amount is {format_amount(flow.max_amount)}")
+        raise Rejected("the greatest amount is {amount}", amount=format_amount(flow.max_amount))
     split(amount, flow.fee, decimals)
 
 

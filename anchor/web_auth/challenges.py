@@ -103,7 +103,9 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
     except Rejected:
         raise
     except Exception as error:  # the SDK's readers raise many kinds (SEP10-46)
-        raise Rejected(f"transaction is not a valid challenge: {_sentence(error)}") from error
+        raise Rejected(
+            "transaction is not a valid challenge: {reason}", reason=_sentence(error)
+        ) from error
 
 
 def _client_of(envelope: TransactionEnvelope, address: str, memo: int | None) -> Client:
@@ -156,7 +158,9 @@ def verify_client(
         ]
         verify_challenge_transaction_threshold(*common, max(1, account.med_threshold), signers)
     except Exception as error:
-        raise Rejected(f"the challenge is not signed as it must be: {_sentence(error)}") from error
+        raise Rejected(
+            "the challenge is not signed as it must be: {reason}", reason=_sentence(error)
+        ) from error
 
 
 def _sentence(error: Exception) -> str:
