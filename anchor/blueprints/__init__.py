@@ -9,6 +9,7 @@ from anchor.blueprints import (
     health,
     interactive,
     limits,
+    openapi,
     rails,
     sep01,
     sep10,
@@ -40,6 +41,7 @@ def register(app: Flask, settings: Settings) -> None:
             app.register_blueprint(blueprint)
     if 24 in settings.seps:
         app.register_blueprint(interactive.bp)
+    app.register_blueprint(openapi.bp)
     CORS(
         app,
         resources={rf"/(?!({'|'.join(_NO_CORS)})(/|$))": {"origins": "*"}},

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from anchor import languages
 from anchor.blueprints import links, speech
+from anchor.blueprints.describing import described
 from anchor.blueprints.errors import kept_headers, sentence_of, status_of, words_of
 from anchor.blueprints.speech import said, say
 from anchor.errors import AnchorError, NotFound, Rejected
@@ -19,6 +20,7 @@ from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, parse_amount
 from anchor.policies import AssetPolicy
 from anchor.serializers import pages as words
+from anchor.serializers.answers import PageBody, PageQuery
 from anchor.services import deposits, details, opening, views, withdrawals
 from anchor.services.views import View
 
@@ -32,6 +34,7 @@ _KINDS = {
 
 
 @bp.get("/<any(deposit, withdraw):way>/<transaction_id>")
+@described(query=PageQuery, media="text/html", errors=(403, 404))
 def form(way: str, transaction_id: str) -> ResponseReturnValue:
     """Show the page that asks the customer for what is missing."""
     links.check_form(transaction_id, request.args.get("token", ""))
@@ -39,6 +42,7 @@ def form(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/<any(deposit, withdraw):way>/<transaction_id>")
+@described(body=PageBody, media="text/html", errors=(403, 404))
 def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     """Take what the customer filled in, and show how to go on."""
     links.check_form(transaction_id, request.form.get("token", ""))
@@ -61,6 +65,7 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.get("/transaction/<transaction_id>")
+@described(query=PageQuery, media="text/html", errors=(403, 404))
 def more_info(transaction_id: str) -> ResponseReturnValue:
     """Show a customer how a transaction stands."""
     links.check_more_info(transaction_id, request.args.get("token", ""))

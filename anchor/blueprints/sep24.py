@@ -7,6 +7,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms, links
+from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.blueprints.limits import costly
 from anchor.errors import Rejected
@@ -14,6 +15,7 @@ from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
+from anchor.serializers import sep24_answers as answers
 from anchor.services import deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View
 
@@ -26,6 +28,7 @@ _KINDS = {
 
 
 @bp.get("/info")
+@described(query=words.InfoQuery, answer=answers.InfoAnswer)
 def info() -> ResponseReturnValue:
     """Show which assets can be deposited and withdrawn, and their limits and fees."""
     return jsonify(words.info(settings()))
@@ -33,6 +36,7 @@ def info() -> ResponseReturnValue:
 
 @bp.post("/transactions/deposit/interactive")
 @costly
+@described(body=words.DepositBody, answer=answers.OpenedAnswer, token=True)
 def deposit() -> ResponseReturnValue:
     """Open a deposit and send the customer to its page."""
     principal = current_principal()
@@ -55,6 +59,7 @@ def deposit() -> ResponseReturnValue:
 
 @bp.post("/transactions/withdraw/interactive")
 @costly
+@described(body=words.WithdrawBody, answer=answers.OpenedAnswer, token=True)
 def withdraw() -> ResponseReturnValue:
     """Open a withdrawal and send the customer to its page."""
     principal = current_principal()
@@ -75,6 +80,7 @@ def withdraw() -> ResponseReturnValue:
 
 
 @bp.get("/transaction")
+@described(query=words.OneQuery, answer=answers.OneAnswer, token=True, errors=(404,))
 def transaction() -> ResponseReturnValue:
     """Show one transaction of whoever asks."""
     principal = current_principal()
@@ -85,6 +91,7 @@ def transaction() -> ResponseReturnValue:
 
 
 @bp.get("/transactions")
+@described(query=words.ListQuery, answer=answers.ListAnswer, token=True, errors=(404,))
 def transactions() -> ResponseReturnValue:
     """List the transactions of whoever asks, the newest first."""
     principal = current_principal()

@@ -36,6 +36,12 @@ def _text(length: int = 200, **kwargs: Any) -> fields.String:
     return fields.String(validate=[validate.Length(1, length), plain], **kwargs)
 
 
+class InfoQuery(_Query):
+    """The query of ``GET /info``."""
+
+    lang = Lang()
+
+
 class WithdrawBody(_Query):
     """The body of ``POST /transactions/withdraw/interactive``."""
 

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, missing
 
@@ -15,6 +15,12 @@ from anchor.web_auth import is_account
 
 class Amount(fields.Field[int]):
     """An amount on the wire as stroops inside: a plain decimal, as text or JSON number."""
+
+    openapi: ClassVar = {
+        "type": ["string", "number"],
+        "description": "a plain decimal above 0 with at most 7 decimals",
+        "examples": ["100.5"],
+    }
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else format_amount(value)
@@ -33,6 +39,8 @@ class Amount(fields.Field[int]):
 class Address(fields.String):
     """A ``G…`` or ``M…`` address, checksum included."""
 
+    openapi: ClassVar = {"pattern": "^[GM][A-Z2-7]{55,68}$"}
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > 100 or not is_account(text):
@@ -42,6 +50,8 @@ class Address(fields.String):
 
 class Instant(fields.Field[datetime]):
     """An instant in UTC, written with ``Z`` (GEN-35)."""
+
+    openapi: ClassVar = {"type": "string", "format": "date-time"}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is None:
@@ -61,6 +71,10 @@ class Instant(fields.Field[datetime]):
 
 class Lang(fields.Field[str]):
     """The tag of a language, such as ``es-MX``; None for what is none (GEN-38: never an error)."""
+
+    openapi: ClassVar = {
+        "description": "a language such as es or pt-BR; English where it is not spoken here"
+    }
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the tag, or None; nothing is refused."""
