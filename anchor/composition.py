@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from anchor import development
+from anchor import development, request_ids
 from anchor.addresses import names
 from anchor.config import CUSTOMERS, Settings
 from anchor.errors import AnchorError
@@ -134,8 +134,10 @@ def _command() -> list[str | None]:
 def _logging(settings: Settings) -> None:
     if settings.testing:
         return
+    request_ids.mark_log_records()
     if not logging.getLogger().handlers:
         logging.basicConfig(
-            level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s",
         )
     logging.getLogger("werkzeug").setLevel(logging.WARNING)

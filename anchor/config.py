@@ -27,7 +27,7 @@ from anchor.assets import is_secret_key
 from anchor.config_file import FileSchema, sentences
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
-from anchor.policies import AssetPolicy
+from anchor.policies import AssetPolicy, LimitPolicy
 from anchor.policies_quotes import QuotePolicy
 from anchor.policies_toml import Published
 from anchor.policies_web_auth import WebAuthOptions
@@ -47,6 +47,7 @@ NAMES = (
     "ANCHOR_CHANNEL_SECRET",
     "ANCHOR_DATA_DIR",
     "ANCHOR_CUSTOMER_KEYS",
+    "ANCHOR_REDIS_URL",
 )
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
@@ -109,6 +110,8 @@ class Settings:
     rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
+    redis_url: str | None = field(default=None, repr=False)
     development: bool = False
     testing: bool = False
 
@@ -116,6 +119,13 @@ class Settings:
     def horizon_url(self) -> str:
         """The source of ledger facts that is preferred."""
         return self.horizon_urls[0]
+
+    @property
+    def counting_url(self) -> str | None:
+        """Where requests are counted: a Redis of its own, or the broker where that is one."""
+        if self.redis_url or not self.broker_url:
+            return self.redis_url
+        return None if addresses.broker_kind(self.broker_url) == "amqp" else self.broker_url
 
     @property
     def distribution_accounts(self) -> list[str]:
@@ -274,6 +284,8 @@ class _Builder:
             rates=data["rates"],
             customers=self._customers(),
             customer_keys=self._customer_keys(),
+            limits=data["limits"],
+            redis_url=self._redis_url(),
             development=self.development,
             **{name: data[table][name] for table, names in _NUMBERS.items() for name in names},
         )
@@ -287,6 +299,14 @@ class _Builder:
                 "ANCHOR_BROKER_URL names RabbitMQ, which needs "
                 "`pip install 'stellar-anchor[rabbitmq]'`."
             )
+        return value
+
+    def _redis_url(self) -> str | None:
+        value = self.values.get("ANCHOR_REDIS_URL")
+        if value and addresses.broker_kind(value) == "amqp":
+            self.problems.append("ANCHOR_REDIS_URL must name Redis; RabbitMQ counts nothing.")
+        elif value and (problem := addresses.broker_problem(value)):
+            self.problems.append(f"ANCHOR_REDIS_URL {problem}.")
         return value
 
     def _horizon_urls(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from anchor.config_customers import CustomersSchema
+from anchor.config_limits import LimitsTable
 from anchor.config_toml import (
     AssetTable,
     CurrencyTable,
@@ -249,6 +250,7 @@ class FileSchema(_Strict):
         keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
     )
     customers = fields.Nested(CustomersSchema)
+    limits = fields.Nested(LimitsTable, load_default=lambda: LimitsTable().load({}))
 
 
 def default_seps() -> list[int]:

@@ -108,7 +108,9 @@ def transaction() -> Iterator[None]:
         db.session.commit()
     except OperationalError as error:
         db.session.rollback()
-        raise Unavailable(f"the database did not answer: {_first_line(error)}") from error
+        raise Unavailable(
+            "the database did not answer: {reason}", reason=_first_line(error)
+        ) from error
     except PendingRollbackError as error:
         db.session.rollback()
         if error.code != _CONNECTION_LOST:

@@ -114,9 +114,9 @@ def _ask(url: str, act: _Act, timeout_s: int, *, allow_private: bool) -> bytes:
             with context.wrap_socket(connected, server_hostname=host) as secured:
                 return act(secured, parts, deadline)
     except ssl.SSLCertVerificationError as error:
-        raise Rejected(f"{host} has no valid certificate") from error
+        raise Rejected("{host} has no valid certificate", host=host) from error
     except (OSError, HTTPException) as error:
-        raise Unavailable(f"{host} did not answer") from error
+        raise Unavailable("{host} did not answer", host=host) from error
 
 
 def is_public(address: str) -> bool:
@@ -168,7 +168,7 @@ def _resolve(host: str, port: int, deadline: float) -> list[str]:
     thread.start()
     thread.join(max(0, deadline - monotonic()))
     if thread.is_alive() or not found:
-        raise Unavailable(f"{host} cannot be resolved")
+        raise Unavailable("{host} cannot be resolved", host=host)
     return found
 
 
@@ -230,13 +230,15 @@ def _get(
     connection.request("GET", _target(parts), headers=_headers(parts) | dict(more))
     response = connection.getresponse()
     if response.status != 200:
-        raise Rejected(f"{parts.hostname} answered {response.status}")
+        raise Rejected("{host} answered {status}", host=parts.hostname, status=response.status)
     body = response.read(max_bytes + 1)
     if len(body) > max_bytes:
-        raise Rejected(f"{parts.hostname} answered with more than {max_bytes} bytes")
+        raise Rejected(
+            "{host} answered with more than {bytes} bytes", host=parts.hostname, bytes=max_bytes
+        )
     # read(n) takes a body that ends early for a whole one.
     if response.length:
-        raise Unavailable(f"{parts.hostname} hung up in the middle")
+        raise Unavailable("{host} hung up in the middle", host=parts.hostname)
     return body
 
 

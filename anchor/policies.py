@@ -84,3 +84,20 @@ class AssetPolicy:
     def booked_in(self) -> str:
         """The currency in which rails book money for it, one unit for one of the asset."""
         return self.currency or self.code
+
+
+@dataclass(frozen=True)
+class LimitPolicy:
+    """How many requests are answered in a minute; 0 is no limit.
+
+    `costly` ones are those that sign, ask others or write: they count in both. `proxies` is
+    how many of ours stand in front and tell the address of whoever asks.
+    """
+
+    proxies: int = 0
+    address_per_minute: int = 6_000
+    account_per_minute: int = 1_200
+    client_domain_per_minute: int = 60_000
+    costly_address_per_minute: int = 1_200
+    costly_account_per_minute: int = 240
+    costly_client_domain_per_minute: int = 12_000

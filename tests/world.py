@@ -30,7 +30,7 @@ from anchor.extensions import db, gateway, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
 from anchor.money import FeeSchedule, parse_amount
-from anchor.policies import AssetPolicy, FlowPolicy
+from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.policies_quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
@@ -88,6 +88,7 @@ def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) ->
         quotes=quotes_of(CODE),
         rates={"fixed": {f"{CODE}/BRL": "5"}},
         client_domains={"required": False, "allow": [], "deny": []},
+        limits=LimitPolicy(0, *[1_000_000] * 6),
         development=True,
         testing=True,
     )
@@ -109,6 +110,13 @@ def quotes_of(code: str) -> QuotePolicy:
             ),
         ),
     )
+
+
+def dispose(app: Flask) -> None:
+    """Close the connections of an application."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 @dataclass

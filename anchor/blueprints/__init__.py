@@ -1,12 +1,15 @@
 """The HTTP doors: which of them are open, and the headers that are common to all."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_cors import CORS
 
+from anchor import request_ids
 from anchor.blueprints import (
     errors,
     health,
     interactive,
+    limits,
+    openapi,
     rails,
     sep01,
     sep10,
@@ -14,6 +17,7 @@ from anchor.blueprints import (
     sep24,
     sep38,
     sep45,
+    speech,
 )
 from anchor.config import Settings
 
@@ -26,12 +30,20 @@ _SEPS = {
     45: sep45.bp,
 }
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
+#: What no wallet in a browser asks for from a page of its own (GEN-06).
+_NO_CORS = ("interactive", "rails", "static", "health", "ready", "docs")
+_ID = "X-Request-ID"
 
 
 def register(app: Flask, settings: Settings) -> None:
     """Open the doors of the SEPs that are on, and map errors to answers, once."""
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # else a redirect drops a body
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.before_request(_begin)
+    app.teardown_request(_end)
+    app.after_request(_headers)  # the last of all that work on an answer
+    limits.register(app, settings)
     app.register_blueprint(health.bp)
     app.register_blueprint(rails.bp)
     for sep, blueprint in _SEPS.items():
@@ -39,18 +51,31 @@ def register(app: Flask, settings: Settings) -> None:
             app.register_blueprint(blueprint)
     if 24 in settings.seps:
         app.register_blueprint(interactive.bp)
+    app.register_blueprint(openapi.bp)
     CORS(
         app,
-        resources={r"/(?!interactive|rails)": {"origins": "*"}},
+        resources={rf"/(?!({'|'.join(_NO_CORS)})(/|$))": {"origins": "*"}},
         allow_headers=_CORS_HEADERS,
+        expose_headers=[_ID, "Retry-After"],
         send_wildcard=True,
         max_age=86400,
     )
     errors.register(app)
-    app.after_request(_headers)
+
+
+def _begin() -> None:
+    g.request_id = request_ids.begin(request.headers.get(_ID))
+    speech.begin()
+
+
+def _end(_error: BaseException | None) -> None:
+    request_ids.end()
 
 
 def _headers(response: Response) -> Response:
+    response.headers[_ID] = g.get("request_id", request_ids.NONE)
+    if response.allow and "Access-Control-Allow-Methods" in response.headers:
+        response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(response.allow))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Cache-Control", "no-store")

@@ -1,13 +1,14 @@
-"""How errors become answers: the tree of errors, mapped to HTTP once."""
+"""How errors become answers: the tree of errors, mapped to HTTP once, in the asker's language."""
 
 import logging
-from uuid import uuid4
 
-from flask import Flask, current_app, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from anchor import languages, request_ids
+from anchor.blueprints.speech import said, say
 from anchor.errors import (
     AnchorError,
     Forbidden,
@@ -17,6 +18,8 @@ from anchor.errors import (
     Unauthorized,
     Unavailable,
 )
+from anchor.languages import mark as _
+from anchor.serializers.messages import Message
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,17 @@ _STATUS = (
     (Unavailable, 503),
     (Misconfigured, 500),
 )
+_SENTENCES = {
+    400: _("the request cannot be read"),
+    404: _("there is nothing at this address"),
+    405: _("this method is not offered here"),
+    413: _("the request is too large"),
+    415: _("this type of body is not read here; send JSON or a form"),
+    429: _("too many requests; please wait a moment and try again"),
+}
+_NOT_NOW = _("this cannot be done at the moment; please try again later")
+_UNFIT = _("the anchor is not configured for this")
+_SURPRISE = _("something went wrong here; it is noted as {incident}")
 
 
 def register(app: Flask) -> None:
@@ -43,15 +57,22 @@ def status_of(error: AnchorError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
+def words_of(error: AnchorError) -> str:
+    """Return what the asker is told: of what is down inside, only that it will be up again."""
+    if isinstance(error, Misconfigured):
+        log.error("misconfigured: %s", error)
+        return say(_UNFIT)
+    if isinstance(error, Unavailable) and not languages.is_known(error.sentence):
+        log.warning("unavailable: %s", error)
+        return say(_NOT_NOW)
+    return said(error)
+
+
 def _anchor_error(error: AnchorError) -> ResponseReturnValue:
-    status = status_of(error)
-    body = {"error": str(error)}
+    body = {"error": words_of(error)}
     if isinstance(error, Unauthorized):
         body["type"] = "authentication_required"
-    if status == 500:
-        log.error("misconfigured: %s", error)
-        body = {"error": "the anchor is not configured for this"}
-    return jsonify(body), status
+    return jsonify(body), status_of(error)
 
 
 def unauthenticated(error: Unauthorized) -> ResponseReturnValue:
@@ -72,22 +93,33 @@ def first_sentence(error: ValidationError) -> str:
     name, found = next(iter(messages.items()))
     while not isinstance(found, str):
         found = next(iter(found.values())) if isinstance(found, dict) else found[0]
-    text = found.rstrip(".")
+    text = say(found.sentence, **found.values) if isinstance(found, Message) else say(found)
+    text = text.rstrip(".")
     return text if name == "_schema" else f"{name}: {text[:1].lower()}{text[1:]}"
 
 
-def _http_error(error: HTTPException) -> ResponseReturnValue:
-    if error.code is None or error.code < 400:
-        return error
-    response = jsonify({"error": error.description or error.name})
-    response.status_code = error.code
+def sentence_of(error: HTTPException) -> str:
+    """Return what is said of an error of HTTP."""
+    return say(_SENTENCES.get(error.code or 0) or error.description or error.name)
+
+
+def kept_headers(error: HTTPException, response: Response) -> Response:
+    """Give the answer to an error of HTTP its status, and the headers that belong to that."""
+    response.status_code = error.code or 500
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
 
 
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    return kept_headers(error, jsonify({"error": sentence_of(error)}))
+
+
 def _surprise(error: Exception) -> ResponseReturnValue:
-    incident = uuid4().hex[:12]
-    log.error("incident %s at %s", incident, request.path, exc_info=error)
-    return jsonify({"error": f"something went wrong here; it is noted as {incident}"}), 500
+    incident = request_ids.current()
+    log.error("incident %s at %s", incident, request.url_rule, exc_info=error)
+    body = {"error": say(_SURPRISE, incident=incident), "request_id": incident}
+    return jsonify(body), 500

@@ -5,21 +5,37 @@ from decimal import Decimal
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import UnsupportedMediaType
 
+from anchor.blueprints import speech
 from anchor.errors import Rejected
+
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+#: A body that says nothing of itself is read as JSON.
+_JSON = frozenset({"application/json", ""})
 
 
 def body() -> dict[str, Any]:
     """Return the fields of the request's body.
 
     Numbers in JSON are kept as exact `Decimal`; NaN and Infinity, and anything at the top
-    but an object, are `Rejected` (GEN-11, GEN-13, GEN-32).
+    but an object, are `Rejected` (GEN-11, GEN-13, GEN-32). Other types of body are answered
+    with 415. The answer is in the language that a field `lang` asks for.
     """
-    if request.mimetype in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+    found = _read()
+    if "lang" in found:
+        speech.answer_in(found["lang"])
+    return found
+
+
+def _read() -> dict[str, Any]:
+    if request.mimetype in _FORMS:
         return request.form.to_dict()
     raw = request.get_data()
     if not raw:
         return {}
+    if request.mimetype not in _JSON and not request.is_json:
+        raise UnsupportedMediaType
     try:
         found = json.loads(
             raw, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_such_number

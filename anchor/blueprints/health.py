@@ -3,18 +3,22 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from anchor.blueprints.describing import described
+from anchor.serializers.answers import HealthAnswer
 from anchor.services import standing
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/health")
+@described(answer=HealthAnswer)
 def live() -> ResponseReturnValue:
     """Say that the process answers."""
     return jsonify({"status": "ok"})
 
 
 @bp.get("/ready")
+@described(answer=HealthAnswer)
 def ready() -> ResponseReturnValue:
     """Say whether the database answers and every account is followed; 503 where not."""
     found = standing.look()

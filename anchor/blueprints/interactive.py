@@ -1,13 +1,18 @@
 """The pages on which customers give details, learn what to pay, and look how it stands."""
 
+from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
-from anchor.blueprints import links
-from anchor.blueprints.errors import status_of
+from anchor import languages
+from anchor.blueprints import links, speech
+from anchor.blueprints.describing import described
+from anchor.blueprints.errors import kept_headers, sentence_of, status_of, words_of
+from anchor.blueprints.speech import said, say
 from anchor.errors import AnchorError, NotFound, Rejected
 from anchor.extensions import house, settings
 from anchor.integrations.protocols import Field
@@ -15,6 +20,7 @@ from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, parse_amount
 from anchor.policies import AssetPolicy
 from anchor.serializers import pages as words
+from anchor.serializers.answers import PageBody, PageQuery
 from anchor.services import deposits, details, opening, views, withdrawals
 from anchor.services.views import View
 
@@ -28,6 +34,7 @@ _KINDS = {
 
 
 @bp.get("/<any(deposit, withdraw):way>/<transaction_id>")
+@described(query=PageQuery, media="text/html", errors=(403, 404))
 def form(way: str, transaction_id: str) -> ResponseReturnValue:
     """Show the page that asks the customer for what is missing."""
     links.check_form(transaction_id, request.args.get("token", ""))
@@ -35,6 +42,7 @@ def form(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/<any(deposit, withdraw):way>/<transaction_id>")
+@described(body=PageBody, media="text/html", errors=(403, 404))
 def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     """Take what the customer filled in, and show how to go on."""
     links.check_form(transaction_id, request.form.get("token", ""))
@@ -57,18 +65,31 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.get("/transaction/<transaction_id>")
+@described(query=PageQuery, media="text/html", errors=(403, 404))
 def more_info(transaction_id: str) -> ResponseReturnValue:
     """Show a customer how a transaction stands."""
     links.check_more_info(transaction_id, request.args.get("token", ""))
     view = views.get(transaction_id)
-    return _page("more_info.html", view, to_do=_to_do(view), facts=words.facts(view))
+    return _page("more_info.html", view, to_do=_to_do(view))
+
+
+@bp.before_request
+def speak() -> None:
+    """Speak as the browser asks for, until it is known whose transaction it is about."""
+    speech.answer_page_in(None)
 
 
 @bp.errorhandler(AnchorError)
 def refuse(error: AnchorError) -> ResponseReturnValue:
     """Say on a page, not in JSON, that a link leads nowhere."""
     status = status_of(error)
-    return _secured(render_template("refused.html", reason=str(error), status=status)), status
+    return _refused(words_of(error), status), status
+
+
+@bp.errorhandler(HTTPException)
+def refuse_request(error: HTTPException) -> ResponseReturnValue:
+    """Say on a page that a request is too large, or one too many."""
+    return kept_headers(error, _refused(sentence_of(error), error.code or 500))
 
 
 def _view(way: str, transaction_id: str) -> View:
@@ -76,6 +97,10 @@ def _view(way: str, transaction_id: str) -> View:
     if view.row.kind not in _KINDS[way]:
         raise NotFound("there is no such transaction")
     return view
+
+
+def _refused(reason: str, status: int) -> Response:
+    return _secured(render_template("refused.html", reason=reason, status=status, **_common()))
 
 
 def _policy(view: View) -> AssetPolicy:
@@ -100,7 +125,7 @@ def _ways(view: View) -> list[str]:
     return [named] if named else [rail for rail in rails if rail in opening.quoted_ways(quote)]
 
 
-def _amount(way: str, text: str, view: View, problems: dict[str, str]) -> int:
+def _amount(way: str, text: str, view: View, problems: dict[str, Rejected]) -> int:
     try:
         amount = parse_amount(text.strip())
         if view.quote is None:
@@ -108,12 +133,12 @@ def _amount(way: str, text: str, view: View, problems: dict[str, str]) -> int:
         elif amount != view.quote.sell_amount:
             raise Rejected("the amount is not what the quote says")
     except Rejected as error:
-        problems["amount"] = str(error)
+        problems["amount"] = error
         return 0
     return amount
 
 
-def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> Response:
+def _form(view: View, given: dict[str, str], problems: dict[str, Rejected]) -> Response:
     if view.row.status != Status.INCOMPLETE:
         return _next(view)
     policy = _policy(view)
@@ -137,7 +162,7 @@ def _form(view: View, given: dict[str, str], problems: dict[str, str]) -> Respon
 
 def _next(view: View) -> Response:
     """Show what the customer has to pay, or that there is nothing left to do here."""
-    return _page("next.html", view, to_do=_to_do(view), facts=words.facts(view))
+    return _page("next.html", view, to_do=_to_do(view))
 
 
 def _to_do(view: View) -> list[words.Fact]:
@@ -147,21 +172,38 @@ def _to_do(view: View) -> list[words.Fact]:
 
 
 def _page(template: str, view: View, **context: Any) -> Response:
+    speech.answer_page_in(view.row.lang)
+
+    def moment(instant: datetime | None) -> str:
+        return languages.moment(speech.language(), instant)
+
     body = render_template(
         template,
         row=view.row,
         way="deposit" if view.row.kind in _KINDS["deposit"] else "withdraw",
         code=view.row.asset_code,
         unit=words.units(view.row)[0],
-        quoted=words.quoted(view),
+        quoted=words.quoted(view, moment),
         standing=words.standing(view),
-        due=words.moment(view.row.deadline_at),
-        home_domain=settings().home_domains[0],
-        organization=settings().organization.get("ORG_NAME") or settings().home_domains[0],
+        facts=words.facts(view, moment),
+        due=moment(view.row.deadline_at),
         format_amount=format_amount,
+        **_common(),
         **context,
     )
     return _secured(body)
+
+
+def _common() -> dict[str, Any]:
+    """What every page needs: who speaks, and in which language."""
+    name = settings().home_domains[0]
+    return {
+        "say": say,
+        "said": said,
+        "language": speech.language(),
+        "home_domain": name,
+        "organization": settings().organization.get("ORG_NAME") or name,
+    }
 
 
 def _secured(body: str) -> Response:

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response
 
+from anchor.blueprints.describing import described
 from anchor.extensions import settings
 from anchor.serializers.stellar_toml import stellar_toml
 from anchor.services import logins
@@ -10,6 +11,7 @@ bp = Blueprint("sep01", __name__)
 
 
 @bp.get("/.well-known/stellar.toml")
+@described(media="text/plain")
 def toml() -> Response:
     """Show what this anchor is, from its configuration."""
     response = Response(stellar_toml(settings(), logins.policy().signing_key))

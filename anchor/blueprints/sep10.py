@@ -4,8 +4,11 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import errors, forms
+from anchor.blueprints.describing import described
+from anchor.blueprints.limits import costly
 from anchor.errors import Unauthorized
 from anchor.extensions import settings
+from anchor.serializers.answers import ChallengeAnswer, TokenAnswer
 from anchor.serializers.sep10 import ChallengeQuery, TokenBody
 from anchor.services import logins
 
@@ -13,6 +16,8 @@ bp = Blueprint("sep10", __name__)
 
 
 @bp.get("/auth")
+@costly
+@described(query=ChallengeQuery, answer=ChallengeAnswer, errors=(403,))
 def challenge() -> ResponseReturnValue:
     """Hand out a challenge for the account that wants to log in.
 
@@ -30,6 +35,8 @@ def challenge() -> ResponseReturnValue:
 
 
 @bp.post("/auth")
+@costly
+@described(body=TokenBody, answer=TokenAnswer)
 def token() -> ResponseReturnValue:
     """Exchange a signed challenge for a session token."""
     body = TokenBody().load(forms.body())

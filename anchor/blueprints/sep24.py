@@ -7,12 +7,15 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms, links
+from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
+from anchor.blueprints.limits import costly
 from anchor.errors import Rejected
 from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
+from anchor.serializers import sep24_answers as answers
 from anchor.services import deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View
 
@@ -25,12 +28,15 @@ _KINDS = {
 
 
 @bp.get("/info")
+@described(query=words.InfoQuery, answer=answers.InfoAnswer)
 def info() -> ResponseReturnValue:
     """Show which assets can be deposited and withdrawn, and their limits and fees."""
     return jsonify(words.info(settings()))
 
 
 @bp.post("/transactions/deposit/interactive")
+@costly
+@described(body=words.DepositBody, answer=answers.OpenedAnswer, token=True)
 def deposit() -> ResponseReturnValue:
     """Open a deposit and send the customer to its page."""
     principal = current_principal()
@@ -54,6 +60,8 @@ def deposit() -> ResponseReturnValue:
 
 
 @bp.post("/transactions/withdraw/interactive")
+@costly
+@described(body=words.WithdrawBody, answer=answers.OpenedAnswer, token=True)
 def withdraw() -> ResponseReturnValue:
     """Open a withdrawal and send the customer to its page."""
     principal = current_principal()
@@ -76,6 +84,7 @@ def withdraw() -> ResponseReturnValue:
 
 
 @bp.get("/transaction")
+@described(query=words.OneQuery, answer=answers.OneAnswer, token=True, errors=(404,))
 def transaction() -> ResponseReturnValue:
     """Show one transaction of whoever asks."""
     principal = current_principal()
@@ -86,6 +95,7 @@ def transaction() -> ResponseReturnValue:
 
 
 @bp.get("/transactions")
+@described(query=words.ListQuery, answer=answers.ListAnswer, token=True, errors=(404,))
 def transactions() -> ResponseReturnValue:
     """List the transactions of whoever asks, the newest first."""
     principal = current_principal()
@@ -106,8 +116,9 @@ def transactions() -> ResponseReturnValue:
 def _offered(kind: Kind, body: Mapping[str, Any]) -> AssetPolicy:
     policy = settings().asset(body["asset_code"], body.get("asset_issuer"))
     if policy is None or not opening.flow_of(policy, kind).enabled:
-        verb = "deposited" if kind is Kind.DEPOSIT else "withdrawn"
-        raise Rejected(f"this asset cannot be {verb} here")
+        if kind is Kind.DEPOSIT:
+            raise Rejected("this asset cannot be deposited here")
+        raise Rejected("this asset cannot be withdrawn here")
     other = body.get("source_asset") or body.get("destination_asset")
     if other and "quote_id" not in body:
         raise Rejected("to exchange one asset for another, quote_id is required")

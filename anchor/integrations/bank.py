@@ -36,6 +36,7 @@ from anchor.integrations.protocols import (
     Unknown,
     Waiting,
 )
+from anchor.languages import mark as _
 
 _OPTIONS = frozenset(
     {"url", "timeout_s", "max_in_flight", "account", "webhook_secret", "currencies"}
@@ -55,11 +56,11 @@ class SimulatedBankRail(RailsIntegration):
     withdrawal_fields: ClassVar[Sequence[Field]] = (
         Field(
             "bank_account_number",
-            "Account number",
-            "Capital letters and digits, such as DE89370400440532013000.",
+            _("Account number"),
+            _("Capital letters and digits, such as DE89370400440532013000."),
             r"[A-Z0-9]{4,34}",
         ),
-        Field("bank_account_holder", "Name of the account holder", optional=True),
+        Field("bank_account_holder", _("Name of the account holder"), optional=True),
     )
 
     def __post_init__(self) -> None:

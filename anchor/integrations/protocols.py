@@ -323,7 +323,7 @@ class RailsIntegration(ABC):
         The same words and the same care as `execute_outgoing_transaction`, whose look-up and poll
         also serve refunds.
         """
-        raise Rejected(f"the rail {self.name} sends nothing back")
+        raise Rejected("the rail {name} sends nothing back", name=self.name)
 
     def poll_outgoing_transactions(
         self, transactions: Sequence[OutgoingTransaction]
@@ -369,7 +369,7 @@ class RailsIntegration(ABC):
         Called inside a web request with the raw body and all headers, their names in lower
         case: it is quick and waits for nobody.
         """
-        raise NotFound(f"the rail {self.name} takes no events")
+        raise NotFound("the rail {name} takes no events", name=self.name)
 
     def read_webhook(
         self, headers: Mapping[str, str], body: bytes

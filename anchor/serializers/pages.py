@@ -1,11 +1,12 @@
 """What the pages tell a customer: how a transaction stands, in a sentence, and its facts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from anchor import references
 from anchor.assets import code_of
+from anchor.languages import mark as _
 from anchor.lifecycle import Status
 from anchor.models import Transaction
 from anchor.money import format_amount
@@ -15,12 +16,16 @@ from anchor.services.views import View
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of a page. `is_code` is to be copied as it stands, `is_key` above all."""
+    """One line of a page. `is_code` is to be copied as it stands, `is_key` above all.
+
+    `label` is said in the language of the page, with `words` in it.
+    """
 
     label: str
     value: str
     is_code: bool = False
     is_key: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,50 +36,79 @@ class Standing:
     sentence: str
 
 
+#: What rails call the lines of their instructions, by the names of SEP-9.
+DETAILS = (
+    _("Pay by"),
+    _("Account number"),
+    _("Account type"),
+    _("Bank number"),
+    _("Branch number"),
+    _("Clabe number"),
+    _("Cbu number"),
+    _("Cbu alias"),
+    _("Name"),
+    _("Phone number"),
+)
 _S = Status
 _COMMON = {
     _S.INCOMPLETE: Standing(
-        "Not complete yet", "Open it again from your wallet and fill in what is missing."
+        _("Not complete yet"), _("Open it again from your wallet and fill in what is missing.")
     ),
-    _S.PENDING_USER: Standing("Waiting for you", "Please do what we asked of you."),
+    _S.PENDING_USER: Standing(_("Waiting for you"), _("Please do what we asked of you.")),
     _S.PENDING_CUSTOMER_INFO_UPDATE: Standing(
-        "Waiting for you", "We need more about you before we can go on."
+        _("Waiting for you"), _("We need more about you before we can go on.")
     ),
     _S.PENDING_TRANSACTION_INFO_UPDATE: Standing(
-        "Waiting for you", "Something that you gave us has to be corrected."
+        _("Waiting for you"), _("Something that you gave us has to be corrected.")
     ),
-    _S.ON_HOLD: Standing("Being checked", "We look at it once more. Your money is safe."),
-    _S.NO_MARKET: Standing("Stopped", "There is no market for it now. We will come back to you."),
-    _S.TOO_SMALL: Standing("Too little", "Less came than the least amount. We will contact you."),
-    _S.TOO_LARGE: Standing("Too much", "More came than the greatest amount. We will contact you."),
-    _S.ERROR: Standing("Stopped", "Something went wrong. We look into it; please contact us."),
-    _S.EXPIRED: Standing("Expired", "No money came in time. Please begin anew from your wallet."),
-    _S.REFUNDED: Standing("Paid back", "You have got your money back."),
+    _S.ON_HOLD: Standing(_("Being checked"), _("We look at it once more. Your money is safe.")),
+    _S.NO_MARKET: Standing(
+        _("Stopped"), _("There is no market for it now. We will come back to you.")
+    ),
+    _S.TOO_SMALL: Standing(
+        _("Too little"), _("Less came than the least amount. We will contact you.")
+    ),
+    _S.TOO_LARGE: Standing(
+        _("Too much"), _("More came than the greatest amount. We will contact you.")
+    ),
+    _S.ERROR: Standing(
+        _("Stopped"), _("Something went wrong. We look into it; please contact us.")
+    ),
+    _S.EXPIRED: Standing(
+        _("Expired"), _("No money came in time. Please begin anew from your wallet.")
+    ),
+    _S.REFUNDED: Standing(_("Paid back"), _("You have got your money back.")),
 }
 _DEPOSIT = {
     _S.PENDING_USER_TRANSFER_START: Standing(
-        "Waiting for your transfer", "Pay the amount from your bank, with the reference below."
+        _("Waiting for your transfer"),
+        _("Pay the amount from your bank, with the reference below."),
     ),
     _S.PENDING_EXTERNAL: Standing(
-        "Transfer under way", "Your transfer has not reached us yet. This may take a bank day."
+        _("Transfer under way"),
+        _("Your transfer has not reached us yet. This may take a bank day."),
     ),
-    _S.PENDING_ANCHOR: Standing("Being processed", "The money goes to your wallet next."),
-    _S.PENDING_STELLAR: Standing("Almost there", "The money is on its way to your wallet."),
+    _S.PENDING_ANCHOR: Standing(_("Being processed"), _("The money goes to your wallet next.")),
+    _S.PENDING_STELLAR: Standing(_("Almost there"), _("The money is on its way to your wallet.")),
     _S.PENDING_TRUST: Standing(
-        "Your wallet has to accept it",
-        "We have your money. Add this asset in your wallet, and it follows by itself.",
+        _("Your wallet has to accept it"),
+        _("We have your money. Add this asset in your wallet, and it follows by itself."),
     ),
-    _S.COMPLETED: Standing("Done", "The money is in your wallet."),
+    _S.COMPLETED: Standing(_("Done"), _("The money is in your wallet.")),
 }
 _WITHDRAWAL = {
     _S.PENDING_USER_TRANSFER_START: Standing(
-        "Waiting for your payment", "Confirm the payment in your wallet."
+        _("Waiting for your payment"), _("Confirm the payment in your wallet.")
     ),
-    _S.PENDING_EXTERNAL: Standing("Paid out", "The money is on its way to your account."),
-    _S.PENDING_ANCHOR: Standing("Being processed", "The money goes to your account next."),
-    _S.PENDING_STELLAR: Standing("Being paid back", "The money is on its way to your wallet."),
-    _S.PENDING_USER_TRANSFER_COMPLETE: Standing("Ready", "Your money is ready to be picked up."),
-    _S.COMPLETED: Standing("Done", "The money has reached your account."),
+    _S.PENDING_EXTERNAL: Standing(_("Paid out"), _("The money is on its way to your account.")),
+    _S.PENDING_ANCHOR: Standing(_("Being processed"), _("The money goes to your account next.")),
+    _S.PENDING_STELLAR: Standing(
+        _("Being paid back"), _("The money is on its way to your wallet.")
+    ),
+    _S.PENDING_USER_TRANSFER_COMPLETE: Standing(
+        _("Ready"), _("Your money is ready to be picked up.")
+    ),
+    _S.COMPLETED: Standing(_("Done"), _("The money has reached your account.")),
 }
 
 
@@ -98,36 +132,48 @@ def to_do(view: View, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
             return []
         reference = references.grouped(row.reference)
         return [
-            Fact("Reference", reference, is_code=True, is_key=True),
-            Fact("Amount", amount, is_key=True),
+            Fact(_("Reference"), reference, is_code=True, is_key=True),
+            Fact(_("Amount"), amount, is_key=True),
             *(Fact(label, value, any(map(str.isdigit, value))) for label, value in instructions),
         ]
     if view.memo is None:
         return []
     return [
-        Fact("Amount", amount, is_key=True),
-        Fact("To", view.memo.account_id, is_code=True),
-        Fact(f"Memo ({view.memo.memo_type})", view.memo.memo, is_code=True),
+        Fact(_("Amount"), amount, is_key=True),
+        Fact(_("To"), view.memo.account_id, is_code=True),
+        Fact(
+            _("Memo ({kind})"),
+            view.memo.memo,
+            is_code=True,
+            words={"kind": view.memo.memo_type},
+        ),
     ]
 
 
-def facts(view: View) -> list[Fact]:
-    """List what is known of a transaction, and leave out what is not."""
+def facts(view: View, moment: Callable[[datetime | None], str]) -> list[Fact]:
+    """List what is known of a transaction, and leave out what is not.
+
+    `moment` writes an instant in the language of the page.
+    """
     row = view.row
     paid_in, paid_out = units(row)
     is_deposit = is_a_deposit(view)
     paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        Fact("Amount", _money(row.amount_in or row.amount_expected, paid_in)),
-        Fact("Fee", _money(row.amount_fee, paid_in)),
-        Fact("You receive", _money(row.amount_out, paid_out)),
-        Fact("To your wallet" if is_deposit else "To your account", paid_to or "", is_code=True),
-        Fact("Memo", memo or "", is_code=True),
-        Fact("Begun", moment(row.started_at)),
-        Fact("Ended", moment(row.completed_at)),
-        Fact("Stellar transaction", row.stellar_transaction_id or "", is_code=True),
-        Fact("Our number", row.id, is_code=True),
+        Fact(_("Amount"), _money(row.amount_in or row.amount_expected, paid_in)),
+        Fact(_("Fee"), _money(row.amount_fee, paid_in)),
+        Fact(_("You receive"), _money(row.amount_out, paid_out)),
+        Fact(
+            _("To your wallet") if is_deposit else _("To your account"),
+            paid_to or "",
+            is_code=True,
+        ),
+        Fact(_("Memo"), memo or "", is_code=True),
+        Fact(_("Begun"), moment(row.started_at)),
+        Fact(_("Ended"), moment(row.completed_at)),
+        Fact(_("Stellar transaction"), row.stellar_transaction_id or "", is_code=True),
+        Fact(_("Our number"), row.id, is_code=True),
     ]
     return [line for line in lines if line.value]
 
@@ -139,24 +185,16 @@ def units(row: Transaction) -> tuple[str, str]:
     return paid_in, paid_out
 
 
-def quoted(view: View) -> str:
-    """Say what the quote of a transaction promises; nothing where it is on none."""
-    row = view.row
+def quoted(view: View, moment: Callable[[datetime | None], str]) -> dict[str, str]:
+    """Return what the quote of a transaction promises, by name; nothing where it is on none."""
     if view.quote is None:
-        return ""
-    paid_in, paid_out = units(row)
-    return (
-        f"On your quote you pay {_money(row.amount_in, paid_in)} and receive "
-        f"{_money(row.amount_out, paid_out)}, if it comes by {moment(view.quote.expires_at)}."
-    )
-
-
-def moment(instant: datetime | None) -> str:
-    """Write an instant for people, in UTC."""
-    if instant is None:
-        return ""
-    known = instant.astimezone(UTC)
-    return f"{known.day} {known:%B %Y, %H:%M} UTC"
+        return {}
+    paid_in, paid_out = units(view.row)
+    return {
+        "paid": _money(view.row.amount_in, paid_in),
+        "received": _money(view.row.amount_out, paid_out),
+        "due": moment(view.quote.expires_at),
+    }
 
 
 def _money(stroops: int | None, code: str) -> str:

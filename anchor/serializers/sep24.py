@@ -13,7 +13,7 @@ from anchor.config import Settings
 from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
-from anchor.serializers.values import Address, Amount, Instant, plain
+from anchor.serializers.values import Address, Amount, Instant, Lang, plain
 from anchor.services.views import View
 from anchor.web_auth import Principal
 
@@ -36,6 +36,12 @@ def _text(length: int = 200, **kwargs: Any) -> fields.String:
     return fields.String(validate=[validate.Length(1, length), plain], **kwargs)
 
 
+class InfoQuery(_Query):
+    """The query of ``GET /info``."""
+
+    lang = Lang()
+
+
 class WithdrawBody(_Query):
     """The body of ``POST /transactions/withdraw/interactive``."""
 
@@ -43,7 +49,7 @@ class WithdrawBody(_Query):
     asset_issuer = Address()
     amount = Amount()
     account = Address()
-    lang = _text(35)
+    lang = Lang()
     quote_id = _text(100)
     destination_asset = _text(100)
 
@@ -58,7 +64,7 @@ class DepositBody(_Query):
     account = _text(100)
     memo = _text(64)
     memo_type = _text(10)
-    lang = _text(35)
+    lang = Lang()
     quote_id = _text(100)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
@@ -89,7 +95,7 @@ class ListQuery(_Query):
     limit = fields.Integer(validate=validate.Range(min=1, max=10_000))
     no_older_than = Instant()
     paging_id = _text(100)
-    lang = _text(35)
+    lang = Lang()
 
 
 class OneQuery(_Query):
@@ -98,7 +104,7 @@ class OneQuery(_Query):
     id = _text(100)
     stellar_transaction_id = _text(100)
     external_transaction_id = _text(200)
-    lang = _text(35)
+    lang = Lang()
 
 
 def info(settings: Settings) -> dict[str, Any]:

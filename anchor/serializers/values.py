@@ -1,18 +1,26 @@
 """Fields that several doors read and write: amounts, addresses, instants."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, missing
 
 from anchor.errors import Rejected
 from anchor.money import format_amount, parse_amount
+from anchor.serializers.messages import Message, invalid
 from anchor.web_auth import is_account, is_contract
 
 
 class Amount(fields.Field[int]):
     """An amount on the wire as stroops inside: a plain decimal, as text or JSON number."""
+
+    openapi: ClassVar = {
+        "type": ["string", "number"],
+        "description": "a plain decimal above 0 with at most 7 decimals",
+        "examples": ["100.5"],
+    }
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else format_amount(value)
@@ -21,25 +29,29 @@ class Amount(fields.Field[int]):
         if isinstance(value, Decimal):
             value = format(value, "f")
         if not isinstance(value, str):
-            raise ValidationError("must be an amount")
+            raise invalid("must be an amount")
         try:
             return parse_amount(value)
         except Rejected as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(Message.of(error)) from error
 
 
 class Address(fields.String):
     """A ``G…``, ``M…`` or ``C…`` address, checksum included (GEN-39, SEP-23)."""
 
+    openapi: ClassVar = {"pattern": "^[GM][A-Z2-7]{55,68}$"}
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if len(text) > 100 or not (is_account(text) or is_contract(text)):
-            raise ValidationError("must be a Stellar address (G…, M… or C…)")
+            raise invalid("must be a Stellar address (G…, M… or C…)")
         return text
 
 
 class Instant(fields.Field[datetime]):
     """An instant in UTC, written with ``Z`` (GEN-35)."""
+
+    openapi: ClassVar = {"type": "string", "format": "date-time"}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is None:
@@ -50,17 +62,33 @@ class Instant(fields.Field[datetime]):
         try:
             found = datetime.fromisoformat(value)
         except (TypeError, ValueError) as error:
-            raise ValidationError("must be a date and time in ISO 8601") from error
+            raise invalid("must be a date and time in ISO 8601") from error
         try:
             return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         except OverflowError as error:
-            raise ValidationError("must be a date and time of this age") from error
+            raise invalid("must be a date and time of this age") from error
+
+
+class Lang(fields.Field[str]):
+    """The tag of a language, such as ``es-MX``; None for what is none (GEN-38: never an error)."""
+
+    openapi: ClassVar = {
+        "description": "a language such as es or pt-BR; English where it is not spoken here"
+    }
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the tag, or None; nothing is refused."""
+        if value is missing:
+            return value
+        if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", value[:36]):
+            return value if len(value) <= 35 else None
+        return None
 
 
 def plain(text: str) -> str:
     """Refuse control characters, which a database and a log cannot hold."""
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ValidationError("must not have control characters")
+        raise invalid("must not have control characters")
     if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
-        raise ValidationError("must be valid Unicode")
+        raise invalid("must be valid Unicode")
     return text

@@ -105,7 +105,7 @@ def read_destination(address: str, memo_type: str | None, memo: str | None) -> D
 def check_amount(policy: AssetPolicy, amount: int) -> None:
     """Raise `Rejected` unless `amount` stroops may be deposited and can be transferred."""
     if round_down(amount, policy.decimals) != amount:
-        raise Rejected(f"the amount has {policy.decimals} decimals at most")
+        raise Rejected("the amount has {decimals} decimals at most", decimals=policy.decimals)
     opening.check_amount(policy.deposit, policy.decimals, amount)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from anchor.errors import Rejected
 from anchor.integrations.protocols import Field, RailsIntegration
 from anchor.lifecycle import Kind
 
@@ -18,17 +19,19 @@ def asked(rail: RailsIntegration, kind: str) -> Sequence[Field]:
 
 def read(
     fields: Sequence[Field], given: Mapping[str, str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the valid values, and for each other field the sentence that says why not."""
+) -> tuple[dict[str, str], dict[str, Rejected]]:
+    """Return the valid values, and for each other field what says why not."""
     values: dict[str, str] = {}
-    problems: dict[str, str] = {}
+    problems: dict[str, Rejected] = {}
     for field in fields:
         text = given.get(field.name, "").strip()
         if not text:
             if not field.optional:
-                problems[field.name] = f"{field.label} is needed"
+                problems[field.name] = Rejected("{label} is needed", label=field.label)
         elif not _is_storable(text) or not re.fullmatch(field.pattern, text):
-            problems[field.name] = f"{field.label} is not written as it should be"
+            problems[field.name] = Rejected(
+                "{label} is not written as it should be", label=field.label
+            )
         else:
             values[field.name] = text
     return values, problems

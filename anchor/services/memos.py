@@ -65,7 +65,7 @@ def read(memo_type: str | None, memo: str | None) -> tuple[str | None, str | Non
         raise Rejected("memo and memo_type must be given together")
     if memo_type == "text":
         if not 0 < len(memo.encode()) <= _TEXT_BYTES:
-            raise Rejected(f"a text memo has {_TEXT_BYTES} bytes at most")
+            raise Rejected("a text memo has {bytes} bytes at most", bytes=_TEXT_BYTES)
         return memo_type, memo
     if memo_type == "id":
         if not _ID.fullmatch(memo) or int(memo) > MAX_ID:

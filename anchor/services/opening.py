@@ -33,9 +33,9 @@ def check_amount(flow: FlowPolicy, decimals: int, amount: int) -> None:
 def check_limits(flow: FlowPolicy, amount: int) -> None:
     """Raise `Rejected` unless `amount` stroops are within the limits."""
     if flow.min_amount is not None and amount < flow.min_amount:
-        raise Rejected(f"the least amount is {format_amount(flow.min_amount)}")
+        raise Rejected("the least amount is {amount}", amount=format_amount(flow.min_amount))
     if flow.max_amount is not None and amount > flow.max_amount:
-        raise Rejected(f"the greatest amount is {format_amount(flow.max_amount)}")
+        raise Rejected("the greatest amount is {amount}", amount=format_amount(flow.max_amount))
 
 
 def begin(
