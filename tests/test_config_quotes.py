@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from stellar_sdk import StrKey
 
 from anchor import config, development
 from anchor.errors import Misconfigured
@@ -104,6 +105,8 @@ def test_development_mode_has_a_pair_to_try(tmp_path: Path) -> None:
         distribution=ISSUER,
         bank="http://localhost/bank",
         webhook="x" * 32,
+        seps=[1, 10, 24, 38],
+        contract=StrKey.encode_contract(bytes(32)),
     )
     values = environ(tmp_path, text) | {
         "ANCHOR_PUBLIC_URL": "http://localhost",
