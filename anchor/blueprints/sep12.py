@@ -7,11 +7,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from anchor.blueprints import forms
+from anchor.blueprints.describing import described
 from anchor.blueprints.errors import unauthenticated
 from anchor.blueprints.guards import current_principal, owner_of
+from anchor.blueprints.limits import costly
 from anchor.customers.file_types import MAX_BYTES
 from anchor.errors import Forbidden, Rejected, Unauthorized
 from anchor.serializers import sep12 as words
+from anchor.serializers import sep12_answers as answers
 from anchor.services import (
     customer_callbacks,
     customer_erasure,
@@ -32,6 +35,7 @@ _FORM = "multipart/form-data"
 
 
 @bp.get("/customer")
+@described(query=words.CustomerSchema, answer=answers.CustomerAnswer, token=True, errors=(401, 404))
 def customer() -> ResponseReturnValue:
     """Show how a customer stands, and what is asked for."""
     principal = current_principal()
@@ -42,6 +46,14 @@ def customer() -> ResponseReturnValue:
 
 
 @bp.put("/customer")
+@costly
+@described(
+    body=answers.CustomerBody,
+    answer=answers.PutAnswer,
+    status=202,
+    token=True,
+    errors=(401, 404),
+)
 def put_customer() -> ResponseReturnValue:
     """Register a customer, or take more of one: 202 and the id."""
     principal = current_principal()
@@ -57,6 +69,8 @@ def put_customer() -> ResponseReturnValue:
 
 
 @bp.put("/customer/verification")
+@costly
+@described(body=answers.CustomerBody, answer=answers.CustomerAnswer, token=True, errors=(401, 404))
 def verification() -> ResponseReturnValue:
     """Take codes alone, as old clients send them, and show how the customer stands."""
     principal = current_principal()
@@ -66,6 +80,8 @@ def verification() -> ResponseReturnValue:
 
 
 @bp.delete("/customer/<account>")
+@costly
+@described(body=words.WhoSchema, answer=answers.NothingAnswer, token=True, errors=(401, 404))
 def delete_customer(account: str) -> ResponseReturnValue:
     """Erase all that is held of a customer; for another account that is a 401."""
     principal = current_principal()
@@ -81,6 +97,8 @@ def delete_customer(account: str) -> ResponseReturnValue:
 
 
 @bp.put("/customer/callback")
+@costly
+@described(body=words.CallbackSchema, answer=answers.NothingAnswer, token=True, errors=(401, 404))
 def callback() -> ResponseReturnValue:
     """Register the address that changes are told at."""
     principal = current_principal()
@@ -92,6 +110,8 @@ def callback() -> ResponseReturnValue:
 
 
 @bp.post("/customer/files")
+@costly
+@described(body=answers.FileBody, answer=answers.FileAnswer, token=True, errors=(401,))
 def upload_file() -> ResponseReturnValue:
     """Take one file, to be referred to by its id."""
     principal = current_principal()
@@ -103,6 +123,7 @@ def upload_file() -> ResponseReturnValue:
 
 
 @bp.get("/customer/files")
+@described(query=words.FilesSchema, answer=answers.FilesAnswer, token=True, errors=(401,))
 def list_files() -> ResponseReturnValue:
     """List one file, or those of a customer."""
     principal: Principal = current_principal()

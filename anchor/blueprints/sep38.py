@@ -4,15 +4,19 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms
+from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, optional_principal, owner_of
+from anchor.blueprints.limits import costly
 from anchor.extensions import settings
 from anchor.serializers import sep38 as words
+from anchor.serializers import sep38_answers as answers
 from anchor.services import exchanges, quotes
 
 bp = Blueprint("sep38", __name__, url_prefix="/sep38")
 
 
 @bp.get("/info")
+@described(answer=answers.QuoteInfoAnswer, errors=(403,))
 def info() -> ResponseReturnValue:
     """Show what is exchanged, and how it is paid outside the ledger."""
     optional_principal()
@@ -20,6 +24,7 @@ def info() -> ResponseReturnValue:
 
 
 @bp.get("/prices")
+@described(query=words.PricesQuery, answer=answers.PricesAnswer, errors=(403,))
 def prices() -> ResponseReturnValue:
     """Show what can be had for an amount, or be given for it."""
     optional_principal()
@@ -28,6 +33,7 @@ def prices() -> ResponseReturnValue:
 
 
 @bp.get("/price")
+@described(query=words.PriceQuery, answer=answers.PriceAnswer, errors=(403,))
 def price() -> ResponseReturnValue:
     """Show what an amount costs at this moment; nothing is promised."""
     optional_principal()
@@ -36,6 +42,8 @@ def price() -> ResponseReturnValue:
 
 
 @bp.post("/quote")
+@costly
+@described(body=words.QuoteBody, answer=answers.QuoteAnswer, status=201, token=True)
 def promise() -> ResponseReturnValue:
     """Promise a price to whoever asks, and reserve the amount."""
     owner = owner_of(current_principal())
@@ -45,6 +53,7 @@ def promise() -> ResponseReturnValue:
 
 
 @bp.get("/quote/<quote_id>")
+@described(answer=answers.QuoteAnswer, token=True, errors=(404,))
 def quote(quote_id: str) -> ResponseReturnValue:
     """Show a quote of whoever asks, also after it ran out."""
     owner = owner_of(current_principal())

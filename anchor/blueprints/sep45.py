@@ -4,7 +4,10 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import forms
+from anchor.blueprints.describing import described
+from anchor.blueprints.limits import costly
 from anchor.extensions import settings
+from anchor.serializers.answers import ContractChallengeAnswer, TokenAnswer
 from anchor.serializers.sep45 import ContractChallengeQuery, ContractTokenBody
 from anchor.services import contract_logins
 
@@ -12,6 +15,8 @@ bp = Blueprint("sep45", __name__, url_prefix="/sep45")
 
 
 @bp.get("/auth")
+@costly
+@described(query=ContractChallengeQuery, answer=ContractChallengeAnswer, errors=(403,))
 def challenge() -> ResponseReturnValue:
     """Hand out a challenge for the contract account that wants to log in."""
     query = ContractChallengeQuery().load(request.args.to_dict())
@@ -25,6 +30,8 @@ def challenge() -> ResponseReturnValue:
 
 
 @bp.post("/auth")
+@costly
+@described(body=ContractTokenBody, answer=TokenAnswer)
 def token() -> ResponseReturnValue:
     """Exchange signed authorization entries for a session token."""
     body = ContractTokenBody().load(forms.body())

@@ -57,6 +57,13 @@ class ChallengeAnswer(Schema):
     network_passphrase = fields.String(required=True)
 
 
+class ContractChallengeAnswer(Schema):
+    """Authorization entries to sign."""
+
+    authorization_entries = fields.String(required=True)
+    network_passphrase = fields.String(required=True)
+
+
 class TokenAnswer(Schema):
     """The token of a session."""
 
