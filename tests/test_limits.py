@@ -73,6 +73,7 @@ def test_all_processes_count_together(counted: Any) -> None:
     assert statuses(two, "/sep24/info", 2) == [200, 429]
 
 
+@pytest.mark.conforms("SEP10-11")
 def test_costly_requests_have_a_limit_of_their_own(counted: Any) -> None:
     client = counted(unlimited(costly_address_per_minute=2)).test_client()
     query = {"account": Keypair.random().public_key}

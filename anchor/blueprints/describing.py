@@ -12,12 +12,13 @@ To describe a door, decorate each of its views, below the route::
 for documents only where the view builds plain dictionaries: one class beside them in
 `serializers/`, whose fields are those of `anchor.serializers.answers`. Names of parameters in the
 path come from the route, 400 from there being a query or a body, 403 from `token`, 413 and 415
-from a body; `errors` are all others. Own fields say their JSON Schema in an attribute `openapi`.
+from a body; `errors` are all others, and `others` answers with schemas of their own. Fields of our
+own say their JSON Schema in an attribute `openapi`.
 A test finds views that say nothing, and answers that are not as they are said to be.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from marshmallow import Schema
@@ -37,6 +38,7 @@ class Description:
     media: str = "application/json"
     token: bool = False
     errors: tuple[int, ...] = ()
+    others: Mapping[int, type[Schema]] = field(default_factory=dict)
 
     @property
     def statuses(self) -> list[int]:
@@ -60,9 +62,10 @@ def described(
     media: str = "application/json",
     token: bool = False,
     errors: tuple[int, ...] = (),
+    others: Mapping[int, type[Schema]] | None = None,
 ) -> Callable[[View], View]:
     """Describe a view; see the module. `token` says that it wants one of a session."""
-    found = Description(query, body, answer, status, media, token, errors)
+    found = Description(query, body, answer, status, media, token, errors, others or {})
 
     def mark(view: View) -> View:
         setattr(view, _ATTRIBUTE, found)

@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints.describing import described
-from anchor.serializers.answers import HealthAnswer
+from anchor.serializers.answers import HealthAnswer, ReadyAnswer
 from anchor.services import standing
 
 bp = Blueprint("health", __name__)
@@ -18,7 +18,7 @@ def live() -> ResponseReturnValue:
 
 
 @bp.get("/ready")
-@described(answer=HealthAnswer)
+@described(answer=ReadyAnswer, others={503: ReadyAnswer})
 def ready() -> ResponseReturnValue:
     """Say whether the database answers and every account is followed; 503 where not."""
     found = standing.look()

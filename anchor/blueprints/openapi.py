@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, current_app, jsonify, make_response, render_template
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from anchor.blueprints import reading
@@ -86,6 +85,11 @@ def public_rules(app: Flask) -> Iterator[tuple[Rule, Callable[..., Any]]]:
             yield rule, app.view_functions[rule.endpoint]
 
 
+def path_of(rule: Rule) -> str:
+    """Return a route as OpenAPI writes it, with names in braces."""
+    return _VARIABLE.sub(r"{\3}", rule.rule)
+
+
 def _make(app: Flask) -> dict[str, Any]:
     from apispec import APISpec
     from apispec.ext.marshmallow import MarshmallowPlugin
@@ -100,7 +104,7 @@ def _make(app: Flask) -> dict[str, Any]:
         servers=[{"url": settings().public_url}],
     )
     assert plugin.converter is not None
-    plugin.converter.add_attribute_function(_own_schema)
+    plugin.converter.add_attribute_function(_own_schema)  # type: ignore[no-untyped-call]
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     spec.components.security_scheme("session", bearer)
     tags: dict[str, None] = {}
@@ -144,7 +148,7 @@ def _add(
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, media)}
     if found.token:
         operation["security"] = [{"session": []}]
-    path = _VARIABLE.sub(r"{\3}", rule.rule)
+    path = path_of(rule)
     for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
         spec.path(path=path, operations={method.lower(): operation})
 
@@ -162,8 +166,7 @@ def _parameters(rule: Rule, found: Description) -> Iterator[dict[str, Any]]:
 def _responses(found: Description) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "As asked."}
     if found.answer is not None or found.media != "application/json":
-        schema: type[Schema] | dict[str, str] = found.answer or {"type": "string"}
-        answer["content"] = {found.media: {"schema": schema}}
+        answer["content"] = {found.media: {"schema": found.answer or {"type": "string"}}}
     refused = "text/html" if found.media == "text/html" else "application/json"
     said: dict[str, Any] = {"application/json": {"schema": ErrorAnswer}}
     if refused == "text/html":
@@ -171,4 +174,7 @@ def _responses(found: Description) -> dict[str, Any]:
     errors = {
         str(status): {"description": _SAID[status], "content": said} for status in found.statuses
     }
+    for status, schema in found.others.items():
+        said = {"application/json": {"schema": schema}}
+        errors[str(status)] = {"description": _SAID.get(status, "As asked."), "content": said}
     return {str(found.status): answer} | errors

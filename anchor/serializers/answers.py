@@ -71,9 +71,18 @@ class TokenAnswer(Schema):
 
 
 class HealthAnswer(Schema):
-    """Whether a process is well, and what is not."""
+    """Whether a process answers."""
 
     status = fields.String(required=True)
+
+
+class ReadyAnswer(HealthAnswer):
+    """Whether the anchor can do its work, and what is wrong."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    problems = fields.List(fields.String())
 
 
 class PageQuery(Schema):

@@ -172,6 +172,7 @@ def test_every_field_of_the_page(world: World, way: str) -> None:
             sound(answer)
 
 
+@pytest.mark.conforms("GEN-23", "GEN-25")
 def test_promise_13_nobody_sees_what_is_not_theirs(world: World) -> None:
     client = world.app.test_client()
     mine, other = world.log_in(client), world.log_in(client, Keypair.random())

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -205,3 +207,37 @@ def test_what_is_down_inside_is_told_in_the_log_alone(
     assert answer.status_code == 503
     assert json.loads(answer.text)["error"].startswith("esto no se puede hacer en este momento")
     assert "did not answer" in caplog.text
+
+
+@pytest.mark.conforms("GEN-10", "GEN-12", "GEN-20")
+def test_an_answer_about_money_is_json_and_wants_the_token_of_a_session(
+    world: World, client: FlaskClient
+) -> None:
+    path = "/sep24/transactions?asset_code=USDC"
+    good = client.get(path, headers=world.log_in(client))
+    assert good.status_code == 200
+    assert good.headers["Content-Type"] == "application/json"
+    token = world.log_in(client)["Authorization"].removeprefix("Bearer ")
+    for header in ({}, {"Authorization": token}, {"Authorization": f"Basic {token}"}):
+        refused = client.get(path, headers=header)
+        assert refused.status_code == 403
+        assert json.loads(refused.text).keys() == {"error", "type"}
+        assert json.loads(refused.text)["type"] == "authentication_required"
+
+
+@pytest.mark.conforms("GEN-30", "GEN-31", "GEN-35")
+def test_amounts_are_text_limits_are_numbers_and_instants_end_in_z(
+    world: World, client: FlaskClient
+) -> None:
+    row_id = world.withdrawal("100.25")
+    answer = client.get(f"/sep24/transaction?id={row_id}", headers=world.log_in(client))
+    assert answer.status_code == 200
+    shown = json.loads(answer.text)["transaction"]
+    for name in ("amount_in", "amount_out", "amount_fee"):
+        assert re.fullmatch(r"[0-9]+(\.[0-9]{1,7})?", shown[name])
+    for name in ("started_at", "updated_at", "user_action_required_by"):
+        assert datetime.fromisoformat(shown[name]).tzinfo is not None
+        assert shown[name].endswith("Z")
+    limits = json.loads(client.get("/sep24/info").text)["withdraw"]["USDC"]
+    assert {type(limits[name]) for name in limits if name != "enabled"} <= {int, float}
+    assert limits["min_amount"] == 1

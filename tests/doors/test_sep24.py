@@ -40,9 +40,8 @@ def shown(client: Any, one: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.conforms("GEN-31")
+@pytest.mark.conforms("SEP24-10", "SEP24-11", "SEP24-12", "SEP24-13", "GEN-31")
 def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
-    """SEP24-10 to 13, GEN-31."""
     answer = client.get("/sep24/info")
     assert answer.json["withdraw"]["USDC"] == {
         "enabled": True,
@@ -57,8 +56,8 @@ def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.conforms("SEP24-02", "GEN-09", "GEN-10")
 def test_everything_else_needs_a_token(client: Any) -> None:
-    """SEP24-02, GEN-09, GEN-10."""
     for method, path in (
         ("get", "/sep24/transactions?asset_code=USDC"),
         ("get", "/sep24/transaction?id=1"),
@@ -70,8 +69,8 @@ def test_everything_else_needs_a_token(client: Any) -> None:
         assert answer.json["type"] == "authentication_required"
 
 
+@pytest.mark.conforms("SEP24-24", "SEP24-25", "SEP24-100", "SEP24-106")
 def test_a_withdrawal_is_incomplete_until_its_page_is_filled_in(world: World, client: Any) -> None:
-    """SEP24-24, 25, 100, 106."""
     one = opened(world, client, amount="100")
     assert set(one) == {"type", "url", "id", "headers"}
     before = shown(client, one)
@@ -91,8 +90,8 @@ def test_a_withdrawal_is_incomplete_until_its_page_is_filled_in(world: World, cl
     assert after["user_action_required_by"].endswith("Z")
 
 
+@pytest.mark.conforms("GEN-11", "SEP24-03")
 def test_form_json_and_multipart_are_all_read(world: World, client: Any) -> None:
-    """GEN-11, SEP24-03."""
     headers = world.log_in(client)
     path = "/sep24/transactions/withdraw/interactive"
     for options in (
@@ -103,6 +102,7 @@ def test_form_json_and_multipart_are_all_read(world: World, client: Any) -> None
         assert client.post(path, headers=headers, **options).status_code == 200
 
 
+@pytest.mark.conforms("SEP24-20", "SEP24-22", "SEP24-23")
 @pytest.mark.parametrize(
     "body",
     [
@@ -118,7 +118,6 @@ def test_form_json_and_multipart_are_all_read(world: World, client: Any) -> None
     ],
 )
 def test_what_cannot_be_withdrawn_is_refused(world: World, client: Any, body: Any) -> None:
-    """SEP24-20, 22, 23."""
     answer = client.post(
         "/sep24/transactions/withdraw/interactive", json=body, headers=world.log_in(client)
     )
@@ -143,8 +142,8 @@ def test_filling_in_twice_changes_nothing(world: World, client: Any) -> None:
     assert shown(client, one) | {"more_info_url": ""} == before | {"more_info_url": ""}
 
 
+@pytest.mark.conforms("SEP24-51")
 def test_the_more_info_page_opens_without_a_session(world: World, client: Any) -> None:
-    """SEP24-51."""
     one = opened(world, client)
     filled(client, one)
     url = shown(client, one)["more_info_url"].removeprefix("http://localhost")
@@ -154,8 +153,8 @@ def test_the_more_info_page_opens_without_a_session(world: World, client: Any) -
     assert "DE8937040044" not in page.text
 
 
+@pytest.mark.conforms("SEP24-60", "SEP24-61", "SEP24-62")
 def test_the_list_is_paged_from_the_newest_on(world: World, client: Any) -> None:
-    """SEP24-60 to 62."""
     ids = [opened(world, client)["id"] for _ in range(5)]
     headers = world.log_in(client)
 
@@ -174,8 +173,8 @@ def test_the_list_is_paged_from_the_newest_on(world: World, client: Any) -> None
     assert listed(no_older_than="2099-01-01T00:00:00Z") == []
 
 
+@pytest.mark.conforms("SEP24-63", "SEP24-100")
 def test_a_completed_withdrawal_shows_both_ids(world: World, client: Any) -> None:
-    """SEP24-63, 100."""
     one = opened(world, client)
     filled(client, one)
     paid = world.pay("100", shown(client, one)["withdraw_memo"])
@@ -192,8 +191,8 @@ def test_a_completed_withdrawal_shows_both_ids(world: World, client: Any) -> Non
         assert answer.json["transaction"]["id"] == one["id"]
 
 
+@pytest.mark.conforms("GEN-26", "GEN-24", "GEN-25")
 def test_promise_13_a_muxed_account_and_its_memo_are_one_owner(world: World, client: Any) -> None:
-    """GEN-26."""
     by_memo = world.log_in(client, world.payer, memo="5")
     answer = client.post(
         "/sep24/transactions/withdraw/interactive", json={"asset_code": "USDC"}, headers=by_memo

@@ -83,8 +83,8 @@ def delivering(world: World) -> Iterator[World]:
         db.engine.dispose()
 
 
+@pytest.mark.conforms("SEP24-24", "SEP24-25", "SEP24-100", "SEP24-103")
 def test_a_deposit_is_incomplete_until_its_page_is_filled_in(world: World, client: Any) -> None:
-    """SEP24-24, 25, 100, 103."""
     one = opened(world, client, amount="100")
     assert set(one) == {"type", "url", "id", "headers"}
     before = shown(client, one)
@@ -108,6 +108,7 @@ def test_a_deposit_is_incomplete_until_its_page_is_filled_in(world: World, clien
     assert "refunds" not in after
 
 
+@pytest.mark.conforms("SEP24-50", "SEP24-51")
 def test_the_customer_is_told_what_to_transfer_and_can_look_again(
     world: World, client: Any
 ) -> None:
@@ -126,8 +127,8 @@ def test_the_customer_is_told_what_to_transfer_and_can_look_again(
     assert "Waiting for your transfer" in more.text
 
 
+@pytest.mark.conforms("SEP24-51")
 def test_the_more_info_page_of_an_incomplete_deposit_opens(world: World, client: Any) -> None:
-    """SEP24-51."""
     one = opened(world, client)
     more = client.get(shown(client, one)["more_info_url"].removeprefix("http://localhost"))
     assert more.status_code == 200
@@ -183,6 +184,7 @@ def test_the_page_says_what_is_wrong_and_keeps_what_was_given(
     assert shown(client, one)["status"] == "incomplete"
 
 
+@pytest.mark.conforms("SEP24-26")
 def test_the_rail_says_what_it_needs_to_know_and_the_wallet_may_know_it(
     world: World, client: Any
 ) -> None:
@@ -198,6 +200,7 @@ def test_the_rail_says_what_it_needs_to_know_and_the_wallet_may_know_it(
     assert world.row(one["id"]).details == {"last_name": "King"}
 
 
+@pytest.mark.conforms("SEP24-20", "SEP24-21", "SEP24-22", "SEP24-23", "GEN-36", "GEN-37")
 @pytest.mark.parametrize(
     "body",
     [
@@ -225,7 +228,6 @@ def test_the_rail_says_what_it_needs_to_know_and_the_wallet_may_know_it(
     ],
 )
 def test_what_cannot_be_deposited_is_refused(world: World, client: Any, body: Any) -> None:
-    """SEP24-20 to 23, GEN-36, GEN-37."""
     answer = asked(world, client, **body)
     assert answer.status_code == 400
     assert answer.json["error"]
@@ -243,8 +245,8 @@ def test_a_deposit_that_is_off_is_refused(world: World, client: Any) -> None:
     assert app.test_client().get("/sep24/info").json["deposit"] == {}
 
 
+@pytest.mark.conforms("GEN-39")
 def test_a_contract_account_is_refused_with_a_sentence(world: World, client: Any) -> None:
-    """GEN-39, SEP6-31."""
     answer = asked(world, client, account=StrKey.encode_contract(bytes(32)))
     assert answer.status_code == 400
     assert "contract accounts" in answer.json["error"]
@@ -272,6 +274,7 @@ def test_a_channel_of_the_anchor_is_no_destination(world: World, client: Any) ->
     assert asked(world, client, account=channel).status_code == 400
 
 
+@pytest.mark.conforms("GEN-36", "SEP24-100")
 @pytest.mark.parametrize(
     ("memo_type", "memo", "stored"),
     [
@@ -284,7 +287,6 @@ def test_a_channel_of_the_anchor_is_no_destination(world: World, client: Any) ->
 def test_each_type_of_memo_is_kept_and_shown_as_it_was_asked_for(
     world: World, client: Any, memo_type: str, memo: str, stored: str
 ) -> None:
-    """GEN-36; SEP24-100."""
     one = opened(world, client, memo=memo, memo_type=memo_type)
     row = world.row(one["id"])
     assert (row.destination_memo_type, row.destination_memo) == (memo_type, stored)
@@ -293,8 +295,8 @@ def test_each_type_of_memo_is_kept_and_shown_as_it_was_asked_for(
     assert found["deposit_memo"] == (stored if memo_type == "id" else memo)
 
 
+@pytest.mark.conforms("SEP24-07", "CAP27-02")
 def test_a_muxed_destination_is_kept_as_it_is_and_takes_no_memo(world: World, client: Any) -> None:
-    """SEP24-07, CAP27-02."""
     muxed = MuxedAccount(world.payer.public_key, 2**64 - 1).universal_account_id
     one = opened(world, client, account=muxed)
     assert shown(client, one)["to"] == muxed
@@ -321,10 +323,10 @@ def test_the_account_that_logged_in_is_the_destination_by_default(
     assert (other["deposit_memo_type"], other["deposit_memo"]) == ("text", "x")
 
 
+@pytest.mark.conforms("SEP24-27")
 def test_an_account_that_is_not_there_is_refused_where_none_is_created(
     world: World, client: Any
 ) -> None:
-    """SEP24-27."""
     answer = asked(world, client, account=Keypair.random().public_key)
     assert answer.status_code == 400
     assert "not on the ledger" in answer.json["error"]
@@ -339,10 +341,10 @@ def test_in_doubt_whether_the_account_is_there_no_deposit_is_opened(
     assert asked(world, client, headers).status_code == 503
 
 
+@pytest.mark.conforms("SEP24-14", "SEP24-27", "SEP24-70")
 def test_accounts_are_created_and_claimable_balances_taken_where_the_asset_says_so(
     delivering: World,
 ) -> None:
-    """SEP24-14, 27, 70."""
     client = delivering.app.test_client()
     assert client.get("/sep24/info").json["features"] == {
         "account_creation": True,
@@ -363,8 +365,8 @@ def test_accounts_are_created_and_claimable_balances_taken_where_the_asset_says_
     assert not delivering.row(plain["id"]).takes_claimable_balance
 
 
+@pytest.mark.conforms("GEN-11", "SEP24-03")
 def test_form_json_and_multipart_are_all_read(world: World, client: Any) -> None:
-    """GEN-11, SEP24-03."""
     headers = world.log_in(client)
     form = {"asset_code": "USDC", "amount": "10", "claimable_balance_supported": "false"}
     for options in (
@@ -375,8 +377,8 @@ def test_form_json_and_multipart_are_all_read(world: World, client: Any) -> None
         assert client.post(PATH, headers=headers, **options).status_code == 200
 
 
+@pytest.mark.conforms("SEP24-104", "SEP24-108")
 def test_a_wallet_sees_each_status_in_sep_24_s_words(world: World, client: Any) -> None:
-    """SEP24-104, 108; ST-03."""
     one = opened(world, client)
     filled(client, one)
 
@@ -413,8 +415,8 @@ def test_a_wallet_sees_each_status_in_sep_24_s_words(world: World, client: Any) 
         assert answer.json["transaction"]["id"] == one["id"]
 
 
+@pytest.mark.conforms("SEP24-62")
 def test_the_list_is_filtered_by_kind(world: World, client: Any) -> None:
-    """SEP24-62."""
     headers = world.log_in(client)
     one = opened(world, client, headers)
     withdrawal = client.post(
@@ -432,6 +434,7 @@ def test_the_list_is_filtered_by_kind(world: World, client: Any) -> None:
     assert listed() == [withdrawal, one["id"]]
 
 
+@pytest.mark.conforms("GEN-25")
 def test_promise_13_a_deposit_is_shown_to_its_owner_alone(world: World, client: Any) -> None:
     one = opened(world, client)
     filled(client, one)

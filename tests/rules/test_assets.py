@@ -34,6 +34,7 @@ def test_any_text_is_judged_without_a_surprise(text: str) -> None:
     assert not is_secret_key(text)
 
 
+@pytest.mark.conforms("GEN-33")
 @given(CODES, KEYS)
 def test_an_asset_that_is_written_is_read_again(code: str, raw: bytes) -> None:
     asset = StellarAsset(code, StrKey.encode_ed25519_public_key(raw))
@@ -41,17 +42,20 @@ def test_an_asset_that_is_written_is_read_again(code: str, raw: bytes) -> None:
     assert StellarAsset.parse(asset.sep38) == asset
 
 
+@pytest.mark.conforms("GEN-33")
 def test_lumens_are_native() -> None:
     assert StellarAsset.parse("native") == StellarAsset.parse("stellar:native")
     assert StellarAsset.parse("native").sep38 == "stellar:native"
 
 
+@pytest.mark.conforms("GEN-33")
 @pytest.mark.parametrize("text", ["", "USDC", "USDC:", ":G", "USDC:GABC", "iso4217:USD", "A B:G"])
 def test_what_is_no_asset_is_refused(text: str) -> None:
     with pytest.raises(Rejected):
         StellarAsset.parse(text)
 
 
+@pytest.mark.conforms("GEN-33")
 def test_a_currency_is_three_letters_after_its_scheme() -> None:
     assert Currency.parse("iso4217:EUR").sep38 == "iso4217:EUR"
     for text in ("EUR", "iso4217:EURO", "iso4217:eur", "stellar:native"):

@@ -22,6 +22,7 @@ from anchor.money import (
 stroops = st.integers(1, MAX_STROOPS)
 
 
+@pytest.mark.conforms("GEN-30")
 @given(stroops)
 def test_promise_09_what_is_written_is_read_again(amount: int) -> None:
     assert parse_amount(format_amount(amount)) == amount
@@ -29,6 +30,7 @@ def test_promise_09_what_is_written_is_read_again(amount: int) -> None:
     assert to_stroops(to_decimal(amount)) == amount
 
 
+@pytest.mark.conforms("GEN-32")
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,0 +1,55 @@
+"""Each answer that a test of the doors gets is held against what the doors say of themselves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from flask import Flask, Response, request
+
+from anchor.blueprints import openapi
+from tests.world import World
+
+
+@pytest.fixture(autouse=True)
+def described_answers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test in which an answer is not as the OpenAPI document says."""
+    if "world" not in request.fixturenames:
+        yield
+        return
+    world: World = request.getfixturevalue("world")
+    found: list[str] = []
+    document = openapi.document_of(world.app)
+
+    def hold(response: Response) -> Response:
+        found.extend(problems(world.app, document, response))
+        return response
+
+    world.app.after_request_funcs.setdefault(None, []).append(hold)
+    yield
+    assert found == []
+
+
+def problems(app: Flask, document: dict[str, Any], response: Response) -> Iterator[str]:
+    """Yield what of an answer is not as it is said to be."""
+    rule = request.url_rule
+    if rule is None or rule.endpoint == "static" or request.method in {"OPTIONS", "HEAD"}:
+        return
+    path = openapi.path_of(rule)
+    where = f"{request.method} {path}: {response.status_code}"
+    described = document["paths"].get(path, {}).get(request.method.lower())
+    if described is None:
+        yield f"{where} is not described"
+        return
+    said = described["responses"].get(str(response.status_code))
+    if said is None:
+        yield f"{where} is not among its answers"
+        return
+    media = said.get("content", {}).get(response.mimetype)
+    if media is None:
+        yield f"{where} is of type {response.mimetype}"
+    elif response.mimetype == "application/json":
+        schema = {**media["schema"], "components": document["components"]}
+        validator = jsonschema_rs.Draft202012Validator(schema)
+        for error in validator.iter_errors(response.get_json()):
+            yield f"{where}: {error.message} at {list(error.instance_path)}"

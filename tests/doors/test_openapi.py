@@ -1,0 +1,90 @@
+"""The OpenAPI document is one, says all of the doors, and can be read."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from anchor import create_app
+from anchor.blueprints import openapi
+from anchor.blueprints.describing import description_of
+from anchor.config import Settings
+from tests.world import World, dispose
+
+
+def test_every_public_route_is_described(world: World) -> None:
+    document = openapi.document_of(world.app)
+    for rule, view in openapi.public_rules(world.app):
+        assert description_of(view) is not None, f"{rule} says nothing of itself"
+        methods = {name.upper() for name in document["paths"][openapi.path_of(rule)]}
+        assert methods >= (rule.methods or set()) - {"HEAD", "OPTIONS"}, rule
+
+
+def test_the_document_is_valid_and_of_version_3_1(world: World) -> None:
+    answer = world.app.test_client().get("/openapi.json")
+    assert answer.json is not None
+    assert answer.json["openapi"].startswith("3.1.")
+    assert list(OpenAPIV31SpecValidator(answer.json).iter_errors()) == []
+    ids = [each["operationId"] for path in answer.json["paths"].values() for each in path.values()]
+    assert len(ids) == len(set(ids))
+    assert not re.search(r"[A-Z]+[0-9]*-[0-9]{2}\b", "".join(_summaries(answer.json)))
+
+
+def _summaries(document: dict[str, dict[str, dict[str, dict[str, str]]]]) -> list[str]:
+    return [each["summary"] for path in document["paths"].values() for each in path.values()]
+
+
+def test_a_door_that_is_shut_is_not_described(world: World) -> None:
+    settings: Settings = replace(world.settings, seps=frozenset({1, 10}))
+    app = create_app(settings)
+    with app.app_context():
+        document = openapi.document_of(app)
+    assert "/auth" in document["paths"]
+    assert not any(path.startswith("/sep24") for path in document["paths"])
+    dispose(app)
+
+
+class Page(HTMLParser):
+    """Collects what a page links to, loads and names."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.ids: set[str] = set()
+        self.targets: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.ids.add(named.get("id") or "")
+        if tag in {"link", "script", "img", "iframe"}:
+            self.loaded.append(named.get("href") or named.get("src") or "")
+        elif tag == "a" and (named.get("href") or "").startswith("#"):
+            self.targets.add((named["href"] or "")[1:])
+
+
+def test_the_page_shows_every_operation_and_asks_nobody_else(world: World) -> None:
+    client = world.app.test_client()
+    answer = client.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    page = Page(answer.text)
+    assert page.loaded == ["/static/docs.css"]
+    with client.get("/static/docs.css") as style:
+        assert style.status_code == 200
+        assert "url(" not in style.text
+    document = openapi.document_of(world.app)
+    names = {each["operationId"] for path in document["paths"].values() for each in path.values()}
+    assert page.targets == names
+    assert names <= page.ids
+    for name in ("withdraw_memo", "refunds.payments[].amount", "no_older_than", "Retry-After"):
+        assert name in answer.text
+
+
+@pytest.mark.parametrize("name", ["Amount", "Address", "Instant", "Lang"])
+def test_fields_of_our_own_say_their_schema(name: str) -> None:
+    from anchor.serializers import values
+
+    assert getattr(values, name).openapi

@@ -1,0 +1,101 @@
+"""Schemathesis tries every operation with whatever its description allows, and what it does not."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.world import World
+
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+#: Pages are tried by tests of their own; they are not described by a schema.
+_MODES = list(schemathesis.GenerationMode)
+
+
+def attack(world: World, examples: int, number: int) -> dict[str, set[int]]:
+    """Try each operation with and without a token; return the statuses that came, by operation."""
+    client = world.app.test_client()
+    world.fund()
+    known = {
+        "asset_code": "USDC",
+        "asset_issuer": world.policy.issuer,
+        "account": world.payer.public_key,
+        "id": world.withdrawal(),
+        "amount": "10",
+        "name": "bank",
+    }
+    tokens: list[dict[str, str]] = [world.log_in(client), {}]
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", world.app)
+    seen: dict[str, set[int]] = {}
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        for mode in _MODES:
+            _try(
+                operation,
+                mode,
+                (tokens, known),
+                examples,
+                number,
+                seen.setdefault(operation.label, set()),
+            )
+    return seen
+
+
+def _try(
+    operation: Any,
+    mode: Any,
+    means: tuple[list[dict[str, str]], dict[str, Any]],
+    examples: int,
+    number: int,
+    seen: set[int],
+) -> None:
+    tokens, known = means
+
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy(generation_mode=mode), st.sets(st.sampled_from(sorted(known))))
+    def tried(case: Any, names: set[str]) -> None:
+        for place in (case.query, case.path_parameters, case.body):
+            if isinstance(place, dict):
+                place.update({name: known[name] for name in names & place.keys()})
+        for headers in tokens:
+            response = case.call(headers={**(case.headers or {}), **headers})
+            case.validate_response(response, checks=CHECKS)
+            assert response.status_code < 500 or operation.path == "/ready", response.text
+            seen.add(response.status_code)
+
+    with suppress(Unsatisfiable):  # nothing can be wrong where nothing is asked
+        tried()
+
+
+def test_no_operation_fails_or_answers_otherwise_than_it_says(world: World) -> None:
+    seen = attack(world, examples=20, number=1)
+    assert 200 in seen["GET /sep24/transactions"]
+    assert {403} < seen["POST /sep24/transactions/withdraw/interactive"]
+    assert len(seen) >= 14
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [2, 3])
+def test_no_operation_fails_however_long_it_is_tried(world: World, number: int) -> None:
+    attack(world, examples=150, number=number)
