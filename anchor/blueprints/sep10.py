@@ -17,7 +17,7 @@ bp = Blueprint("sep10", __name__)
 
 @bp.get("/auth")
 @costly
-@described(query=ChallengeQuery, answer=ChallengeAnswer, errors=(403,))
+@described(query=ChallengeQuery, answer=ChallengeAnswer, errors=(401, 403))
 def challenge() -> ResponseReturnValue:
     """Hand out a challenge for the account that wants to log in.
 
