@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from anchor.blueprints import forms
+from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import unauthenticated
 from anchor.blueprints.guards import current_principal, owner_of
@@ -42,7 +42,7 @@ def customer() -> ResponseReturnValue:
     params = words.CustomerSchema().load(request.args.to_dict())
     target = words.target(principal, params)
     view = customer_uploads.look(target, params.get("type"), params.get("transaction_id"))
-    return jsonify(words.shown(view))
+    return jsonify(words.shown(view, speech.say))
 
 
 @bp.put("/customer")
@@ -76,7 +76,7 @@ def verification() -> ResponseReturnValue:
     principal = current_principal()
     body = forms.body()
     target = words.target(principal, words.WhoSchema().load(body))
-    return jsonify(words.shown(customer_uploads.verify(target, words.fields_in(body))))
+    return jsonify(words.shown(customer_uploads.verify(target, words.fields_in(body)), speech.say))
 
 
 @bp.delete("/customer/<account>")

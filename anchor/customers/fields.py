@@ -7,6 +7,8 @@ is kept, however it was called (SEP9-04, SEP9-05).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from anchor.languages import mark as _
+
 ORGANIZATION = "organization."
 #: Whoever keeps these has to keep the rules of the card industry: they are refused (SEP12-49).
 NEVER_KEPT = frozenset({"card.number", "card.cvc"})
@@ -28,11 +30,6 @@ class Standard:
     type: str
     written: str
     description: str
-
-
-def _(sentence: str) -> str:
-    """Return `sentence` as it is: it is said in the asker's language later."""
-    return sentence
 
 
 _PERSON = (

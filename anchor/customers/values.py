@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from iso3166 import countries_by_alpha2, countries_by_alpha3
 
-from anchor.customers.fields import FIELDS, NEVER_KEPT, _, canonical
+from anchor.customers.fields import FIELDS, NEVER_KEPT, canonical
 from anchor.errors import Rejected
+from anchor.languages import mark as _
 
 MAX_CHARS = 1_000
 #: ISO 639-1.

@@ -1,16 +1,18 @@
 """The words of SEP-12: what requests say of customers, and how customers are shown."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
+from marshmallow import EXCLUDE, Schema, fields, post_load
 
 from anchor.customers.identity import identify
 from anchor.customers.rules import Need
 from anchor.customers.standing import Stand, State
 from anchor.errors import Forbidden, Rejected
+from anchor.languages import mark as _
+from anchor.serializers.messages import invalid
 from anchor.serializers.values import Instant, plain
 from anchor.services import callbacks
 from anchor.services.customer_files import FileView
@@ -35,7 +37,7 @@ class _Text(fields.String):
             value = format(value, "f").partition(".")[0]
         text: str = plain(super()._deserialize(value, attr, data, **kwargs))
         if len(text) > self.most:
-            raise ValidationError("is too long")
+            raise invalid("is too long")
         return text
 
 
@@ -125,29 +127,33 @@ def fields_in(body: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def shown(view: CustomerView) -> dict[str, Any]:
-    """Show a customer as GET /customer does (SEP12-24 to SEP12-29)."""
+def shown(view: CustomerView, say: Callable[[str], str] = str) -> dict[str, Any]:
+    """Show a customer as GET /customer does (SEP12-24 to SEP12-29).
+
+    `say` says descriptions and messages in the asker's language (SEP12-12); choices are values
+    that come back, and stay as they are.
+    """
     found: dict[str, Any] = {}
     if view.customer_id is not None:
         found["id"] = view.customer_id
     found["status"] = str(view.stand)
-    missing = {need.name: _need(need) for need in view.missing}
+    missing = {need.name: _need(need, say) for need in view.missing}
     if missing or view.stand is Stand.NEEDS_INFO:
         found["fields"] = missing
     if view.provided:
         found["provided_fields"] = {
-            need.name: _need(need)
+            need.name: _need(need, say)
             | {"status": status}
-            | ({"error": held.error or "refused"} if held.state is State.REJECTED else {})
+            | ({"error": say(held.error or _("refused"))} if held.state is State.REJECTED else {})
             for need, held, status in view.provided
         }
     if view.message is not None or view.stand is Stand.REJECTED:
-        found["message"] = view.message or "this customer is not accepted"
+        found["message"] = say(view.message or _("this customer is not accepted"))
     return found
 
 
-def _need(need: Need) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": need.type, "description": need.description}
+def _need(need: Need, say: Callable[[str], str]) -> dict[str, Any]:
+    told: dict[str, Any] = {"type": need.type, "description": say(need.description)}
     if need.choices:
         told["choices"] = list(need.choices)
     if need.optional:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, fields, validate, validates_schema
 
 from anchor.config import Settings
 from anchor.models import Quote
 from anchor.money import format_amount
 from anchor.policies_quotes import OffchainAsset
 from anchor.pricing import Priced, plain
+from anchor.serializers.messages import invalid
 from anchor.serializers.values import Amount, Instant
 from anchor.serializers.values import plain as printable
 from anchor.services.exchanges import Offer, Wish
@@ -47,13 +48,13 @@ class PricesQuery(_Asked):
     def _one_side(self, data: Mapping[str, Any], **_: Any) -> None:
         given = [side for side in _SIDES if f"{side}_asset" in data]
         if len(given) != 1:
-            raise ValidationError("one of sell_asset and buy_asset is required")
+            raise invalid("one of sell_asset and buy_asset is required")
         [side] = given
         other = "buy" if side == "sell" else "sell"
         if f"{other}_amount" in data:
-            raise ValidationError("the amount has to be one of the asset that is given")
+            raise invalid("the amount has to be one of the asset that is given")
         if f"{side}_amount" not in data:
-            raise ValidationError("the amount of the asset that is given is required")
+            raise invalid("the amount of the asset that is given is required")
 
 
 class PriceQuery(_Asked):
@@ -66,7 +67,7 @@ class PriceQuery(_Asked):
     @validates_schema
     def _one_amount(self, data: Mapping[str, Any], **_: Any) -> None:
         if ("sell_amount" in data) == ("buy_amount" in data):
-            raise ValidationError("one of sell_amount and buy_amount is required")
+            raise invalid("one of sell_amount and buy_amount is required")
 
 
 class QuoteBody(PriceQuery):

@@ -47,7 +47,11 @@ def demand_exact(row: Transaction, amount: int) -> None:
         return
     quoted = quote_of(row).sell_amount
     if amount != quoted or row.amount_received:
-        raise Rejected(f"{row.id} is on a quote, for {format_amount(quoted)} and nothing else")
+        raise Rejected(
+            "{transaction} is on a quote, for {amount} and nothing else",
+            transaction=row.id,
+            amount=format_amount(quoted),
+        )
 
 
 def sold(row: Transaction, amounts: Split) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from anchor.customers.fields import FIELDS, canonical
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.customers import Accepted, Corrections, Refused, Verdict
+from anchor.languages import mark as _
 from anchor.models import Customer, CustomerHistory, CustomerStanding
 from anchor.services import customer_standings, customers
 from anchor.services.desk import By
@@ -125,7 +126,7 @@ def request(
     for name in fields:
         if canonical(name) not in FIELDS and name not in _own_fields():
             raise Rejected("{field} is no field of customers", field=name)
-    error = message or "please give this again"
+    error = message or _("please give this again")
     told = Corrections(dict.fromkeys(fields, error), message)
     return _decide(customer_id, type_, told, by)
 

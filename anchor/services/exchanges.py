@@ -217,10 +217,10 @@ def _rate(exchange: Exchange, *, is_firm: bool) -> Decimal:
         raise
     except Exception as error:  # a plug-in may raise anything; no price is made of it
         log.exception("the rates %s failed at %s", source.name, query.pair)
-        raise Unavailable(_NO_PRICE) from error
+        raise _no_price() from error
     if not _is_sane(found):
         log.error("the rates %s said %r of %s", source.name, found, query.pair)
-        raise Unavailable(_NO_PRICE)
+        raise _no_price()
     return found.price
 
 
@@ -237,7 +237,8 @@ def _told(exchange: Exchange) -> str:
     return f"{pricing.plain(found, 10)} {sold} for one {bought}"
 
 
-_NO_PRICE = "no price is known at the moment; try again in a minute"
+def _no_price() -> Unavailable:
+    return Unavailable("no price is known at the moment; try again in a minute")
 
 
 def _is_sane(found: object) -> bool:

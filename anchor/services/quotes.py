@@ -176,14 +176,14 @@ def _demand_same(row: Quote, use: Use) -> None:
     sold, bought = row.sell_asset, row.buy_asset
     asset, other = (bought, sold) if use.way is Way.DEPOSIT else (sold, bought)
     method = row.sell_delivery_method or row.buy_delivery_method
-    for sentence, quoted, told in (
-        ("quote_id: the quote is about another asset", asset, use.asset),
-        ("quote_id: the quote exchanges it for another asset", other, use.other),
-        ("quote_id: the quote is about another amount", row.sell_amount, use.amount),
-        ("quote_id: the quote is about another way to pay", method, use.method),
+    for error, quoted, told in (
+        (Rejected("quote_id: the quote is about another asset"), asset, use.asset),
+        (Rejected("quote_id: the quote exchanges it for another asset"), other, use.other),
+        (Rejected("quote_id: the quote is about another amount"), row.sell_amount, use.amount),
+        (Rejected("quote_id: the quote is about another way to pay"), method, use.method),
     ):
         if None not in {quoted, told} and quoted != told:
-            raise Rejected(sentence)
+            raise error
 
 
 @atomic

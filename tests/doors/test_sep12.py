@@ -65,6 +65,27 @@ def test_a_language_that_nobody_speaks_is_no_error(kyc: Kyc) -> None:
         assert kyc.seen(headers, lang=lang)["fields"]["first_name"]["description"]
 
 
+@pytest.mark.conforms("SEP12-12")
+@pytest.mark.parametrize(
+    ("lang", "name", "refused"),
+    [
+        ("en", "Given name", "is no field of customers"),
+        ("es", "Nombre", "no es un campo de clientes"),
+        ("pt", "Nome", "não é um campo de clientes"),
+        ("fr-CA", "Prénom", "n’est pas un champ de clients"),
+    ],
+)
+def test_what_is_asked_for_is_told_in_the_language_of_who_asks(
+    kyc: Kyc, lang: str, name: str, refused: str
+) -> None:
+    headers = kyc.log_in()
+    assert kyc.seen(headers, lang=lang)["fields"]["first_name"]["description"] == name
+    answer = kyc.client.put(
+        "/kyc/customer", query_string={"lang": lang}, json={"shoe_size": "42"}, headers=headers
+    )
+    assert (answer.status_code, answer.json["error"]) == (400, f"shoe_size {refused}")
+
+
 @pytest.mark.conforms("E-16", "GEN-14")
 def test_the_toml_tells_where_customers_are_known(kyc: Kyc) -> None:
     toml = kyc.client.get("/.well-known/stellar.toml").text
