@@ -104,8 +104,10 @@ def _marks(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def _numbers(call: ast.expr) -> Iterator[str]:
     if isinstance(call, ast.Call) and ast.unparse(call.func) == f"pytest.mark.{MARKER}":
         for argument in call.args:
-            if isinstance(argument, ast.Constant):
-                yield str(argument.value)
+            spread = argument.value if isinstance(argument, ast.Starred) else None
+            for each in spread.elts if isinstance(spread, ast.Tuple) else [argument]:
+                if isinstance(each, ast.Constant):
+                    yield str(each.value)
 
 
 def page(known: dict[str, Statement], tests: dict[str, list[str]]) -> str:

@@ -1,10 +1,12 @@
 """SEP-38 as a wallet sees it: what is exchanged, and at what price."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -89,6 +91,13 @@ def test_lumens_are_exchanged_under_their_name(market: Market) -> None:
     assert answer.json["fee"]["asset"] == "stellar:native"
 
 
+@pytest.mark.conforms("SEP1-11")
+def test_the_toml_tells_where_quotes_are_made(market: Market) -> None:
+    toml = tomllib.loads(market.client.get("/.well-known/stellar.toml").text)
+    place = urlsplit(toml["ANCHOR_QUOTE_SERVER"]).path
+    assert market.client.get(f"{place}/info").json == market.get("info").json
+
+
 # -- prices ---------------------------------------------------------------------------------
 
 
@@ -127,6 +136,8 @@ def test_an_asset_that_cannot_be_had_for_it_is_no_error(market: Market) -> None:
     "SEP38-20",
     "10.3/sell_asset",
     "10.3/sell_amount",
+    "10.3/buy_asset",
+    "10.3/buy_amount",
     "10.3/sell_delivery_method",
     "10.3/country_code",
 )

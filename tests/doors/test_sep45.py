@@ -145,7 +145,7 @@ def test_no_two_challenges_have_the_same_nonce(client: Any, customer: Customer) 
     assert len(nonces) == 10
 
 
-@pytest.mark.conforms("SEP45-01", "SEP45-02")
+@pytest.mark.conforms("SEP45-01", "SEP45-02", "4.1/account", "4.1/home_domain")
 @pytest.mark.parametrize(
     ("query", "word"),
     [
@@ -165,7 +165,7 @@ def test_a_request_that_is_wrong_gets_no_challenge(
     assert word in refused(customer.ask(client, **query))
 
 
-@pytest.mark.conforms("SEP45-03", "SEP45-13")
+@pytest.mark.conforms("SEP45-03")
 def test_a_client_domain_is_taken_as_in_sep_10(
     anchor: World, client: Any, customer: Customer
 ) -> None:
@@ -697,3 +697,16 @@ def test_browsers_of_any_origin_may_log_in(client: Any, customer: Customer) -> N
 def test_client_domains_are_asked_once_in_five_minutes(anchor: World) -> None:
     """The lives of what is remembered are as documented."""
     assert (client_domains.KEY_S, client_domains.FAILURE_S) == (300, 10)
+
+
+@pytest.mark.conforms("SEP45-13")
+def test_too_many_challenges_are_refused_in_json(world: World) -> None:
+    few = replace(world.settings.limits, costly_address_per_minute=1)
+    limited = replace(world, settings=replace(world.settings, limits=few, redis_url=None))
+    anchor = with_contracts(limited)
+    client, customer = anchor.app.test_client(), Customer.of(anchor)
+    assert customer.ask(client).status_code == 200
+    answer = customer.ask(client)
+    assert answer.status_code == 429
+    assert answer.json["error"]
+    dispose()
