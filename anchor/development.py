@@ -16,8 +16,9 @@ from pathlib import Path
 
 import click
 
-from anchor import config, config_file, embedded, keeping
+from anchor import config, embedded, keeping
 from anchor.config import TESTNET_PASSPHRASE, Settings
+from anchor.config.file import default_seps
 from anchor.errors import Misconfigured
 from anchor.sandbox import CODE
 
@@ -199,7 +200,7 @@ def _lay_ground(root: Path, url: str) -> None:
     ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
-            seps=sorted({*config_file.default_seps(), 12, 38, 45}),
+            seps=sorted({*default_seps(), 12, 38, 45}),
             contract=ground.web_auth_contract(url),
             passphrase=TESTNET_PASSPHRASE,
             code=CODE,

@@ -37,8 +37,8 @@ LIMITS = ("address", "account", "client_domain")
 OWN = 50
 FILL = """
 INSERT INTO transactions (id, kind, flow, status, version, owner_account, asset, asset_code, rail,
-  settlement, amount_expected, amount_received, amount_paid, fee_fixed, fee_percent, decimals, details,
-  started_at, updated_at)
+  settlement, amount_expected, amount_received, amount_paid, fee_fixed, fee_percent, decimals,
+  details, started_at, updated_at)
 SELECT md5(:seed || n), 'withdrawal', 'interactive', 'pending_user_transfer_start', 1,
   CASE WHEN n <= :own THEN :mine ELSE 'G' || upper(md5('owner' || n / 50)) END,
   :asset, :code, 'bank', 'stellar', 1000000000, 0, 0, 0, 0, 2, '{}',

@@ -40,7 +40,7 @@ ALSO = frozenset({"invalid", "ValidationError", "Message", "mark", "_", "say", "
 #: Packages and modules whose sentences operators read, in a terminal or a log.
 OPERATORS = (
     *("actors", "cli", "embedded", "ledger", "sandbox", "streams", "development.py", "schema.py"),
-    *("config.py", "config_", "brokers.py", "keeping.py", "starter.py", "supervisor.py", "up.py"),
+    *("config/", "brokers.py", "keeping.py", "starter.py", "supervisor.py", "up.py"),
     *("composition.py", "integrations/registry.py", "extensions.py", "languages.py"),
     *(
         f"services/{name}.py"

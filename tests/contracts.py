@@ -11,7 +11,7 @@ from stellar_sdk.auth import authorize_entry
 from anchor import create_app
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.extensions import db
-from anchor.policies_web_auth import WebAuthOptions
+from anchor.policies.web_auth import WebAuthOptions
 from tests.world import World
 
 Entries = list[xdr.SorobanAuthorizationEntry]

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from stellar_sdk import Keypair, MuxedAccount
 
-from anchor import config_customers, create_app
+from anchor import create_app
 from anchor.config import Secret, Settings
+from anchor.config.customers import CustomersSchema, customer_policy
 from anchor.extensions import db, transaction
 from anchor.models import Callback, CustomerHistory
 from anchor.services import customer_desk, jobs, sweeps
@@ -57,8 +58,8 @@ BY = By("an operator", "because")
 def policy(text: str = RULES) -> Any:
     """Read rules as the file has them."""
     problems: list[str] = []
-    table = config_customers.CustomersSchema().load(tomllib.loads(text))
-    found = config_customers.policy(table, problems, is_on=True, development=True)
+    table = CustomersSchema().load(tomllib.loads(text))
+    found = customer_policy(table, problems, is_on=True, development=True)
     assert problems == []
     return found
 

@@ -11,7 +11,7 @@ from stellar_sdk import Keypair
 
 from anchor import schema
 from anchor.cli import group
-from anchor.config_file import FileSchema
+from anchor.config.file import FileSchema
 from anchor.extensions import db, transaction
 from anchor.services import networks
 from tests.world import World

@@ -6,7 +6,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from anchor import config
-from anchor.config_file import FileSchema
+from anchor.config.file import FileSchema
 from tests.test_config import GOOD, ISSUER, environ, problems
 
 CONTRACT = "CALI6JC3MSNDGFRP7Z2OKUEPREHOJRRXKMJEWQDEFZPFGXALA45RAUTH"

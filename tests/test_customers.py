@@ -11,9 +11,10 @@ import pytest
 from click.testing import Result
 from sqlalchemy import func, select, update
 
-from anchor import config, config_customers
+from anchor import config
 from anchor.cli import group
 from anchor.config import Secret
+from anchor.config.customers import CustomersSchema, customer_policy
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.extensions import db, house, transaction
@@ -239,7 +240,7 @@ def test_contradictions_are_refused_with_a_sentence(tmp_path: Path, table: str, 
 def test_development_mode_needs_no_table() -> None:
     """And asks for fields that the validator knows."""
     problems: list[str] = []
-    found = config_customers.policy(None, problems, is_on=True, development=True)
+    found = customer_policy(None, problems, is_on=True, development=True)
     assert problems == []
     assert "sep31-receiver" in found.types
     asked = {rule.need.name for rules in found.types.values() for rule in rules.fields}
@@ -257,8 +258,8 @@ def test_the_example_of_the_page_is_a_configuration() -> None:
     text = page.read_text().partition("```toml\n")[2].partition("```")[0]
     table = tomllib.loads(text)["customers"]
     problems: list[str] = []
-    loaded = config_customers.CustomersSchema().load(table)
-    config_customers.policy(loaded, problems, is_on=True, development=False)
+    loaded = CustomersSchema().load(table)
+    customer_policy(loaded, problems, is_on=True, development=False)
     assert problems == []
 
 

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from anchor.cli import group
-from anchor.config_file import FileSchema
+from anchor.config.file import FileSchema
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -31,7 +31,7 @@ from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
 from anchor.money import FeeSchedule, parse_amount
 from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
-from anchor.policies_quotes import OffchainAsset, PairPolicy, QuotePolicy
+from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox

@@ -8,7 +8,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate, validates_schema
 from anchor.config import Settings
 from anchor.models import Quote
 from anchor.money import format_amount
-from anchor.policies_quotes import OffchainAsset
+from anchor.policies.quotes import OffchainAsset
 from anchor.pricing import Priced, plain
 from anchor.serializers.messages import invalid
 from anchor.serializers.values import Amount, Instant

@@ -14,7 +14,7 @@ from anchor.integrations.protocols import RailsIntegration
 from anchor.integrations.rates import Rate, RateQuery, Way
 from anchor.money import DECIMALS, FeeSchedule
 from anchor.policies import AssetPolicy
-from anchor.policies_quotes import OffchainAsset, PairPolicy
+from anchor.policies.quotes import OffchainAsset, PairPolicy
 from anchor.pricing import Priced, Terms
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from anchor.policies_quotes import QuotePolicy
+from anchor.policies.quotes import QuotePolicy
 from tests.world import World
 
 BRL = "iso4217:BRL"

@@ -10,8 +10,8 @@ from stellar_sdk import Keypair, TransactionEnvelope
 
 from anchor.config import PUBLIC_PASSPHRASE, TESTNET_PASSPHRASE
 from anchor.errors import Misconfigured
-from anchor.policies_toml import Published
-from anchor.policies_web_auth import WebAuthOptions
+from anchor.policies.published import Published
+from anchor.policies.web_auth import WebAuthOptions
 from anchor.serializers.stellar_toml import stellar_toml
 from tests.contracts import dispose, with_contracts
 from tests.world import World

@@ -10,7 +10,7 @@ from stellar_sdk import Keypair, MuxedAccount
 
 from anchor.clock import utcnow
 from anchor.errors import Rejected
-from anchor.policies_web_auth import WebAuthOptions
+from anchor.policies.web_auth import WebAuthOptions
 from anchor.web_auth.signed_requests import _claims
 from tests.world import World
 

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, fields, validate
 
 from anchor.assets import is_contract_id
-from anchor.policies_web_auth import CREDENTIALS, HEADERS, WebAuthOptions
+from anchor.policies.web_auth import CREDENTIALS, HEADERS, WebAuthOptions
 
 
 class WebAuthTable(Schema):
@@ -23,7 +23,7 @@ class WebAuthTable(Schema):
     )
 
 
-def read(
+def web_auth_options(
     table: dict[str, Any], seps: frozenset[int], rpc_url: str | None, problems: list[str]
 ) -> WebAuthOptions:
     """Return the options of a checked table; what is missing for SEP-45 is added to `problems`."""

@@ -14,23 +14,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor import (
-    addresses,
-    config_assets,
-    config_customers,
-    config_quotes,
-    config_toml,
-    config_web_auth,
-    jwt_keys,
-)
+from anchor import addresses, jwt_keys
 from anchor.assets import is_secret_key
-from anchor.config_file import FileSchema, sentences
+from anchor.config.assets import asset_policy
+from anchor.config.customers import customer_keys, customer_policy
+from anchor.config.file import FileSchema, sentences
+from anchor.config.published import check_organization
+from anchor.config.quotes import quote_policy
+from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy, LimitPolicy
-from anchor.policies_quotes import QuotePolicy
-from anchor.policies_toml import Published
-from anchor.policies_web_auth import WebAuthOptions
+from anchor.policies.published import Published
+from anchor.policies.quotes import QuotePolicy
+from anchor.policies.web_auth import WebAuthOptions
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
@@ -252,8 +249,7 @@ class _Builder:
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
         assets = {
-            code: config_assets.read(code, table, self.problems)
-            for code, table in data["assets"].items()
+            code: asset_policy(code, table, self.problems) for code, table in data["assets"].items()
         }
         if 38 in data["anchor"]["seps"] and not data["pairs"]:
             self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
@@ -278,9 +274,9 @@ class _Builder:
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
             rpc_url=rpc_url,
-            web_auth=config_web_auth.read(data["web_auth"], seps, rpc_url, self.problems),
+            web_auth=web_auth_options(data["web_auth"], seps, rpc_url, self.problems),
             published=self._published(seps),
-            quotes=config_quotes.read(data, assets, self.problems),
+            quotes=quote_policy(data, assets, self.problems),
             rates=data["rates"],
             customers=self._customers(),
             customer_keys=self._customer_keys(),
@@ -337,7 +333,7 @@ class _Builder:
             self.problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
         homes = tuple(data["anchor"]["home_domains"])
         if homes:
-            config_toml.check_organization(data["organization"], homes, self.problems)
+            check_organization(data["organization"], homes, self.problems)
         return Published(
             general={name.upper(): value for name, value in data["stellar_toml"].items()},
             principals=tuple(data["principals"]),
@@ -413,7 +409,7 @@ class _Builder:
         return Secret(value)
 
     def _customers(self) -> CustomerPolicy:
-        return config_customers.policy(
+        return customer_policy(
             self.data.get("customers"),
             self.problems,
             is_on=CUSTOMERS in self.data["anchor"]["seps"],
@@ -421,7 +417,7 @@ class _Builder:
         )
 
     def _customer_keys(self) -> dict[str, Secret]:
-        found = config_customers.keys(
+        found = customer_keys(
             self.values.get("ANCHOR_CUSTOMER_KEYS", ""),
             self.problems,
             is_on=CUSTOMERS in self.data["anchor"]["seps"],

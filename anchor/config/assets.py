@@ -10,7 +10,7 @@ from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy, RefundPolic
 _RESERVE = 10_000_000
 
 
-def read(code: str, table: dict[str, Any], problems: list[str]) -> AssetPolicy:
+def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> AssetPolicy:
     """Return the policy of a checked table; what contradicts itself is added to `problems`."""
     where = f"assets.{code}"
     if code == "native" and table.get("issuer"):

@@ -8,14 +8,14 @@ from anchor.assets import Currency
 from anchor.errors import Rejected
 from anchor.money import FeeSchedule, parse_amount
 from anchor.policies import AssetPolicy
-from anchor.policies_quotes import OffchainAsset, PairPolicy, QuotePolicy
+from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 
 #: ISO 3166-1 alpha-2, and ISO 3166-2 below it.
 _COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _WHOLE = 100
 
 
-def read(
+def quote_policy(
     data: Mapping[str, Any], assets: Mapping[str, AssetPolicy], problems: list[str]
 ) -> QuotePolicy:
     """Return the policy of checked tables; what contradicts itself is added to `problems`."""

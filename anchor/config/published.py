@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from anchor.assets import is_account_id, is_contract_id
-from anchor.policies_toml import ANCHORED_TO, STATUSES
+from anchor.policies.published import ANCHORED_TO, STATUSES
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}\Z")

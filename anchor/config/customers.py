@@ -83,7 +83,7 @@ class CustomersSchema(_Strict):
     options = fields.Dict(keys=fields.String(), load_default=dict)
 
 
-def policy(
+def customer_policy(
     table: Mapping[str, Any] | None, problems: list[str], *, is_on: bool, development: bool
 ) -> CustomerPolicy:
     """Return what the file says of customers; contradictions are added to `problems`.
@@ -184,7 +184,7 @@ def _need(name: str, table: Mapping[str, Any]) -> Need:
     )
 
 
-def keys(text: str, problems: list[str], *, is_on: bool) -> dict[str, str]:
+def customer_keys(text: str, problems: list[str], *, is_on: bool) -> dict[str, str]:
     """Read ``name:key,name:key``, the first of which encrypts; no problem repeats a key."""
     name = "ANCHOR_CUSTOMER_KEYS"
     found: dict[str, str] = {}

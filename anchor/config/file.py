@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from anchor.config_customers import CustomersSchema
-from anchor.config_limits import LimitsTable
-from anchor.config_toml import (
+from anchor.config.customers import CustomersSchema
+from anchor.config.limits import LimitsTable
+from anchor.config.published import (
     AssetTable,
     CurrencyTable,
     OrganizationTable,
@@ -17,7 +17,7 @@ from anchor.config_toml import (
     StellarTomlTable,
     ValidatorTable,
 )
-from anchor.config_web_auth import WebAuthTable
+from anchor.config.web_auth import WebAuthTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
