@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from anchor.assets import held_as
 from anchor.extensions import Base
 from anchor.lifecycle import Event, Kind, Status
-from anchor.models.columns import MEMO_TYPES, Instant, Stroops, new_id, one_of
+from anchor.models.columns import MEMO_TYPES, Instant, Stroops, UInt64, new_id, one_of
 
 #: Whose money a rail is asked about, and whose it is asked about for some days more.
 AWAITED = (
@@ -118,7 +118,7 @@ class Transaction(Base):
     status: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer, default=1)
     owner_account: Mapped[str] = mapped_column(Text)
-    owner_subaccount: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+    owner_subaccount: Mapped[int | None] = mapped_column(UInt64)
     client_domain: Mapped[str | None] = mapped_column(Text)
     home_domain: Mapped[str | None] = mapped_column(Text)
     asset: Mapped[str] = mapped_column(Text)

@@ -5,7 +5,6 @@ Of whoever was erased only the row is left that says so, without account or memo
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 
@@ -60,7 +59,7 @@ def _erase(customer: Customer, who: str) -> None:
 
 def _unreferred(customer: Customer) -> ColumnElement[bool]:
     """Return the condition for files that the same log-in uploaded and nothing refers to."""
-    below = Decimal(customer.memo) if customer.memo_type == "id" else None
+    below = int(customer.memo) if customer.memo_type == "id" else None
     column = CustomerFile.owner_subaccount
     return and_(
         CustomerFile.owner_account == customer.owner_account,

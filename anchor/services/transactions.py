@@ -87,8 +87,7 @@ class Owner:
 
 def owner_of(row: Transaction) -> Owner:
     """Return whose a transaction is."""
-    below = row.owner_subaccount
-    return Owner(row.owner_account, None if below is None else int(below))
+    return Owner(row.owner_account, row.owner_subaccount)
 
 
 @dataclass(frozen=True)

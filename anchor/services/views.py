@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import ColumnElement, select, tuple_
 
@@ -123,6 +122,5 @@ def _owned_by(owner: Owner) -> tuple[ColumnElement[bool], ...]:
     below = Transaction.owner_subaccount
     return (
         Transaction.owner_account == owner.account_id,
-        # a plain int above 63 bits is bound as a bigint and does not fit
-        below.is_(None) if owner.subaccount_id is None else below == Decimal(owner.subaccount_id),
+        below.is_not_distinct_from(owner.subaccount_id),
     )
