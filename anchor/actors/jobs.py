@@ -4,6 +4,7 @@ from anchor.actors.setup import AppActor, actor
 from anchor.services import (
     callbacks,
     claimable_balances,
+    completions,
     custody_orders,
     custody_outcomes,
     customer_codes,
@@ -145,6 +146,12 @@ def send_customer_code(customer_and_field: str) -> None:
 
 
 @actor()
+def complete_transaction(transaction_id: str) -> None:
+    """Go on with what waited for its customer to be judged."""
+    jobs.run(jobs.Address(completions.COMPLETE, transaction_id))
+
+
+@actor()
 def purge_customers(subject: str) -> None:
     """Erase personal data whose time is over."""
     jobs.run(jobs.Address(customer_erasure.PURGE, subject))
@@ -172,5 +179,6 @@ ACTORS: dict[str, AppActor] = {
     callbacks.CALLBACK: deliver_callbacks,
     customer_judging.JUDGE: judge_customer,
     customer_codes.SEND: send_customer_code,
+    completions.COMPLETE: complete_transaction,
     customer_erasure.PURGE: purge_customers,
 }

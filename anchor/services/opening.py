@@ -1,7 +1,7 @@
 """Opening a transaction and completing it with the customer's details, whichever way it goes."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -116,8 +116,8 @@ def completed(
     the quote says, and where it has run out.
     """
     if row.quote_id is not None:
-        _demand_quoted(row, amount, rail)
-        return {"rail": rail, "details": dict(details)}
+        due_at = _demand_quoted(row, amount, rail)
+        return {"rail": rail, "details": dict(details), "deadline_at": due_at}
     flow = flow_of(policy, row.kind)
     check_amount(flow, policy.decimals, amount)
     parts = split(amount, flow.fee, policy.decimals)
@@ -135,7 +135,8 @@ def completed(
     }
 
 
-def _demand_quoted(row: Transaction, amount: int, rail: str) -> None:
+def _demand_quoted(row: Transaction, amount: int, rail: str) -> datetime:
+    """Check what is given against the quote; return when that runs out."""
     quote = conversions.quote_of(row)
     if amount != quote.sell_amount:
         raise Rejected("the amount is not what the quote says")
@@ -143,6 +144,7 @@ def _demand_quoted(row: Transaction, amount: int, rail: str) -> None:
         raise Rejected("this way to pay is not what the quote says")
     if quote.expires_at <= db.session.execute(select(func.clock_timestamp())).scalar_one():
         raise Rejected("the quote has run out; please begin anew from your wallet")
+    return quote.expires_at
 
 
 def quoted_ways(quote: Quote) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from anchor.models import Tick
 from anchor.services import (
     callbacks,
     claimable_balances,
+    completions,
     custodian_payments,
     custody_orders,
     custody_outcomes,
@@ -105,6 +106,7 @@ SERVICES = {
                 expiry.EXPIRE,
                 callbacks.CALLBACK,
                 customer_judging.JUDGE,
+                completions.COMPLETE,
                 customer_codes.SEND,
                 customer_erasure.PURGE,
                 *_PAYMENTS,
