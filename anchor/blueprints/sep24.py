@@ -1,6 +1,7 @@
 """SEP-24: interactive deposits and withdrawals, as wallets ask for them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -145,7 +146,7 @@ def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 def _shown(view: View) -> dict[str, Any]:
-    return words.one(view, settings(), links.to_more_info)
+    return words.one(view, settings(), partial(links.to_more_info, lang=view.row.lang))
 
 
 announcements.declare("interactive", _shown)

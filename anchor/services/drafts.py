@@ -13,10 +13,12 @@ quote for the draft. A promise that no draft took runs out by itself.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from anchor.clock import utcnow
 from anchor.customers.identity import identify
 from anchor.customers.standing import Stand
 from anchor.errors import Rejected
@@ -50,7 +52,10 @@ from anchor.services.views import View
 
 DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
 WITHDRAWALS = (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE)
+WAYS = {"deposit": DEPOSITS, "withdraw": WITHDRAWALS}
 FLOW = "interactive"
+#: A customer who looks at a price has so long to confirm it.
+_FRESH = timedelta(seconds=60)
 REFUSED = _("We cannot offer you this service.")
 
 
@@ -67,8 +72,8 @@ class Step(StrEnum):
 class Sums:
     """What a draft comes to, in stroops, each with the name that people have for its asset.
 
-    `price` is in units of what is paid for one of what is received, None where both are the same;
-    `is_firm` says that a quote promises it.
+    `is_exchange` says that one is not worth one of the other, and `is_firm` that a quote promises
+    it.
     """
 
     paid: int
@@ -76,7 +81,7 @@ class Sums:
     received: int
     paid_in: str
     received_in: str
-    price: str | None = None
+    is_exchange: bool = False
     is_firm: bool = False
 
 
@@ -241,12 +246,12 @@ def _quoted(quote: Quote) -> Sums:
         quote.buy_amount,
         quote.sell_asset.split(":")[1],
         quote.buy_asset.split(":")[1],
-        format(quote.price.normalize(), "f"),
+        is_exchange=True,
         is_firm=True,
     )
 
 
-def estimate(transaction_id: str, amount: int, rail: str, other: str | None) -> Sums:
+def estimate(transaction_id: str, amount: int, rail: str | None, other: str | None) -> Sums:
     """Return what an amount would come to now: nothing is promised, and nothing written.
 
     Raises `Rejected` for an amount or a way to pay that would not be taken.
@@ -259,7 +264,7 @@ def estimate(transaction_id: str, amount: int, rail: str, other: str | None) -> 
         _check_amount(row.kind, policy, amount)
         flow = opening.flow_of(policy, row.kind)
         return plain(policy, row.kind, split(amount, flow.fee, policy.decimals))
-    wish = _wish(row.kind, policy, amount, rail, other)
+    wish = _wish(row.kind, policy, amount, rail or draft.ways[0], other)
     found = exchanges.price(wish)
     return Sums(
         found.sell_amount,
@@ -267,7 +272,7 @@ def estimate(transaction_id: str, amount: int, rail: str, other: str | None) -> 
         found.buy_amount,
         wish.sell_asset.split(":")[1],
         wish.buy_asset.split(":")[1],
-        format(found.price.normalize(), "f"),
+        is_exchange=True,
     )
 
 
@@ -291,10 +296,16 @@ def choose(transaction_id: str, amount: int, rail: str, other: str | None = None
         _keep_exchange(transaction_id, rail, wish, quote.id)
 
 
-def renew(transaction_id: str) -> None:
-    """Have a draft's own quote promised anew, where it has one."""
-    row = views.get(transaction_id).row
-    if row.status != Status.INCOMPLETE or not is_renewable(row) or row.amount_expected is None:
+def refresh(transaction_id: str) -> None:
+    """Have a draft's own quote promised anew, where it has one that soon runs out.
+
+    Raises `Unavailable` while nobody knows the rate.
+    """
+    view = views.get(transaction_id)
+    row, quote = view.row, view.quote
+    if row.status != Status.INCOMPLETE or not is_renewable(row) or quote is None:
+        return
+    if quote.expires_at > utcnow() + _FRESH or row.amount_expected is None:
         return
     names = (row.amount_in_asset or "", row.amount_out_asset or "")
     other = next(name for name in names if not name.startswith("stellar:"))
@@ -350,6 +361,14 @@ def _write(row: Transaction, columns: dict[str, Any], **more: Any) -> None:
     for name, value in (columns | more).items():
         setattr(row, name, value)
     db.session.flush()
+
+
+@atomic
+def tell(transaction_id: str, url: str) -> None:
+    """Have a wallet told at `url`, which was checked, of each change from now on (SEP24-43)."""
+    row = db.session.get(Transaction, transaction_id, with_for_update=True)
+    if row is not None:
+        row.callback_url = url
 
 
 @atomic

@@ -34,18 +34,28 @@ class Link:
 class PageSession:
     """The session of a browser on the pages of one transaction, for one purpose.
 
-    `tells` are the callbacks of the wallet that the page answers with `postMessage`.
+    `tells` are the callbacks of the wallet that the page answers with `postMessage`, `finish_url`
+    the address that is told once of the end. `lang` is the language that was chosen on the page.
     """
 
     transaction_id: str
     purpose: str
     tells: tuple[str, ...] = ()
+    finish_url: str | None = None
+    lang: str | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 
-def issue_link(policy: WebAuthPolicy, purpose: str, transaction_id: str) -> str:
-    """Return a short-lived token that opens one page of one transaction, and nothing else."""
-    claims = {"sub": transaction_id, "jti": secrets.token_urlsafe(12)}
+def issue_link(
+    policy: WebAuthPolicy, purpose: str, transaction_id: str, *, is_once: bool = False
+) -> str:
+    """Return a short-lived token that opens one page of one transaction, and nothing else.
+
+    One that `is_once` has an id by which its use can be noted.
+    """
+    claims = {"sub": transaction_id}
+    if is_once:
+        claims["jti"] = secrets.token_urlsafe(12)
     return encode(policy, f"{_LINK}:{purpose}", policy.link_s, claims)
 
 
@@ -58,7 +68,13 @@ def read_link(policy: WebAuthPolicy, purpose: str, token: str) -> Link:
 
 def issue_page_session(policy: WebAuthPolicy, session: PageSession) -> str:
     """Return the text of a session, to be kept by the browser."""
-    claims = {"sub": session.transaction_id, "jti": session.id, "tells": list(session.tells)}
+    claims = {
+        "sub": session.transaction_id,
+        "jti": session.id,
+        "tells": list(session.tells),
+        "finish_url": session.finish_url,
+        "lang": session.lang,
+    }
     return encode(policy, f"{_PAGE}:{session.purpose}", policy.page_s, claims)
 
 
@@ -66,7 +82,14 @@ def read_page_session(policy: WebAuthPolicy, purpose: str, text: str) -> PageSes
     """Return the session that a browser kept, or `Unauthorized`."""
     claims = decode(policy, f"{_PAGE}:{purpose}", text)
     tells = tuple(name for name in TELLS if name in claims.get("tells", ()))
-    return PageSession(str(claims["sub"]), purpose, tells, str(claims.get("jti", "")))
+    return PageSession(
+        str(claims["sub"]),
+        purpose,
+        tells,
+        claims.get("finish_url"),
+        claims.get("lang"),
+        str(claims.get("jti", "")),
+    )
 
 
 def form_token(policy: WebAuthPolicy, session: PageSession) -> str:
@@ -78,7 +101,7 @@ def check_form_token(policy: WebAuthPolicy, session: PageSession, token: str) ->
     """Raise `Unauthorized` unless a form came from a page of this very session."""
     given = token.encode("utf-8", "replace")
     known = [_mark(key.secret, session) for key in jwt_keys.read(policy.jwt_secret)]
-    if not any([hmac.compare_digest(given, mark.encode()) for mark in known]):
+    if not any(hmac.compare_digest(given, mark.encode()) for mark in known):
         raise Unauthorized("this form is not from a page that is open here; please reload the page")
 
 
