@@ -46,13 +46,9 @@ def form(way: str, transaction_id: str) -> ResponseReturnValue:
     if "token" in request.args:
         return _enter(way, transaction_id)
     session, view = _visit(way, transaction_id)
-    if "lang" in request.args:
-        session = replace(session, lang=request.args["lang"])
     if view.row.status != Status.INCOMPLETE:
-        response = _to(way, transaction_id, "status")
-    else:
-        response = _amount(session, drafts.look(transaction_id), {}, {})
-    return visits.keep(response, session, _place(way, transaction_id))
+        return _to(way, transaction_id, "status")
+    return _amount(session, drafts.look(transaction_id), {}, {})
 
 
 @bp.post(_WAY)
@@ -173,16 +169,13 @@ def status(way: str, transaction_id: str) -> ResponseReturnValue:
 @described(query=PageQuery, media="text/html", errors=(403, 404))
 def more_info(transaction_id: str) -> ResponseReturnValue:
     """Show a customer how a transaction stands."""
-    is_open = visits.is_open(visits.LOOK, transaction_id)
-    if "token" in request.args and not is_open:
-        links.check_more_info(transaction_id, request.args["token"])
-        session = _told_by(PageSession(transaction_id, visits.LOOK, lang=request.args.get("lang")))
-    else:
-        session = visits.current(visits.LOOK, transaction_id)
-        session = replace(session, lang=request.args.get("lang") or session.lang)
     place = url_for("interactive.more_info", transaction_id=transaction_id)
-    response = _status(session, views.get(transaction_id), place)
-    return visits.keep(response, session, place)
+    if "token" not in request.args or visits.is_open(visits.LOOK, transaction_id):
+        session = visits.on_page(visits.LOOK, transaction_id, place)
+        return _status(session, views.get(transaction_id), place)
+    links.check_more_info(transaction_id, request.args["token"])
+    session = _told_by(PageSession(transaction_id, visits.LOOK, lang=request.args.get("lang")))
+    return visits.keep(_status(session, views.get(transaction_id), place), session, place)
 
 
 @bp.before_request
@@ -205,7 +198,7 @@ def refuse_request(error: HTTPException) -> ResponseReturnValue:
 
 def _enter(way: str, transaction_id: str) -> Response:
     """Exchange the link for a session, take the token out of the address, and go on (SEP24-05)."""
-    view = _view(way, transaction_id)
+    _view(way, transaction_id)
     session = PageSession(transaction_id, visits.FORM, lang=request.args.get("lang"))
     response = _to(way, transaction_id, "form")
     if request.method == "HEAD":  # whoever only looks whether it is there does not open it
@@ -215,7 +208,7 @@ def _enter(way: str, transaction_id: str) -> Response:
     if visits.is_open(visits.FORM, transaction_id):  # in this very browser
         return response
     links.use_up(token)
-    return visits.keep(response, _told_by(session), _place(way, view.row.id))
+    return visits.keep(response, _told_by(session), _place(way, transaction_id))
 
 
 def _told_by(session: PageSession) -> PageSession:
@@ -242,7 +235,8 @@ def _told_by(session: PageSession) -> PageSession:
 
 
 def _visit(way: str, transaction_id: str) -> tuple[PageSession, View]:
-    return visits.current(visits.FORM, transaction_id), _view(way, transaction_id)
+    place = _place(way, transaction_id)
+    return visits.on_page(visits.FORM, transaction_id, place), _view(way, transaction_id)
 
 
 def _posted(way: str, transaction_id: str) -> tuple[PageSession, View]:

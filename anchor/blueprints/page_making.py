@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from anchor import languages
 from anchor.blueprints import speech, visits
@@ -77,12 +77,19 @@ def sentence(error: AnchorError | None) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def say_on_page(sentence: str, **values: object) -> str:
+    """Say a constant sentence; values that are markup stay what they are."""
+    if any(isinstance(value, Markup) for value in values.values()):
+        return Markup(escape(say(sentence))).format(**values)
+    return say(sentence, **values)
+
+
 def _made(template: str, **context: Any) -> Response:
     known = settings()
     name = known.home_domains[0]
     body = render_template(
         template,
-        say=say,
+        say=say_on_page,
         sentence=sentence,
         moment=moment,
         format_amount=format_amount,

@@ -5,9 +5,10 @@ shows the page in a frame (SEP24-08, SEP24-09). What changes anything also needs
 page's own form.
 """
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import Response, after_this_request, request
 
 from anchor import web_auth
 from anchor.errors import Unauthorized
@@ -25,6 +26,22 @@ def current(purpose: str, transaction_id: str) -> PageSession:
     found = _kept(purpose, transaction_id)
     if found is None:
         raise Unauthorized("this page is not open in this browser, or the browser keeps no cookies")
+    return found
+
+
+def on_page(purpose: str, transaction_id: str, path: str) -> PageSession:
+    """Return the session for a page that is shown, which lasts longer for that.
+
+    A language that the request asks for is that of the pages from now on.
+    """
+    found = current(purpose, transaction_id)
+    if "lang" in request.args:
+        found = replace(found, lang=request.args["lang"])
+
+    @after_this_request
+    def _keep(response: Response) -> Response:
+        return keep(response, found, path)
+
     return found
 
 

@@ -411,7 +411,7 @@ def give_details(
 ) -> None:
     """Complete a transaction, whichever way it goes; needs an open transaction."""
     service = deposits if row.kind in DEPOSITS else withdrawals
-    service.give_details(row.id, amount, rail, values, request_id)
+    service.give_details(row.id, amount, rail, values, request_id, status=Status(row.status))
 
 
 @atomic

@@ -87,8 +87,12 @@ def quoted_rail(quote: Quote | None) -> str | None:
     return (quote.sell_delivery_method or quote.buy_delivery_method) if quote else None
 
 
-def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transaction, AssetPolicy]:
+def incomplete(
+    transaction_id: str, rail: str, *kinds: Kind, status: Status = Status.INCOMPLETE
+) -> tuple[Transaction, AssetPolicy]:
     """Lock a transaction that still wants its details, and return it with its asset's policy.
+
+    It stands in `status`: `pending_anchor` for one whose customer was looked at meanwhile.
 
     Raises `NotFound` where there is none of these kinds, and `Rejected` where it is complete,
     the asset is not served that way any more, or `rail` is not one of the asset's. Needs an
@@ -97,7 +101,7 @@ def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transactio
     row = db.session.get(Transaction, transaction_id, with_for_update=True)
     if row is None or row.kind not in kinds:
         raise NotFound("there is no such transaction")
-    if row.status != Status.INCOMPLETE:
+    if row.status != status or row.amount_received:
         raise Rejected("this transaction is complete already")
     policy = settings().asset_by_id(row.asset)
     if policy is None or not flow_of(policy, row.kind).enabled:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from anchor.errors import Unavailable
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
-from anchor.lifecycle import Event, Kind
+from anchor.lifecycle import Event, Kind, Status
 from anchor.policies import AssetPolicy
 from anchor.services import memos, networks, opening, quotes
 from anchor.services.quotes import Use
@@ -58,14 +58,20 @@ def check_amount(policy: AssetPolicy, amount: int) -> None:
 
 @atomic
 def give_details(
-    transaction_id: str, amount: int, rail: str, details: Mapping[str, str], request_id: str
+    transaction_id: str,
+    amount: int,
+    rail: str,
+    details: Mapping[str, str],
+    request_id: str,
+    *,
+    status: Status = Status.INCOMPLETE,
 ) -> None:
     """Complete a withdrawal: from now on it waits for exactly `amount` stroops under its memo.
 
-    The same again changes nothing; other details for one that is complete are `Rejected`.
+    Other details for one that does not stand in `status` are `Rejected`.
     """
     row, policy = opening.incomplete(
-        transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE
+        transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, status=status
     )
     columns = opening.completed(row, policy, amount, rail, details)
     network = networks.current()

@@ -22,6 +22,17 @@
       setTimeout(() => { button.disabled = true; button.setAttribute("aria-busy", "true"); });
     });
   });
+  // What was wrong with a field is not said any more once that is typed in anew.
+  const mends = () => all(".field.bad").forEach((field) => {
+    field.addEventListener("input", () => {
+      field.classList.remove("bad");
+      const known = $(".problem", field);
+      if (known) known.remove();
+      const asked = $("[aria-invalid]", field);
+      if (asked) asked.removeAttribute("aria-invalid");
+      if (!$(".field.bad")) $(".notice.bad")?.remove();
+    }, { once: true });
+  });
   // A page that comes back from the browser's memory can be sent again.
   addEventListener("pageshow", () => all("button[aria-busy]").forEach((button) => {
     button.disabled = false;
@@ -146,6 +157,7 @@
   const begin = () => { copies(); instants(); closes(); };
   begin();
   forms();
+  mends();
   price();
   $("[data-focus]")?.focus();
   if ($("[data-state]")) follow();
