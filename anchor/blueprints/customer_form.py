@@ -45,7 +45,6 @@ def show(
     kept: Mapping[str, str] | None = None,
 ) -> Response:
     """Show the form; `kept` are the ids of files that are here, by their fields."""
-    speech.answer_page_in(session.lang or draft.view.row.lang)
     asking = words.Asking(
         given or {}, problems or {}, say, speech.language(), frozenset(kept or {})
     )
@@ -67,7 +66,6 @@ def show(
 
 def take(session: PageSession, draft: Draft) -> Response | None:
     """Keep what was given, all of it or nothing; return the form where something is wrong."""
-    speech.answer_page_in(session.lang or draft.view.row.lang)
     row, found = draft.view.row, asked(draft)
     coded = [need for need, _held, status in found if status == "VERIFICATION_REQUIRED"]
     needs = [need for need, _held, status in found if status != "VERIFICATION_REQUIRED"]

@@ -236,7 +236,10 @@ def _told_by(session: PageSession) -> PageSession:
 
 def _visit(way: str, transaction_id: str) -> tuple[PageSession, View]:
     place = _place(way, transaction_id)
-    return visits.on_page(visits.FORM, transaction_id, place), _view(way, transaction_id)
+    session = visits.on_page(visits.FORM, transaction_id, place)
+    view = _view(way, transaction_id)
+    speech.answer_page_in(session.lang or view.row.lang)
+    return session, view
 
 
 def _posted(way: str, transaction_id: str) -> tuple[PageSession, View]:
@@ -329,7 +332,6 @@ def _way(draft: Draft) -> str:
 def _account(
     session: PageSession, draft: Draft, given: dict[str, str], problems: dict[str, str]
 ) -> Response:
-    speech.answer_page_in(session.lang or draft.view.row.lang)
     inputs = page_fields.of_rail(draft.fields, draft.view.row.details | given, problems, say)
     return page(
         "account.html",
