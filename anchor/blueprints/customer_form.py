@@ -16,7 +16,7 @@ from anchor.customers.rules import Need
 from anchor.customers.standing import Held, State
 from anchor.errors import Rejected
 from anchor.serializers import page_fields as words
-from anchor.services import customer_files, customer_uploads, drafts
+from anchor.services import customer_files, customer_uploads, draft_customers
 from anchor.services.customer_uploads import FILE_ID, VERIFICATION, Upload
 from anchor.services.drafts import Draft, Step
 from anchor.web_auth import PageSession
@@ -76,10 +76,10 @@ def take(session: PageSession, draft: Draft) -> Response | None:
     codes = _codes(coded, given, problems)
     if not problems:
         files = {f"{name}{FILE_ID}": file_id for name, file_id in kept.items()}
-        type_ = drafts.customer_type(row.kind)
+        type_ = draft_customers.customer_type(row.kind)
         try:
             upload = Upload(texts | files | codes, {}, type_, row.id)
-            customer_uploads.put(drafts.target_of(row), upload)
+            customer_uploads.put(draft_customers.target_of(row), upload)
         except Rejected as error:
             name = words.about(error, [*needs, *coded])
             need = next((each for each in needs if each.name == name), None)
@@ -95,7 +95,7 @@ def _files(
     needs: list[Need], given: Mapping[str, str], draft: Draft
 ) -> tuple[dict[str, str], dict[str, Rejected]]:
     """Keep each file that was sent; return the ids of all that are here, and what was wrong."""
-    target = drafts.target_of(draft.view.row)
+    target = draft_customers.target_of(draft.view.row)
     kept: dict[str, str] = {}
     problems: dict[str, Rejected] = {}
     for need in needs:

@@ -198,13 +198,13 @@ def refuse_request(error: HTTPException) -> ResponseReturnValue:
 
 def _enter(way: str, transaction_id: str) -> Response:
     """Exchange the link for a session, take the token out of the address, and go on (SEP24-05)."""
+    token = request.args["token"]
+    links.check_form(transaction_id, token)
     _view(way, transaction_id)
     session = PageSession(transaction_id, visits.FORM, lang=request.args.get("lang"))
     response = _to(way, transaction_id, "form")
     if request.method == "HEAD":  # whoever only looks whether it is there does not open it
         return make_response("")
-    token = request.args["token"]
-    links.check_form(transaction_id, token)
     if visits.is_open(visits.FORM, transaction_id):  # in this very browser
         return response
     links.use_up(token)

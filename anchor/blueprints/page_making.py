@@ -80,7 +80,7 @@ def sentence(error: AnchorError | None) -> str:
 def say_on_page(sentence: str, **values: object) -> str:
     """Say a constant sentence; values that are markup stay what they are."""
     if any(isinstance(value, Markup) for value in values.values()):
-        return Markup(escape(say(sentence))).format(**values)
+        return escape(say(sentence)).format(**values)
     return say(sentence, **values)
 
 

@@ -12,7 +12,7 @@ from anchor.errors import Rejected
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Status
 from anchor.models import Customer, Transaction
-from anchor.services import customer_waits, drafts, jobs
+from anchor.services import customer_waits, draft_customers, drafts, jobs
 from anchor.services.transactions import Happening, happened
 
 COMPLETE = "complete_transaction"
@@ -49,7 +49,7 @@ def complete(claimed: jobs.Claim) -> None:
 @atomic
 def _complete(transaction_id: str) -> None:
     row = _waiting(transaction_id)
-    customer = drafts.customer_of(row) if row is not None else None
+    customer = draft_customers.customer_of(row) if row is not None else None
     if row is None or customer is None or row.amount_expected is None:
         return
     cause = f"customer {customer.customer_id} {customer.stand}"

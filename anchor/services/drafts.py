@@ -19,7 +19,6 @@ from hashlib import sha256
 from typing import Any
 
 from anchor.clock import utcnow
-from anchor.customers.identity import identify
 from anchor.customers.standing import Stand
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db, house, settings
@@ -33,7 +32,6 @@ from anchor.policies import AssetPolicy
 from anchor.services import (
     callbacks,
     conversions,
-    customer_uploads,
     customers,
     deposits,
     details,
@@ -44,7 +42,7 @@ from anchor.services import (
     withdrawals,
 )
 from anchor.services.customer_standings import CustomerView
-from anchor.services.customers import Target
+from anchor.services.draft_customers import customer_of, customer_type, target_of
 from anchor.services.exchanges import Wish
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, happened, owner_of
@@ -196,28 +194,6 @@ def _others(policy: AssetPolicy, kind: str) -> list[str]:
         if pair.asset == policy.code and fee is not None and set(methods) & set(policy.rails):
             found.append(pair.offchain)
     return found
-
-
-def customer_of(row: Transaction) -> CustomerView | None:
-    """Return how the customer stands for this transaction; None where nobody asks."""
-    type_ = customer_type(row.kind)
-    if type_ is None:
-        return None
-    return customer_uploads.look(target_of(row), type_, row.id)
-
-
-def customer_type(kind: str) -> str | None:
-    """Return as what type of customer somebody is asked for a kind, by the most exact name."""
-    plugin = house().customers
-    own = "sep24-deposit" if kind in DEPOSITS else "sep24-withdraw"
-    known = plugin.types() if plugin is not None else ()
-    return next((name for name in (own, "sep24") if name in known), None)
-
-
-def target_of(row: Transaction) -> Target:
-    """Return who the customer of a transaction is."""
-    owner = owner_of(row)
-    return Target(owner, identify(owner.account_id, owner.subaccount_id, None, None))
 
 
 def sums_of(view: View, policy: AssetPolicy) -> Sums:

@@ -21,6 +21,8 @@ def open_interactive(
     from_account: str | None = None,
     quote_id: str | None = None,
     other_asset: str | None = None,
+    refund_memo_type: str | None = None,
+    refund_memo: str | None = None,
     details: Mapping[str, str] | None = None,
     lang: str | None = None,
     client_domain: str | None = None,
@@ -29,9 +31,10 @@ def open_interactive(
     """Open a withdrawal whose details the customer gives on a page; return its id.
 
     The fee schedule of today is frozen on it, or the quote that it is on, which is used up.
-    Raises `Rejected` for an amount outside the limits, and for a quote that does not fit
-    (SEP24-21).
+    Raises `Rejected` for an amount outside the limits, for a quote that does not fit (SEP24-21),
+    and for a refund memo that is none (SEP24-31).
     """
+    refund_memo_type, refund_memo = memos.read(refund_memo_type, refund_memo)
     quote = None
     if quote_id is not None:
         asset = f"stellar:{policy.id}"
@@ -44,6 +47,8 @@ def open_interactive(
         amount=amount,
         quote=quote,
         from_account=from_account or owner.account_id,
+        refund_memo_type=refund_memo_type,
+        refund_memo=refund_memo,
         details=dict(details or {}),
         lang=lang,
         client_domain=client_domain,
