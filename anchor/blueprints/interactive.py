@@ -77,8 +77,10 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
 def customer(way: str, transaction_id: str) -> ResponseReturnValue:
     """Ask who the customer is, as far as that is not known."""
     session, view = _visit(way, transaction_id)
+    if drafts.refuse_customer(transaction_id, _cause(), session.finish_url):
+        return _to(way, transaction_id, "status")
     draft = _at(view, Step.CUSTOMER)
-    if draft is None or draft.customer is None:
+    if draft is None or not customer_form.asked(draft):
         return _onward(way, transaction_id)
     return customer_form.show(session, draft)
 
@@ -90,7 +92,7 @@ def submit_customer(way: str, transaction_id: str) -> ResponseReturnValue:
     request.max_content_length = customer_form.MAX_BODY_BYTES
     session, view = _posted(way, transaction_id)
     draft = _at(view, Step.CUSTOMER)
-    if draft is None or draft.customer is None:
+    if draft is None:
         return _onward(way, transaction_id)
     refused = customer_form.take(session, draft)
     if refused is not None:

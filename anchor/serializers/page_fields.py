@@ -136,7 +136,7 @@ def _input(need: Need, held: Held | None, asking: Asking) -> Input:
     label, hint = _split(asking.say(need.description))
     problem = asking.problems.get(need.name, "")
     if held is not None and held.state is State.REJECTED and not problem:
-        problem = asking.say(held.error) if held.error else asking.say(_("Please give this again."))
+        problem = _sentence(asking.say(held.error or _("Please give this again.")))
     if kind == "file":
         hint = asking.say(_FILE_HINT)
     choices = _choices(need, written, asking)
@@ -165,7 +165,11 @@ def label_of(need: Need, say: Say) -> str:
 def _split(description: str) -> tuple[str, str]:
     parts = _SPLIT.split(description, maxsplit=1)
     label, hint = parts[0], parts[1] if len(parts) > 1 else ""
-    return label, hint[:1].upper() + hint[1:] + "." if hint else ""
+    return label, _sentence(hint) if hint else ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _choices(need: Need, written: str, asking: Asking) -> list[tuple[str, str]]:

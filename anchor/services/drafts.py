@@ -142,7 +142,7 @@ def look(transaction_id: str) -> Draft:
     at = Step.REVIEW
     if not is_chosen:
         at = Step.AMOUNT
-    elif customer is not None and customer.stand is Stand.NEEDS_INFO:
+    elif customer is not None and customer.stand in (Stand.NEEDS_INFO, Stand.REJECTED):
         at = Step.CUSTOMER
     elif lacking:
         at = Step.ACCOUNT
