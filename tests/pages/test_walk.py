@@ -1,7 +1,7 @@
 import pytest
-from tests.pages.conftest import SCREENSHOTS, SIZES
+
 from tests.knowing import PNG
-from playwright.sync_api import expect
+from tests.pages.conftest import SCREENSHOTS, SIZES
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -55,9 +55,10 @@ def test_look(site, chromium, size, way, tmp_path):
     shot("customer-code")
     print(page.url)
     if "customer" in page.url:
+        from sqlalchemy import func, update
+
         from anchor.extensions import db, transaction
         from anchor.models import CustomerField
-        from sqlalchemy import update, func
 
         with transaction():
             db.session.execute(update(CustomerField).values(verified_at=func.now()))
@@ -72,9 +73,8 @@ def test_look(site, chromium, size, way, tmp_path):
     page.click("button.go")
     page.wait_for_timeout(800)
     shot("status-checking")
-    from tests.knowing import work
-    from anchor.services import customer_desk, completions
-    from tests.knowing import BY
+    from anchor.services import completions, customer_desk
+    from tests.knowing import BY, work
 
     c = customer_desk.listing()[0].customer_id
     customer_desk.accept(c, "sep24", BY)
