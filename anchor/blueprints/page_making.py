@@ -109,6 +109,7 @@ def _made(template: str, **context: Any) -> Response:
         logo_url=_versioned("logo", known.pages.logo.content) if known.pages.logo else None,
         support=known.organization.get("ORG_SUPPORT_EMAIL"),
         here=request.path,
+        icon_url=url_for("static", filename="icon.svg"),
         style_url=url_for("static", filename="pages.css"),
         script_url=url_for("static", filename="pages.js"),
         **context,
