@@ -218,7 +218,7 @@ def _keep(target: Target, about: Occasion | None, checked: _Checked) -> str:
             _refer(customer, rows, name, row)
             changed.append(name)
     for name, file_id in checked.file_ids.items():
-        row = customer_files.hold(target.owner, name, file_id)
+        row = customer_files.hold(target.owner, customer.id, name, file_id)
         if name not in rows or rows[name].file_id != row.id:
             _refer(customer, rows, name, row)
             changed.append(name)
