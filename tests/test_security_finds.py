@@ -1,9 +1,17 @@
 """What a hostile reading found, so that it stays found."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import psycopg
 import pytest
 
+from anchor.integrations.store import RuledStore
+from anchor.services import customer_codes
 from tests.doors.test_sep12_files import listed, uploaded
-from tests.knowing import NAMES, Kyc
+from tests.knowing import NAMES, Kyc, work
+from tests.waiting import until
 from tests.world import World
 
 JSON = {"Content-Type": "application/json"}
@@ -46,3 +54,77 @@ def test_a_file_of_one_customer_is_not_anothers_and_either_can_be_erased(kyc: Ky
         gone = kyc.client.delete(f"/kyc/customer/{me}", json={"memo": memo}, headers=headers)
         assert gone.status_code == 200
     assert listed(kyc, headers, file_id=file_id) == []
+
+
+@contextmanager
+def everybody_waits(world: World) -> Iterator[Callable[[int], None]]:
+    """Hold all customers; what is yielded waits until so many queue for one."""
+    queue = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    url = world.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as looking:
+        holder.execute("SELECT 1 FROM customers FOR UPDATE")
+        yield lambda many: until(lambda: looking.execute(queue).fetchone() == (many,))
+
+
+@pytest.mark.parametrize("is_proved_already", [False, True])
+def test_a_code_proves_nothing_of_a_number_that_changes_while_it_is_looked_at(
+    kyc: Kyc, monkeypatch: pytest.MonkeyPatch, is_proved_already: bool
+) -> None:
+    """The code is right for one's own number, and as it counts somebody else's stands there."""
+    codes: list[str] = []
+    monkeypatch.setattr(RuledStore, "send_code", lambda _, record, name, code: codes.append(code))
+    headers = kyc.log_in()
+    mine = {"mobile_number": "+4915112345678", "first_name": "Ada"}
+    customer_id = kyc.registered(headers, type="coded", **mine)
+    work(customer_codes.SEND)
+    proof = {"id": customer_id, "mobile_number_verification": codes[0]}
+    if is_proved_already:
+        kyc.registered(headers, **proof)
+    answers: dict[str, int] = {}
+
+    def put(what: str, body: dict[str, str]) -> None:
+        client = kyc.world.app.test_client()
+        answers[what] = client.put("/kyc/customer", json=body, headers=headers).status_code
+
+    change = {"id": customer_id, "mobile_number": "+4915199999999"}
+    threads = [Thread(target=put, args=each) for each in (("changed", change), ("proved", proof))]
+    with everybody_waits(kyc.world) as until_queued:
+        for many, thread in enumerate(threads, 1):
+            thread.start()
+            until_queued(many)
+    for thread in threads:
+        thread.join()
+    assert answers == {"changed": 202, "proved": 400}
+    assert kyc.seen(headers, type="coded")["status"] == "NEEDS_INFO"
+
+
+def test_a_code_for_a_customer_that_is_erased_meanwhile_is_refused(
+    kyc: Kyc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[str] = []
+    monkeypatch.setattr(RuledStore, "send_code", lambda _, record, name, code: codes.append(code))
+    headers, me = kyc.log_in(), kyc.world.payer.public_key
+    kyc.registered(headers, type="coded", first_name="Ada", mobile_number="+4915112345678")
+    work(customer_codes.SEND)
+    found: list[int] = []
+
+    def erase() -> None:
+        client = kyc.world.app.test_client()
+        found.append(client.delete(f"/kyc/customer/{me}", headers=headers).status_code)
+
+    def prove() -> None:
+        body = {"mobile_number_verification": codes[0]}
+        client = kyc.world.app.test_client()
+        found.append(client.put("/kyc/customer", json=body, headers=headers).status_code)
+
+    threads = [Thread(target=erase), Thread(target=prove)]
+    with everybody_waits(kyc.world) as until_queued:
+        for many, thread in enumerate(threads, 1):
+            thread.start()
+            until_queued(many)
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [200, 400]
