@@ -128,3 +128,14 @@ def test_a_code_for_a_customer_that_is_erased_meanwhile_is_refused(
     for thread in threads:
         thread.join()
     assert sorted(found) == [200, 400]
+
+
+def test_files_of_the_largest_id_are_like_any_others(kyc: Kyc) -> None:
+    largest, me = 2**64 - 1, kyc.world.payer.public_key
+    for headers in (kyc.log_in(memo=str(largest)), kyc.log_in_muxed(largest)):
+        file_id = uploaded(kyc, headers)
+        assert len(listed(kyc, headers, file_id=file_id)) == 1
+        customer_id = kyc.registered(headers, photo_id_front_file_id=file_id)
+        assert len(listed(kyc, headers, customer_id=customer_id)) == 1
+        assert kyc.client.delete(f"/kyc/customer/{me}", headers=headers).status_code == 200
+        assert listed(kyc, headers, file_id=file_id) == []
