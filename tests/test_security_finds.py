@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from threading import Thread
 
 import psycopg
 import pytest
+from flask import request
+from werkzeug.test import encode_multipart
 
 from anchor.integrations.store import RuledStore
 from anchor.services import customer_codes
-from tests.doors.test_sep12_files import listed, uploaded
-from tests.knowing import NAMES, Kyc, work
+from tests.doors.test_sep12_files import listed, part, uploaded
+from tests.knowing import NAMES, PNG, Kyc, work
 from tests.waiting import until
 from tests.world import World
 
@@ -139,3 +142,13 @@ def test_files_of_the_largest_id_are_like_any_others(kyc: Kyc) -> None:
         assert len(listed(kyc, headers, customer_id=customer_id)) == 1
         assert kyc.client.delete(f"/kyc/customer/{me}", headers=headers).status_code == 200
         assert listed(kyc, headers, file_id=file_id) == []
+
+
+def test_promise_15_a_file_is_on_no_disk_before_it_is_sealed(kyc: Kyc) -> None:
+    boundary, raw = encode_multipart({"file": part(PNG + b"x" * 2_000_000)})
+    type_ = f"multipart/form-data; boundary={boundary}"
+    with kyc.world.app.test_request_context(method="POST", data=raw, content_type=type_):
+        request.max_content_length = len(raw)
+        stream = request.files["file"].stream
+        assert isinstance(stream, BytesIO)
+        assert stream.getbuffer().nbytes == len(PNG) + 2_000_000

@@ -2,9 +2,10 @@
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
-from flask import request
+from flask import Request, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from anchor.blueprints import speech
@@ -16,6 +17,16 @@ _JSON = frozenset({"application/json", ""})
 #: No amount and no id has a hundred digits. A few letters of exponent stand for gigabytes of
 #: digits, once somebody writes the number out.
 _MAX_MAGNITUDE = 100
+
+
+class Discreet(Request):
+    """A request whose files are kept in memory: they are identity documents.
+
+    Werkzeug writes what is larger than 500 KB to a disk as it came, before anything is sealed.
+    """
+
+    def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
+        return BytesIO()
 
 
 def body() -> dict[str, Any]:
