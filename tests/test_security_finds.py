@@ -10,6 +10,7 @@ import pytest
 from flask import request
 from werkzeug.test import encode_multipart
 
+from anchor.cli import group
 from anchor.integrations.store import RuledStore
 from anchor.services import customer_codes
 from tests.doors.test_sep12_files import listed, part, uploaded
@@ -152,3 +153,25 @@ def test_promise_15_a_file_is_on_no_disk_before_it_is_sealed(kyc: Kyc) -> None:
         stream = request.files["file"].stream
         assert isinstance(stream, BytesIO)
         assert stream.getbuffer().nbytes == len(PNG) + 2_000_000
+
+
+def test_what_a_customer_gives_writes_no_lines_of_its_own_on_the_operators_screen(kyc: Kyc) -> None:
+    """Line breaks, escape sequences (also of one letter), and letters that turn the text round."""
+    address = "1 Road\r\nstands    plain: ACCEPTED\n\u202eEvil"
+    customer_id = kyc.registered(kyc.log_in(), **NAMES, address=address)
+    words = ["customers", "show", customer_id, "--values"]
+    shown = kyc.world.app.test_cli_runner().invoke(group, words).output
+    [line] = [each for each in shown.splitlines() if each.startswith("field     address")]
+    assert line.endswith(r"1 Road\r\nstands    plain: ACCEPTED\n\u202eEvil")
+    assert [each for each in shown if not each.isprintable()] == ["\n"] * shown.count("\n")
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x7f", "\x85", "\x9b"])
+def test_no_control_character_is_kept_whatever_its_length(kyc: Kyc, letter: str) -> None:
+    headers = kyc.log_in()
+    assert kyc.put(headers, first_name=f"A{letter}31m").status_code == 400
+    assert kyc.put(headers, address=f"A{letter}31m").status_code == 400
+    assert kyc.get(headers, memo=f"A{letter}31m").status_code == 400
+    path = "/sep24/transaction"
+    told = kyc.client.get(path, query_string={"id": f"A{letter}31m"}, headers=headers)
+    assert told.status_code == 400

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group, signed
+from anchor.cli.group import group, signed, visible
 from anchor.customers.standing import Stand
 from anchor.services import customer_desk, customer_erasure
 from anchor.services.customer_desk import Dossier
@@ -62,7 +62,7 @@ def _whole(found: Dossier) -> str:
     for at, event, who, about, note in found.history:
         more = "".join(f" {part}" for part in (about, note and f"({note})") if part)
         lines.append(f"done      {at.isoformat()} {event} by {who}:{more}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 @customers.command("accept")
