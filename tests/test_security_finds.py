@@ -175,3 +175,17 @@ def test_no_control_character_is_kept_whatever_its_length(kyc: Kyc, letter: str)
     path = "/sep24/transaction"
     told = kyc.client.get(path, query_string={"id": f"A{letter}31m"}, headers=headers)
     assert told.status_code == 400
+
+
+def test_erasing_takes_files_that_nobody_referred_to_and_leaves_those_of_others(kyc: Kyc) -> None:
+    me = kyc.world.payer.public_key
+    whole, five, text = kyc.log_in(), kyc.log_in(memo="5"), {"memo": "abc", "memo_type": "text"}
+    kyc.registered(whole, **NAMES, **text)
+    of_whole, of_five = uploaded(kyc, whole), uploaded(kyc, five)
+    path = f"/kyc/customer/{me}"
+    assert kyc.client.delete(path, json=text, headers=whole).status_code == 200
+    assert len(listed(kyc, whole, file_id=of_whole)) == 1, "another customer may be waiting for it"
+    assert kyc.client.delete(path, headers=five).status_code == 200, "a file was held of them"
+    assert listed(kyc, five, file_id=of_five) == []
+    assert kyc.client.delete(path, headers=five).status_code == 404
+    assert len(listed(kyc, whole, file_id=of_whole)) == 1
