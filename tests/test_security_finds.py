@@ -1,5 +1,6 @@
 """What a hostile reading found, so that it stays found."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -7,6 +8,7 @@ from threading import Thread
 
 import psycopg
 import pytest
+from click.testing import Result
 from flask import request
 from werkzeug.test import encode_multipart
 
@@ -189,3 +191,21 @@ def test_erasing_takes_files_that_nobody_referred_to_and_leaves_those_of_others(
     assert listed(kyc, five, file_id=of_five) == []
     assert kyc.client.delete(path, headers=five).status_code == 404
     assert len(listed(kyc, whole, file_id=of_whole)) == 1
+
+
+def test_nobody_is_accepted_with_what_the_operator_never_saw(kyc: Kyc) -> None:
+    def run(*words: str) -> Result:
+        return kyc.world.app.test_cli_runner().invoke(group, ["customers", *words])
+
+    headers, sender = kyc.log_in(), {"type": "sep31-sender", "id_type": "passport"}
+    customer_id = kyc.registered(headers, **sender, first_name="Ada")
+    version = str(json.loads(run("show", customer_id, "--values", "--json").output)["version"])
+    assert f"version   {version}\n" in run("show", customer_id).output
+    kyc.registered(headers, **sender, first_name="Mallory")
+    assert run("accept", customer_id).exit_code == 2
+    refused = run("accept", customer_id, "--version", version)
+    said = f"more was given since version {version}; look again\n"
+    assert (refused.exit_code, refused.output) == (1, said)
+    assert kyc.seen(headers, type="sep31-sender")["status"] == "PROCESSING"
+    version = str(json.loads(run("show", customer_id, "--values", "--json").output)["version"])
+    assert run("accept", customer_id, "--version", version).exit_code == 0

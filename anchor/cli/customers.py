@@ -54,6 +54,7 @@ def _whole(found: Dossier) -> str:
         f"account   {found.account or 'erased'}",
         f"memo      {found.memo_type} {found.memo}".rstrip(),
         f"since     {found.created_at.isoformat()}",
+        f"version   {found.version}",
     ]
     for name, (state, shown, error) in found.fields.items():
         lines.append(f"field     {name} ({state}{f': {error}' if error else ''})  {shown}")
@@ -67,12 +68,14 @@ def _whole(found: Dossier) -> str:
 
 @customers.command("accept")
 @click.argument("customer")
+@click.option("--version", type=int, required=True, help="What you looked at, as `show` says.")
 @_type
 @signed
 @with_appcontext
-def accept(customer: str, *, type_: str | None, by: str, note: str | None) -> None:
-    """Accept a CUSTOMER with all that was given."""
-    _say(customer, customer_desk.accept(customer, type_, By(by, note)))
+def accept(customer: str, *, version: int, type_: str | None, by: str, note: str | None) -> None:
+    """Accept a CUSTOMER with all that was given, unless that is not what you looked at."""
+    told = customer_desk.accept(customer, type_, By(by, note), version=version)
+    _say(customer, told)
 
 
 @customers.command("reject")
