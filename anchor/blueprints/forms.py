@@ -18,9 +18,9 @@ _JSON = frozenset({"application/json", ""})
 def body() -> dict[str, Any]:
     """Return the fields of the request's body.
 
-    Numbers in JSON are kept as exact `Decimal`; NaN and Infinity, and anything at the top
-    but an object, are `Rejected` (GEN-11, GEN-13, GEN-32). Other types of body are answered
-    with 415. The answer is in the language that a field `lang` asks for.
+    Numbers in JSON are kept as exact `Decimal`, absurd ones as their text; NaN and Infinity, and
+    anything at the top but an object, are `Rejected` (GEN-11, GEN-13, GEN-32). Other types of body
+    are answered with 415. The answer is in the language that a field `lang` asks for.
     """
     found = _read()
     if "lang" in found:
@@ -38,13 +38,19 @@ def _read() -> dict[str, Any]:
         raise UnsupportedMediaType
     try:
         found = json.loads(
-            raw, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_such_number
+            raw, parse_float=_number, parse_int=Decimal, parse_constant=_no_such_number
         )
     except (ValueError, RecursionError) as error:
         raise Rejected("the body is neither a form nor JSON") from error
     if not isinstance(found, dict):
         raise Rejected("the body must be a JSON object")
     return found
+
+
+def _number(text: str) -> Decimal | str:
+    """Return an exact number; one that would fill the memory, written out, stays text."""
+    exponent = text.lower().partition("e")[2].lstrip("+-0")
+    return Decimal(text) if len(exponent) < 4 else text
 
 
 def _no_such_number(name: str) -> None:
