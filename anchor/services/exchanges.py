@@ -11,7 +11,7 @@ from anchor.config import Settings
 from anchor.errors import AnchorError, Misconfigured, Rejected, Unavailable
 from anchor.extensions import house, refuse_inside_transaction, settings
 from anchor.integrations.protocols import RailsIntegration
-from anchor.integrations.rates import Rate, RateQuery, Way
+from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Way
 from anchor.money import DECIMALS, FeeSchedule
 from anchor.policies import AssetPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy
@@ -122,6 +122,28 @@ def demand_rails(policy: Settings, rails: Mapping[str, RailsIntegration]) -> Non
         raise Misconfigured(*problems)
 
 
+def demand_rates(policy: Settings, sources: Mapping[str, RatesIntegration]) -> None:
+    """Raise `Misconfigured` where a source would take one pair for another."""
+    problems = []
+    for name, source in sources.items():
+        queries = [
+            _query(policy.assets[pair.asset], pair.offchain, way)
+            for pair in policy.quotes.pairs
+            if pair.rates == name
+            for way in Way
+        ]
+        try:
+            source.demand_apart(queries)
+        except Exception as error:  # a plug-in may raise anything
+            problems.append(f"The source of rates {name} refuses its pairs: {error}.")
+    if problems:
+        raise Misconfigured(*problems)
+
+
+def _query(asset: AssetPolicy, offchain: str, way: Way, *, is_firm: bool = False) -> RateQuery:
+    return RateQuery(asset.id, asset.code, offchain, way, is_firm)
+
+
 def _sides(exchange: Exchange) -> tuple[str, str]:
     """Return what is sold and what is bought."""
     stellar = f"stellar:{exchange.policy.id}"
@@ -204,13 +226,7 @@ def _rate(exchange: Exchange, *, is_firm: bool) -> Decimal:
     """Ask the pair's source for the market's rate: so much of the other side for one asset."""
     refuse_inside_transaction()
     source = house().rates[exchange.pair.rates]
-    query = RateQuery(
-        asset=exchange.policy.id,
-        asset_code=exchange.policy.code,
-        offchain=exchange.offchain.id,
-        way=exchange.way,
-        is_firm=is_firm,
-    )
+    query = _query(exchange.policy, exchange.offchain.id, exchange.way, is_firm=is_firm)
     try:
         found = source.rate(query)
     except AnchorError:
