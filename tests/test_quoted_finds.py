@@ -3,16 +3,29 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+from anchor.integrations.protocols import Done, Returned, Unavailable
+from anchor.services import desk, outcomes, outflows, payouts
+from anchor.services.desk import By
 from tests.doors.quoting import Market
+from tests.puppets import LOOKS_UP, age, due_now, puppet
+from tests.quoted import Trade, agree, owed
 from tests.world import World
+
+ME = By("ann", "the customer asked")
 
 
 @pytest.fixture
 def market(world: World) -> Market:
     return Market(world)
+
+
+@pytest.fixture
+def trade(world: World) -> Trade:
+    return Trade(world)
 
 
 @contextmanager
@@ -54,3 +67,50 @@ def test_a_number_with_an_enormous_exponent_fills_no_memory(
         )
     assert answer.status_code == 400
     assert answer.json["error"]
+
+
+# -- a changed configuration, and what is open --------------------------------------------
+
+
+def test_no_rail_is_given_an_order_in_a_currency_that_it_does_not_say_it_pays(
+    trade: Trade, world: World
+) -> None:
+    """The pair is gone since, so the start did not ask: 490 BRL must not become 490 USD."""
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    rail = puppet(world, replace(LOOKS_UP, currencies=frozenset()))
+    world.work()
+    assert rail.calls == []
+    assert world.outflows(row_id) == []
+    assert owed() == [("payout_impossible", "USDC", "100")]
+    rail.traits = LOOKS_UP
+    payouts.owe_ready()
+    world.work()
+    assert len(rail.calls) == 1
+    assert world.status(row_id) == "completed"
+    agree()
+
+
+@pytest.mark.parametrize("step", [Unavailable("not now"), "pay again"])
+def test_nor_is_an_order_repeated_there(trade: Trade, world: World, step: object) -> None:
+    rail = puppet(world, script=[Done() if step == "pay again" else step])
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    world.work()
+    if step == "pay again":
+        attempt = outflows.by_key("bank", f"{row_id}-1")
+        assert attempt is not None
+        outcomes.record(attempt, Returned("no such account"))
+        desk.pay_again(row_id, ME)
+    age(100)
+    rail.traits = replace(LOOKS_UP, currencies=frozenset())
+    for _ in range(2):
+        due_now()
+        world.work()
+    assert len(rail.calls) == 1
+    rail.traits = LOOKS_UP
+    due_now()
+    world.work()
+    assert len(rail.calls) == 2
+    assert world.status(row_id) == "completed"
+    agree()

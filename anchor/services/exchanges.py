@@ -16,6 +16,7 @@ from anchor.money import DECIMALS, FeeSchedule
 from anchor.policies import AssetPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy
 from anchor.pricing import Priced, Terms
+from anchor.services.rails import pays
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,7 @@ def demand_rails(policy: Settings, rails: Mapping[str, RailsIntegration]) -> Non
         asset, offchain = policy.assets[pair.asset], policy.quotes.offchain[pair.offchain]
         methods = {*offchain.sell_delivery_methods, *offchain.buy_delivery_methods}
         for name in sorted(methods & set(asset.rails)):
-            known = rails[name].traits.currencies | {asset.booked_in}
-            if offchain.currency not in known:
+            if not pays(rails[name], asset, offchain.currency):
                 problems.append(
                     f'offchain."{offchain.id}": the rail {name} does not say that it pays '
                     f"{offchain.currency} (`currencies` of its traits)."
