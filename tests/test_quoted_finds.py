@@ -10,7 +10,7 @@ import pytest
 from anchor.integrations.protocols import Done, Returned, Unavailable
 from anchor.services import desk, outcomes, outflows, payouts
 from anchor.services.desk import By
-from tests.doors.quoting import Market
+from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
 from tests.quoted import Trade, agree, owed
 from tests.world import World
@@ -114,3 +114,19 @@ def test_nor_is_an_order_repeated_there(trade: Trade, world: World, step: object
     assert len(rail.calls) == 2
     assert world.status(row_id) == "completed"
     agree()
+
+
+def test_no_way_to_pay_is_promised_that_is_no_rail_of_the_asset(market: Market) -> None:
+    """BRL may be paid by PIX for another asset; no transaction of this one could go that way."""
+    both = {"bank": "By bank", "pix": "By PIX"}
+    wide = replace(
+        market.world.settings.quotes.offchain[BRL],
+        sell_delivery_methods=both,
+        buy_delivery_methods=both,
+    )
+    market.serve(offchain={BRL: wide})
+    assert market.post(**market.sale(buy_delivery_method="pix")).status_code == 400
+    assert market.get("price", **market.sale(buy_delivery_method="pix")).status_code == 400
+    query = {"sell_asset": market.usdc, "sell_amount": "100", "buy_delivery_method": "pix"}
+    assert market.get("prices", **query).status_code == 400
+    assert market.quote(), "there is only one way, so it need not be named"

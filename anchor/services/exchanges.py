@@ -53,10 +53,12 @@ class Exchange:
 
     @property
     def methods(self) -> dict[str, str]:
-        """How the other side can be paid, whichever side that is: names and descriptions."""
-        if self.way is Way.DEPOSIT:
-            return dict(self.offchain.sell_delivery_methods)
-        return dict(self.offchain.buy_delivery_methods)
+        """How the other side can be paid, whichever side that is: names and descriptions.
+
+        These are rails of the asset; the other side may have more, for other assets.
+        """
+        found = self.offchain.methods(is_sold=self.way is Way.DEPOSIT)
+        return {name: told for name, told in found.items() if name in self.policy.rails}
 
     @property
     def fee(self) -> FeeSchedule:
