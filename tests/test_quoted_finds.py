@@ -13,7 +13,7 @@ from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
 from tests.quoted import Trade, agree, owed
-from tests.world import World
+from tests.world import ACCOUNT, World
 
 ME = By("ann", "the customer asked")
 
@@ -130,3 +130,26 @@ def test_no_way_to_pay_is_promised_that_is_no_rail_of_the_asset(market: Market) 
     query = {"sell_asset": market.usdc, "sell_amount": "100", "buy_delivery_method": "pix"}
     assert market.get("prices", **query).status_code == 400
     assert market.quote(), "there is only one way, so it need not be named"
+
+
+@pytest.mark.parametrize("named", [{}, {"buy_delivery_method": "bank"}])
+@pytest.mark.parametrize("gone", ["pair", "rail"])
+def test_the_page_of_a_quote_that_cannot_be_served_any_more_says_so(
+    market: Market, named: dict[str, str], gone: str
+) -> None:
+    """Nobody has paid yet; what is complete already goes on."""
+    asked = market.quote(**market.sale(context="sep24", **named))
+    body = {"asset_code": "USDC", "quote_id": asked["id"]}
+    path = "/sep24/transactions/withdraw/interactive"
+    url = market.client.post(path, json=body, headers=market.headers).json["url"]
+    page, _, token = url.removeprefix("http://localhost").partition("?token=")
+    if gone == "pair":
+        market.serve(pairs=(), offchain={})
+    else:
+        object.__setattr__(market.world.policy, "rails", ("cash",))
+        del market.world.app.extensions["anchor"].rails["bank"]
+    shown = market.client.get(page, query_string={"token": token})
+    data = {"token": token, "amount": "100", "bank_account_number": ACCOUNT}
+    for answer in (shown, market.client.post(page, data=data)):
+        assert answer.status_code == 400
+        assert "way to pay is not offered" in answer.text
