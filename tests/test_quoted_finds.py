@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Returned, Unavailable
-from anchor.services import desk, outcomes, outflows, payouts
+from anchor.models import Transaction
+from anchor.services import customer_standings, desk, outcomes, outflows, payouts, receipts
 from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
 from tests.quoted import Trade, agree, owed
+from tests.receiving import booked
 from tests.world import ACCOUNT, World
 
 ME = By("ann", "the customer asked")
@@ -153,3 +156,23 @@ def test_the_page_of_a_quote_that_cannot_be_served_any_more_says_so(
     for answer in (shown, market.client.post(page, data=data)):
         assert answer.status_code == 400
         assert "way to pay is not offered" in answer.text
+
+
+# -- who else reads the amounts -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_paid", [False, True])
+def test_what_is_asked_of_a_customer_goes_by_the_amount_on_the_ledger(
+    trade: Trade, world: World, is_paid: bool
+) -> None:
+    """Rules are in units of the asset: 542 BRL are 100, 542 of a dearer currency many more."""
+    row_ids = trade.deposit(), trade.withdrawal()
+    if is_paid:
+        told = {"currency": "BRL", "reference": world.row(row_ids[0]).reference}
+        receipts.observe("bank", [booked("B1", "542", **told)])
+        trade.pay(row_ids[1])
+    for row_id in row_ids:
+        with transaction():
+            row = db.session.get_one(Transaction, row_id, populate_existing=True)
+            about = customer_standings._about("sep6", row)
+        assert (about.asset, about.amount) == (world.policy.id, 100)
