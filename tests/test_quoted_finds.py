@@ -4,12 +4,16 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from sqlalchemy import func, select
 
+from anchor.errors import Misconfigured
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Returned, Unavailable
-from anchor.models import Transaction
+from anchor.integrations.rates import Rate, RateQuery, RatesIntegration
+from anchor.models import Quote, Transaction
 from anchor.services import customer_standings, desk, outcomes, outflows, payouts, receipts
 from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
@@ -176,3 +180,40 @@ def test_what_is_asked_of_a_customer_goes_by_the_amount_on_the_ledger(
             row = db.session.get_one(Transaction, row_id, populate_existing=True)
             about = customer_standings._about("sep6", row)
         assert (about.asset, about.amount) == (world.policy.id, 100)
+
+
+# -- sources of rates -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Rate(Decimal(text)) for text in ("1e400", "1e-400", "1e999999", "1e-999999", "sNaN")),
+        *(Rate(Decimal(text)) for text in ("-1", "-Infinity", "1e19", "1e-19")),
+        Misconfigured("the desk has no key"),
+        OverflowError(),
+        "5",
+    ],
+)
+def test_what_no_market_says_is_no_price(market: Market, answer: object) -> None:
+    """A 503 and nothing written, and never a bug of ours."""
+
+    class Odd(RatesIntegration):
+        def rate(self, _query: RateQuery) -> Rate:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer  # type: ignore[return-value]
+
+    market.world.app.extensions["anchor"].rates["fixed"] = Odd("fixed")
+    market.log_in()
+    for asked in (
+        market.sale(),
+        market.purchase(),
+        market.purchase(sell_amount=None, buy_amount="1"),
+    ):
+        assert market.get("price", **asked).status_code == 503
+        assert market.post(**asked).status_code == 503
+    query = {"sell_asset": BRL, "sell_amount": "542"}
+    assert market.get("prices", **query).status_code == 503
+    with transaction():
+        assert db.session.scalar(select(func.count(Quote.id))) == 0

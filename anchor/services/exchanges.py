@@ -8,7 +8,7 @@ from functools import partial
 
 from anchor import pricing
 from anchor.config import Settings
-from anchor.errors import AnchorError, Misconfigured, Rejected, Unavailable
+from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import house, refuse_inside_transaction, settings
 from anchor.integrations.protocols import RailsIntegration
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Way
@@ -19,6 +19,9 @@ from anchor.pricing import Priced, Terms
 from anchor.services.rails import pays
 
 log = logging.getLogger(__name__)
+
+#: No market says more, or less: 18 digits before the point, or after it.
+_LEAST, _MOST = Decimal("1E-18"), Decimal("1E+18")
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ def _rate(exchange: Exchange, *, is_firm: bool) -> Decimal:
     query = _query(exchange.policy, exchange.offchain.id, exchange.way, is_firm=is_firm)
     try:
         found = source.rate(query)
-    except AnchorError:
+    except (Rejected, Unavailable):
         raise
     except Exception as error:  # a plug-in may raise anything; no price is made of it
         log.exception("the rates %s failed at %s", source.name, query.pair)
@@ -262,7 +265,7 @@ def _no_price() -> Unavailable:
 def _is_sane(found: object) -> bool:
     if not isinstance(found, Rate) or not isinstance(found.price, Decimal):
         return False
-    return found.price.is_finite() and found.price > 0
+    return found.price.is_finite() and _LEAST <= found.price <= _MOST
 
 
 def _terms(exchange: Exchange, rate: Decimal) -> Terms:
