@@ -204,6 +204,29 @@ def test_while_one_asks_the_others_go_on(endpoint: Endpoint, clock: Clock) -> No
     assert len(endpoint.asked) == 2
 
 
+def test_while_an_endpoint_is_down_one_alone_waits_for_it(endpoint: Endpoint, clock: Clock) -> None:
+    """Else whoever asks for prices could hold all threads of the web, and all other doors."""
+    rates = source(endpoint, timeout_s=1)
+    endpoint.status = 500
+    with pytest.raises(Unavailable):
+        rates.rate(QUERY)
+    clock.now_s += 2
+    endpoint.delay_ms = 3000
+
+    def ask() -> None:
+        with pytest.raises(Unavailable):
+            rates.rate(QUERY)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while len(endpoint.asked) < 2:
+        sleep(0.005)
+    ask()
+    assert asking.is_alive()
+    asking.join()
+    assert len(endpoint.asked) == 2
+
+
 def test_a_key_comes_from_its_file(endpoint: Endpoint, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("first\n")

@@ -90,10 +90,9 @@ class HttpRates(RatesIntegration):
         """Return the pair's rate, none older than `stale_s`; else `Unavailable`."""
         place = self._place(query)
         kept, lock = self._of(place)
-        # Those who have something to go on with do not wait for who asks.
-        if not kept.is_younger_than(self._cache_s) and lock.acquire(
-            blocking=not kept.is_younger_than(self._stale_s)
-        ):
+        # Who has something to go on with waits for nobody, nor for a source that failed.
+        is_worth_waiting = kept.failed_at is None and not kept.is_younger_than(self._stale_s)
+        if not kept.is_younger_than(self._cache_s) and lock.acquire(blocking=is_worth_waiting):
             try:
                 self._refresh(place, kept)
             finally:
