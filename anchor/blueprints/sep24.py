@@ -17,7 +17,7 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
 from anchor.serializers import transaction_words
-from anchor.services import deposits, details, opening, views, withdrawals
+from anchor.services import announcements, deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View
 
 bp = Blueprint("sep24", __name__, url_prefix="/sep24")
@@ -146,3 +146,6 @@ def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
 
 def _shown(view: View) -> dict[str, Any]:
     return words.one(view, settings(), links.to_more_info)
+
+
+announcements.declare("interactive", _shown)
