@@ -32,7 +32,7 @@ from anchor.models import (
     Transaction,
 )
 from anchor.money import to_decimal
-from anchor.services import callbacks, customer_waits, customers, jobs
+from anchor.services import callbacks, customer_waits, customers, jobs, rail_needs
 from anchor.services.transactions import Owner
 
 JUDGE = "judge_customer"
@@ -72,7 +72,7 @@ def occasion(owner: Owner, type_: str | None, transaction_id: str | None) -> Occ
     row = db.session.get(Transaction, transaction_id)
     if row is None or not _is_of(row, owner):
         raise NotFound("there is no such transaction")
-    return _about(found, row)
+    return occasion_on(found, row)
 
 
 def _is_of(row: Transaction, owner: Owner) -> bool:
@@ -80,7 +80,8 @@ def _is_of(row: Transaction, owner: Owner) -> bool:
     return row.owner_account == owner.account_id and below in (None, row.owner_subaccount)
 
 
-def _about(type_: str, row: Transaction) -> Occasion:
+def occasion_on(type_: str, row: Transaction) -> Occasion:
+    """Return the occasion that a transaction is for its customer, whoever that is."""
     amount = row.amount_received or row.amount_expected
     units = None if amount is None else to_decimal(amount)
     return Occasion(type_, row.id, row.kind, row.asset, units)
@@ -94,9 +95,10 @@ def known_of(customer_id: str, type_: str) -> CustomerStanding | None:
 def look(customer_id: str | None, about: Occasion) -> CustomerView:
     """Return how somebody stands on an occasion, and change nothing."""
     needs = list(customers.plugin().needs(about))
+    needs += rail_needs.needs(about, needs)
     if customer_id is None:
         return CustomerView(None, Stand.NEEDS_INFO, tuple(needs))
-    held = customers.held(customer_id)
+    held = rail_needs.held_for(about, customer_id, customers.held(customer_id))
     needs += _asked_by_people(needs, held)
     row = known_of(customer_id, about.type)
     verdict = Stand(row.verdict) if row and row.verdict else None
@@ -160,7 +162,7 @@ def occasion_of(row: CustomerStanding) -> Occasion:
     """Return the occasion on which a customer last gave something for a type."""
     if row.transaction_id is None:
         return Occasion(row.type)
-    return _about(row.type, db.session.get_one(Transaction, row.transaction_id))
+    return occasion_on(row.type, db.session.get_one(Transaction, row.transaction_id))
 
 
 def decide(
@@ -221,14 +223,16 @@ def _refuse_fields(customer_id: str, fields: Mapping[str, str]) -> None:
 def _record(
     customer: Customer, about: Occasion, view: CustomerView, before: str | None = None
 ) -> None:
-    """Write down how a customer stands, and tell whoever has to know where that is new."""
+    """Write down how a customer stands, and tell whoever has to know where that is new.
+
+    What waits for the customer is told always: another transaction may ask for more, or less.
+    """
     row = known_of(customer.id, about.type)
     before = before or (row.stand if row else Stand.NEEDS_INFO)
     _write(customer.id, about, view.stand, {})
-    if view.stand == before:
-        return
-    customers.note(customer.id, f"stands {view.stand}", "anchor", about=about.type)
-    _tell(customer.id, view)
+    if view.stand != before:
+        customers.note(customer.id, f"stands {view.stand}", "anchor", about=about.type)
+        _tell(customer.id, view)
     customer_waits.customer_stands(customer.id, about.type, view.stand)
 
 
