@@ -114,6 +114,7 @@ def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted
 def _open(
     way: Way, owner: Owner, policy: AssetPolicy, wanted: Wanted, columns: Mapping[str, Any]
 ) -> str:
+    customer = _customer(owner, wanted.customer_id)
     quote = None
     if wanted.quote_id is not None:
         asset = f"stellar:{policy.id}"
@@ -147,13 +148,12 @@ def _open(
         **columns,
         **wanted.columns,
     )
-    _begin(db.session.get_one(Transaction, transaction_id))
+    _begin(db.session.get_one(Transaction, transaction_id), customer)
     return transaction_id
 
 
-def _begin(row: Transaction) -> None:
+def _begin(row: Transaction, customer: Customer | None) -> None:
     """Let a transaction that was stored just now wait for its money, or for its customer."""
-    customer = _customer_of(row)
     view = _standing(customer, row)
     if view.stand is Stand.REJECTED:
         raise Forbidden("this customer is not accepted")
@@ -190,18 +190,20 @@ def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
 # -- whose it is, and how they stand ---------------------------------------------------------
 
 
-def _customer_of(row: Transaction) -> Customer | None:
-    """Lock and return the customer of a transaction; None where nobody is registered yet."""
+def _customer(owner: Owner, customer_id: str | None) -> Customer | None:
+    """Lock and return the customer that is meant; None where nobody is registered as that yet.
+
+    Raises `Rejected` for an id that is none of the owner's customers (SEP6-22).
+    """
     try:
-        return customers.hold(_target(row))
+        return customers.hold(_target(owner, customer_id))
     except NotFound as error:
         raise Rejected("customer_id: there is no such customer") from error
 
 
-def _target(row: Transaction) -> Target:
-    owner = owner_of(row)
+def _target(owner: Owner, customer_id: str | None) -> Target:
     identity = identify(owner.account_id, owner.subaccount_id, None, None)
-    return Target(owner, identity, row.customer_id)
+    return Target(owner, identity, customer_id)
 
 
 def type_of(kind: str) -> str:
@@ -218,7 +220,7 @@ def _standing(customer: Customer | None, row: Transaction) -> CustomerView:
     about = customer_standings.occasion_on(type_of(row.kind), row)
     view = customer_standings.look(customer.id if customer else None, about)
     if customer is None and not _is_wanted(view.missing):
-        customer = customers.hold_or_make(_target(row))
+        customer = customers.hold_or_make(_target(owner_of(row), row.customer_id))
         view = customer_standings.look(customer.id, about)
     if customer is not None and view.stand is Stand.PROCESSING:
         return customer_standings.settle(customer, about)
@@ -278,7 +280,7 @@ def _waiting(customer: Customer) -> list[Transaction]:
 def _is_of(row: Transaction, customer: Customer) -> bool:
     if row.customer_id is not None:
         return row.customer_id == customer.id
-    own = _target(row).identity
+    own = _target(owner_of(row), None).identity
     return (own.memo_type, own.memo) == (customer.memo_type, customer.memo)
 
 
@@ -331,7 +333,7 @@ def _try_again(claimed: jobs.Claim) -> None:
     seen = db.session.get(Transaction, claimed.subject_id, populate_existing=True)
     if seen is None:
         return
-    customer = _customer_of(seen)  # whoever locks both locks the customer first
+    customer = _customer(owner_of(seen), seen.customer_id)  # whoever locks both locks the customer first
     row = db.session.get_one(Transaction, seen.id, with_for_update=True, populate_existing=True)
     if row.status == Status.PENDING_CUSTOMER_INFO_UPDATE:
         with _moved():

@@ -80,11 +80,19 @@ def listing(owner: Owner, wanted: Filter) -> list[View]:
     if wanted.no_older_than is not None:
         query = query.where(Transaction.started_at >= wanted.no_older_than)
     if wanted.paging_id is not None:
-        mark = _one(*_owned_by(owner, wanted.flow), Transaction.id == wanted.paging_id).row
+        mark = _mark(owner, wanted.flow, wanted.paging_id)
         query = query.where(
             tuple_(Transaction.started_at, Transaction.id) < (mark.started_at, mark.id)
         )
     return _with_refunds([_view(*found) for found in db.session.execute(query)])
+
+
+def _mark(owner: Owner, flow: str, paging_id: str) -> Transaction:
+    """Return where a list goes on; `Rejected` for what is none of the owner's (SEP6-72)."""
+    try:
+        return _one(*_owned_by(owner, flow), Transaction.id == paging_id).row
+    except NotFound as error:
+        raise Rejected("paging_id: there is no such transaction") from error
 
 
 def several(*terms: ColumnElement[bool]) -> list[View]:
