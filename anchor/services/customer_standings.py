@@ -124,10 +124,11 @@ def _asked_by_people(needs: Sequence[Need], held: Mapping[str, Held]) -> list[Ne
     ]
 
 
-def settle(customer: Customer, about: Occasion) -> CustomerView:
+def settle(customer: Customer, about: Occasion, *, is_new: bool = False) -> CustomerView:
     """Find out how a locked customer stands now, judging where that is called for.
 
-    Whoever gave everything is judged: at once, or by a job. Needs an open transaction.
+    Whoever gave everything is judged: at once, or by a job. `is_new` says that something was
+    given just now. Needs an open transaction.
     """
     view = look(customer.id, about)
     row = known_of(customer.id, about.type)
@@ -137,7 +138,7 @@ def settle(customer: Customer, about: Occasion) -> CustomerView:
             record = customers.record_of(customer, documents=traits.reads_documents)
             return decide(customer, about, customers.plugin().judge(record, about), "rules")
         jobs.renew(jobs.Address(JUDGE, f"{customer.id}/{about.type}"), lane())
-    _record(customer, about, view)
+    _record(customer, about, view, tells=is_new)
     return view
 
 
@@ -147,15 +148,15 @@ def lane() -> str:
 
 
 def settle_all(customer: Customer, about: Occasion) -> list[CustomerView]:
-    """Do what `settle` does for the occasion, and for every type that was asked about before."""
+    """Settle what was given for its occasion, and for every type that was asked about before."""
     views = []
     query = select(CustomerStanding).where(
         CustomerStanding.customer_id == customer.id, CustomerStanding.type != about.type
     )
     for row in db.session.scalars(query).all():
         if row.type in customers.plugin().types():
-            views.append(settle(customer, occasion_of(row)))
-    return [*views, settle(customer, about)]
+            views.append(settle(customer, occasion_of(row), is_new=True))
+    return [*views, settle(customer, about, is_new=True)]
 
 
 def occasion_of(row: CustomerStanding) -> Occasion:
@@ -196,7 +197,7 @@ def decide(
         customers.note(customer.id, type(verdict).__name__.lower(), who, about=about.type, why=why)
     _write(customer.id, about, Stand.REJECTED if isinstance(verdict, Refused) else before, columns)
     view = look(customer.id, about)
-    _record(customer, about, view, before)
+    _record(customer, about, view, before, tells=not isinstance(verdict, Undecided))
     return view
 
 
@@ -221,11 +222,17 @@ def _refuse_fields(customer_id: str, fields: Mapping[str, str]) -> None:
 
 
 def _record(
-    customer: Customer, about: Occasion, view: CustomerView, before: str | None = None
+    customer: Customer,
+    about: Occasion,
+    view: CustomerView,
+    before: str | None = None,
+    *,
+    tells: bool = False,
 ) -> None:
     """Write down how a customer stands, and tell whoever has to know where that is new.
 
-    What waits for the customer is told always: another transaction may ask for more, or less.
+    What waits for the customer is told in any case where `tells`: something was given or judged,
+    and a transaction may ask for more, or less, than the type in general.
     """
     row = known_of(customer.id, about.type)
     before = before or (row.stand if row else Stand.NEEDS_INFO)
@@ -233,7 +240,8 @@ def _record(
     if view.stand != before:
         customers.note(customer.id, f"stands {view.stand}", "anchor", about=about.type)
         _tell(customer.id, view)
-    customer_waits.customer_stands(customer.id, about.type, view.stand)
+    if tells or view.stand != before:
+        customer_waits.customer_stands(customer.id, about.type, view.stand)
 
 
 def _write(customer_id: str, about: Occasion, stand: Stand, columns: Mapping[str, Any]) -> None:

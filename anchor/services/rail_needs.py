@@ -77,4 +77,6 @@ def _asked(about: Occasion) -> Sequence[Field]:
         return ()
     row = db.session.get(Transaction, about.transaction_id)
     rail = house().rails.get(row.rail) if row is not None and row.flow == FLOW else None
-    return details.asked(rail, row.kind) if row is not None and rail is not None else ()
+    if row is None or rail is None:
+        return ()
+    return [each for each in details.asked(rail, row.kind) if not row.details.get(each.name)]
