@@ -72,7 +72,7 @@ class _Opening(words.Query):
     @validates_schema
     def _country(self, data: Mapping[str, Any], **_: Any) -> None:
         if data.get("country_code", "USA").upper() not in countries_by_alpha3:
-            raise invalid("country_code must be a country code of 3 letters")
+            raise invalid("{field} must be a country code of 3 letters", field="country_code")
 
 
 class DepositQuery(_Opening):

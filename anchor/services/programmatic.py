@@ -333,7 +333,9 @@ def _try_again(claimed: jobs.Claim) -> None:
     seen = db.session.get(Transaction, claimed.subject_id, populate_existing=True)
     if seen is None:
         return
-    customer = _customer(owner_of(seen), seen.customer_id)  # whoever locks both locks the customer first
+    customer = _customer(
+        owner_of(seen), seen.customer_id
+    )  # whoever locks both locks the customer first
     row = db.session.get_one(Transaction, seen.id, with_for_update=True, populate_existing=True)
     if row.status == Status.PENDING_CUSTOMER_INFO_UPDATE:
         with _moved():
