@@ -189,9 +189,12 @@ def _exchanged(policy: AssetPolicy, kind: Kind, other: str, query: Mapping[str, 
     return ways
 
 
-def _shown(view: View, say: Callable[..., str]) -> dict[str, Any]:
+def _shown(
+    view: View, say: Callable[..., str], found: Mapping[str, Instruction] | None = None
+) -> dict[str, Any]:
     link = links.to_more_info(view.row.id) if 24 in settings().seps else None
-    return words.one(view, settings(), link, _instructions(view), say)
+    told = _instructions(view) if found is None else found
+    return words.one(view, settings(), link, told, say)
 
 
 def _instructions(view: View) -> Mapping[str, Instruction]:
@@ -199,8 +202,11 @@ def _instructions(view: View) -> Mapping[str, Instruction]:
 
 
 def _told(view: View) -> dict[str, Any]:
-    """Show a transaction to the address that is told of it, in the language of its opening."""
-    return _shown(view, partial(languages.say, languages.choose(view.row.lang)))
+    """Show a transaction to the address that is told of it, in the language of its opening.
+
+    Its instructions are read from the door: no rail is asked while a change is written down.
+    """
+    return _shown(view, partial(languages.say, languages.choose(view.row.lang)), {})
 
 
 announcements.declare(FLOW, _told)
