@@ -83,6 +83,8 @@ def _is_of(row: Transaction, owner: Owner) -> bool:
 def occasion_on(type_: str, row: Transaction) -> Occasion:
     """Return the occasion that a transaction is for its customer, whoever that is."""
     amount = row.amount_received or row.amount_expected
+    if row.received_as != row.asset:  # a quote sells another currency for it
+        amount = row.amount_out
     units = None if amount is None else to_decimal(amount)
     return Occasion(type_, row.id, row.kind, row.asset, units)
 
