@@ -18,6 +18,7 @@ from anchor.services import (
     payouts,
     pending_deposits,
     policy_refunds,
+    programmatic,
     rail_events,
     receipts,
     reconciliation,
@@ -152,6 +153,12 @@ def complete_transaction(transaction_id: str) -> None:
 
 
 @actor()
+def bring_on_transaction(transaction_id: str) -> None:
+    """Let a transaction go on whose customer was accepted."""
+    jobs.run(jobs.Address(programmatic.BRING_ON, transaction_id))
+
+
+@actor()
 def purge_customers(subject: str) -> None:
     """Erase personal data whose time is over."""
     jobs.run(jobs.Address(customer_erasure.PURGE, subject))
@@ -180,5 +187,6 @@ ACTORS: dict[str, AppActor] = {
     customer_judging.JUDGE: judge_customer,
     customer_codes.SEND: send_customer_code,
     completions.COMPLETE: complete_transaction,
+    programmatic.BRING_ON: bring_on_transaction,
     customer_erasure.PURGE: purge_customers,
 }

@@ -111,7 +111,9 @@ def transaction() -> ResponseReturnValue:
     principal = current_principal()
     query = words.OneQuery().load(request.args.to_dict())
     query.pop("lang", None)
-    view = views.find(owner_of(principal), transaction_id=query.pop("id", None), **query)
+    view = views.find(
+        owner_of(principal), "interactive", transaction_id=query.pop("id", None), **query
+    )
     return jsonify({"transaction": _shown(view)})
 
 
@@ -125,6 +127,7 @@ def transactions() -> ResponseReturnValue:
         raise Rejected("asset_code is not served here")
     wanted = Filter(
         asset_code=query["asset_code"],
+        flow="interactive",
         kinds=_KINDS[query["kind"]] if "kind" in query else None,
         no_older_than=query.get("no_older_than"),
         paging_id=query.get("paging_id"),

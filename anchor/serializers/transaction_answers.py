@@ -12,11 +12,20 @@ class FeaturesAnswer(Schema):
     claimable_balances = fields.Boolean(required=True)
 
 
+class FeePartAnswer(Schema):
+    """One part of a fee."""
+
+    name = fields.String(required=True)
+    description = fields.String()
+    amount = amount_text(required=True)
+
+
 class FeeDetailsAnswer(Schema):
-    """The fee."""
+    """The fee, and its parts where it has several."""
 
     total = amount_text(required=True)
     asset = asset_text(required=True)
+    details = fields.List(fields.Nested(FeePartAnswer))
 
 
 class RefundAnswer(Schema):
