@@ -200,7 +200,7 @@ def _lay_ground(root: Path, url: str) -> None:
     ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
-            seps=sorted({*default_seps(), 12, 38, 45}),
+            seps=sorted({*default_seps(), 6, 12, 38, 45}),
             contract=ground.web_auth_contract(url),
             passphrase=TESTNET_PASSPHRASE,
             code=CODE,

@@ -24,6 +24,7 @@ _TITLES = {
     "GEN": "What all have in common",
     "CB": "Signed callbacks",
     "SEP1": "SEP-1: stellar.toml",
+    "SEP6": "SEP-6: deposits and withdrawals",
     "SEP9": "SEP-9: fields of customers",
     "SEP10": "SEP-10: web authentication",
     "SEP12": "SEP-12: customers",
@@ -35,7 +36,15 @@ _TITLES = {
     "E": "Where the texts contradict themselves",
 }
 #: Rows of tables are cited by their section, which belongs to a text.
-_SECTIONS = {"2": "SEP1", "3": "SEP10", "4": "SEP45", "5": "SEP12", "8": "SEP24", "10": "SEP38"}
+_SECTIONS = {
+    "2": "SEP1",
+    "3": "SEP10",
+    "4": "SEP45",
+    "5": "SEP12",
+    "7": "SEP6",
+    "8": "SEP24",
+    "10": "SEP38",
+}
 _INTRODUCTION = """\
 # Conformance
 

@@ -202,3 +202,15 @@ def kyc(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
     with made.app.app_context():
         yield Kyc(made, made.app.test_client())
         _dispose(made.app)
+
+
+@pytest.fixture
+def holder(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
+    """Somebody with a wallet, at an anchor that serves SEP-6 (`tests.transfers`)."""
+    from tests.transfers import Wallet, serving
+
+    settings = serving(settings_for(sandbox, database_url, None))
+    made = World(create_app(settings), settings, sandbox, bank)
+    with made.app.app_context():
+        yield Wallet(made)
+        _dispose(made.app)

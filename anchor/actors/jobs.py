@@ -17,6 +17,7 @@ from anchor.services import (
     payouts,
     pending_deposits,
     policy_refunds,
+    programmatic,
     rail_events,
     receipts,
     reconciliation,
@@ -145,6 +146,12 @@ def send_customer_code(customer_and_field: str) -> None:
 
 
 @actor()
+def bring_on_transaction(transaction_id: str) -> None:
+    """Let a transaction go on whose customer was accepted."""
+    jobs.run(jobs.Address(programmatic.BRING_ON, transaction_id))
+
+
+@actor()
 def purge_customers(subject: str) -> None:
     """Erase personal data whose time is over."""
     jobs.run(jobs.Address(customer_erasure.PURGE, subject))
@@ -172,5 +179,6 @@ ACTORS: dict[str, AppActor] = {
     callbacks.CALLBACK: deliver_callbacks,
     customer_judging.JUDGE: judge_customer,
     customer_codes.SEND: send_customer_code,
+    programmatic.BRING_ON: bring_on_transaction,
     customer_erasure.PURGE: purge_customers,
 }

@@ -13,6 +13,7 @@ from anchor.blueprints import (
     openapi,
     rails,
     sep01,
+    sep06,
     sep10,
     sep12,
     sep24,
@@ -24,6 +25,7 @@ from anchor.config import Settings
 
 _SEPS = {
     1: sep01.bp,
+    6: sep06.bp,
     10: sep10.bp,
     12: sep12.bp,
     24: sep24.bp,

@@ -25,6 +25,7 @@ _VARIABLE = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
 _STATEMENTS = re.compile(r"\s*\([A-Z]+[0-9]*-[^)]*\)")
 _TITLES = {
     "sep01": "SEP-1: stellar.toml",
+    "sep06": "SEP-6: deposits and withdrawals",
     "sep10": "SEP-10: web authentication",
     "sep12": "SEP-12: customers",
     "sep24": "SEP-24: hosted deposits and withdrawals",

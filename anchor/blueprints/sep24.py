@@ -16,6 +16,7 @@ from anchor.lifecycle import Kind
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
+from anchor.serializers import transaction_words
 from anchor.services import announcements, deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View
 
@@ -46,7 +47,7 @@ def deposit() -> ResponseReturnValue:
     transaction_id = deposits.open_interactive(
         owner_of(principal),
         policy,
-        **words.destination(body, principal),
+        **transaction_words.destination(body, principal),
         amount=body.get("amount"),
         quote_id=body.get("quote_id"),
         other_asset=body.get("source_asset"),
@@ -90,7 +91,9 @@ def transaction() -> ResponseReturnValue:
     principal = current_principal()
     query = words.OneQuery().load(request.args.to_dict())
     query.pop("lang", None)
-    view = views.find(owner_of(principal), transaction_id=query.pop("id", None), **query)
+    view = views.find(
+        owner_of(principal), "interactive", transaction_id=query.pop("id", None), **query
+    )
     return jsonify({"transaction": _shown(view)})
 
 
@@ -104,6 +107,7 @@ def transactions() -> ResponseReturnValue:
         raise Rejected("asset_code is not served here")
     wanted = Filter(
         asset_code=query["asset_code"],
+        flow="interactive",
         kinds=_KINDS[query["kind"]] if "kind" in query else None,
         no_older_than=query.get("no_older_than"),
         paging_id=query.get("paging_id"),

@@ -329,6 +329,8 @@ class _Builder:
     def _published(self, seps: frozenset[int]) -> Published:
         """What stellar.toml says beside the settings; SEP-31 is nothing without SEP-12."""
         data = self.data
+        if 6 in seps and 12 not in seps:
+            self.problems.append("SEP-6 needs SEP-12: add 12 to anchor.seps.")
         if 31 in seps and 12 not in seps:
             self.problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
         homes = tuple(data["anchor"]["home_domains"])

@@ -25,6 +25,15 @@ USUAL_TYPES = ("sep6", "sep24", "sep31-sender", "sep31-receiver")
 _USUAL_FIELDS = ("first_name", "last_name", "email_address")
 
 
+def transfer_types(kind: str) -> tuple[str, ...]:
+    """Return the types that a deposit or withdrawal without a page may ask for, the first best.
+
+    `kind` is the transaction's: rules may tell deposits from withdrawals, and exchanges apart.
+    """
+    base = kind.removesuffix("-exchange")
+    return tuple(dict.fromkeys((f"sep6-{kind}", f"sep6-{base}", "sep6")))
+
+
 class _Strict(Schema):
     class Meta:
         unknown = RAISE

@@ -71,7 +71,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 10, 12, 24, 38, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))

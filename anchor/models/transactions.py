@@ -52,6 +52,9 @@ class Transaction(Base):
     One on a quote exchanges `amount_in_asset` for `amount_out_asset` (named as SEP-38 does) on
     the quote's numbers: what came, what was refunded, `amount_paid` and the fee are in the
     former. Else all are in `asset`.
+
+    `customer_id` is whose it is, where its owner named another customer of theirs;
+    `required_info` are the details that its rail wants again, by name, each with the reason.
     """
 
     __tablename__ = "transactions"
@@ -104,6 +107,12 @@ class Transaction(Base):
             "updated_at",
             "id",
             postgresql_where=text(EXPIRED_AWAITED),
+        ),
+        Index(
+            "ix_transactions_awaiting_customer",
+            "owner_account",
+            "id",
+            postgresql_where=text("status = 'pending_customer_info_update'"),
         ),
         Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
         Index(
@@ -162,6 +171,8 @@ class Transaction(Base):
     amount_in_asset: Mapped[str | None] = mapped_column(Text)
     amount_out_asset: Mapped[str | None] = mapped_column(Text)
     callback_url: Mapped[str | None] = mapped_column(Text)
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
+    required_info: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
 
     @property
     def received_as(self) -> str:

@@ -32,7 +32,7 @@ from anchor.models import (
     Transaction,
 )
 from anchor.money import to_decimal
-from anchor.services import callbacks, customer_waits, customers, jobs
+from anchor.services import callbacks, customer_waits, customers, jobs, rail_needs
 from anchor.services.transactions import Owner
 
 JUDGE = "judge_customer"
@@ -72,7 +72,7 @@ def occasion(owner: Owner, type_: str | None, transaction_id: str | None) -> Occ
     row = db.session.get(Transaction, transaction_id)
     if row is None or not _is_of(row, owner):
         raise NotFound("there is no such transaction")
-    return _about(found, row)
+    return occasion_on(found, row)
 
 
 def _is_of(row: Transaction, owner: Owner) -> bool:
@@ -80,7 +80,8 @@ def _is_of(row: Transaction, owner: Owner) -> bool:
     return row.owner_account == owner.account_id and below in (None, row.owner_subaccount)
 
 
-def _about(type_: str, row: Transaction) -> Occasion:
+def occasion_on(type_: str, row: Transaction) -> Occasion:
+    """Return the occasion that a transaction is for its customer, whoever that is."""
     amount = row.amount_received or row.amount_expected
     if row.received_as != row.asset:  # a quote sells another currency for it
         amount = row.amount_out
@@ -96,9 +97,10 @@ def known_of(customer_id: str, type_: str) -> CustomerStanding | None:
 def look(customer_id: str | None, about: Occasion) -> CustomerView:
     """Return how somebody stands on an occasion, and change nothing."""
     needs = list(customers.plugin().needs(about))
+    needs += rail_needs.needs(about, needs)
     if customer_id is None:
         return CustomerView(None, Stand.NEEDS_INFO, tuple(needs))
-    held = customers.held(customer_id)
+    held = rail_needs.held_for(about, customer_id, customers.held(customer_id))
     needs += _asked_by_people(needs, held)
     row = known_of(customer_id, about.type)
     verdict = Stand(row.verdict) if row and row.verdict else None
@@ -124,10 +126,11 @@ def _asked_by_people(needs: Sequence[Need], held: Mapping[str, Held]) -> list[Ne
     ]
 
 
-def settle(customer: Customer, about: Occasion) -> CustomerView:
+def settle(customer: Customer, about: Occasion, *, is_new: bool = False) -> CustomerView:
     """Find out how a locked customer stands now, judging where that is called for.
 
-    Whoever gave everything is judged: at once, or by a job. Needs an open transaction.
+    Whoever gave everything is judged: at once, or by a job. `is_new` says that something was
+    given just now. Needs an open transaction.
     """
     view = look(customer.id, about)
     row = known_of(customer.id, about.type)
@@ -137,7 +140,7 @@ def settle(customer: Customer, about: Occasion) -> CustomerView:
             record = customers.record_of(customer, documents=traits.reads_documents)
             return decide(customer, about, customers.plugin().judge(record, about), "rules")
         jobs.renew(jobs.Address(JUDGE, f"{customer.id}/{about.type}"), lane())
-    _record(customer, about, view)
+    _record(customer, about, view, tells=is_new)
     return view
 
 
@@ -147,22 +150,22 @@ def lane() -> str:
 
 
 def settle_all(customer: Customer, about: Occasion) -> list[CustomerView]:
-    """Do what `settle` does for the occasion, and for every type that was asked about before."""
+    """Settle what was given for its occasion, and for every type that was asked about before."""
     views = []
     query = select(CustomerStanding).where(
         CustomerStanding.customer_id == customer.id, CustomerStanding.type != about.type
     )
     for row in db.session.scalars(query).all():
         if row.type in customers.plugin().types():
-            views.append(settle(customer, occasion_of(row)))
-    return [*views, settle(customer, about)]
+            views.append(settle(customer, occasion_of(row), is_new=True))
+    return [*views, settle(customer, about, is_new=True)]
 
 
 def occasion_of(row: CustomerStanding) -> Occasion:
     """Return the occasion on which a customer last gave something for a type."""
     if row.transaction_id is None:
         return Occasion(row.type)
-    return _about(row.type, db.session.get_one(Transaction, row.transaction_id))
+    return occasion_on(row.type, db.session.get_one(Transaction, row.transaction_id))
 
 
 def decide(
@@ -196,7 +199,7 @@ def decide(
         customers.note(customer.id, type(verdict).__name__.lower(), who, about=about.type, why=why)
     _write(customer.id, about, Stand.REJECTED if isinstance(verdict, Refused) else before, columns)
     view = look(customer.id, about)
-    _record(customer, about, view, before)
+    _record(customer, about, view, before, tells=not isinstance(verdict, Undecided))
     return view
 
 
@@ -221,17 +224,26 @@ def _refuse_fields(customer_id: str, fields: Mapping[str, str]) -> None:
 
 
 def _record(
-    customer: Customer, about: Occasion, view: CustomerView, before: str | None = None
+    customer: Customer,
+    about: Occasion,
+    view: CustomerView,
+    before: str | None = None,
+    *,
+    tells: bool = False,
 ) -> None:
-    """Write down how a customer stands, and tell whoever has to know where that is new."""
+    """Write down how a customer stands, and tell whoever has to know where that is new.
+
+    What waits for the customer is told in any case where `tells`: something was given or judged,
+    and a transaction may ask for more, or less, than the type in general.
+    """
     row = known_of(customer.id, about.type)
     before = before or (row.stand if row else Stand.NEEDS_INFO)
     _write(customer.id, about, view.stand, {})
-    if view.stand == before:
-        return
-    customers.note(customer.id, f"stands {view.stand}", "anchor", about=about.type)
-    _tell(customer.id, view)
-    customer_waits.customer_stands(customer.id, about.type, view.stand)
+    if view.stand != before:
+        customers.note(customer.id, f"stands {view.stand}", "anchor", about=about.type)
+        _tell(customer.id, view)
+    if tells or view.stand != before:
+        customer_waits.customer_stands(customer.id, about.type, view.stand)
 
 
 def _write(customer_id: str, about: Occasion, stand: Stand, columns: Mapping[str, Any]) -> None:

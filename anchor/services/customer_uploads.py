@@ -13,7 +13,13 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.customers import Occasion
 from anchor.models import Customer, CustomerField, CustomerFile
-from anchor.services import customer_codes, customer_files, customer_standings, customers
+from anchor.services import (
+    customer_codes,
+    customer_files,
+    customer_standings,
+    customers,
+    rail_needs,
+)
 from anchor.services.customer_files import NewFile
 from anchor.services.customer_standings import CustomerView
 from anchor.services.customers import CUSTOMER, Target
@@ -113,6 +119,8 @@ def _asked() -> dict[str, list[Need]]:
         listed = [rule.need for rule in rules.fields] if rules else []
         for need in (*listed, *plugin.needs(Occasion(type_))):
             found.setdefault(canonical(need.name), []).append(need)
+    for name, need in rail_needs.own_needs().items():
+        found.setdefault(name, [need])
     return found
 
 

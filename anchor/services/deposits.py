@@ -8,6 +8,7 @@ from typing import Any
 from anchor import web_auth
 from anchor.errors import Rejected
 from anchor.extensions import atomic, gateway
+from anchor.integrations.protocols import Instruction
 from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind
 from anchor.models import Transaction
@@ -65,7 +66,7 @@ def open_interactive(
     target = read_destination(
         destination or owner.account_id, destination_memo_type, destination_memo
     )
-    _check_is_payable(policy, target, takes_claimable_balance=takes_claimable_balance)
+    check_is_payable(policy, target, takes_claimable_balance=takes_claimable_balance)
     use = None
     if quote_id is not None:
         asset = f"stellar:{policy.id}"
@@ -109,10 +110,14 @@ def check_amount(policy: AssetPolicy, amount: int) -> None:
     opening.check_amount(policy.deposit, policy.decimals, amount)
 
 
-def _check_is_payable(
+def check_is_payable(
     policy: AssetPolicy, target: Destination, *, takes_claimable_balance: bool
 ) -> None:
-    """Ask the ledger whether there is an account to pay, where it would not be created."""
+    """Ask the ledger whether there is an account to pay, where it would not be created.
+
+    Raises `Rejected` where there is none (SEP6-27, SEP24-27), and for an account of our own.
+    """
+    _demand_not_ours(target)
     delivery = policy.delivery
     creates = delivery.create_accounts or (delivery.claimable_balances and takes_claimable_balance)
     if not creates and gateway().account(target.account_id) is None:
@@ -120,11 +125,15 @@ def _check_is_payable(
 
 
 @atomic
+def _demand_not_ours(target: Destination) -> None:
+    if target.account_id in own_accounts.known():
+        raise Rejected("a deposit cannot be paid to an account of the anchor's own")
+
+
+@atomic
 def _open(
     owner: Owner, policy: AssetPolicy, target: Destination, use: Use | None, **columns: Any
 ) -> str:
-    if target.account_id in own_accounts.known():
-        raise Rejected("a deposit cannot be paid to an account of the anchor's own")
     quote = quotes.take(use) if use else None
     return opening.begin(
         Kind.DEPOSIT_EXCHANGE if quote else Kind.DEPOSIT,
@@ -157,12 +166,18 @@ def give_details(
 def instructions(row: Transaction) -> list[tuple[str, str]]:
     """Return the rail's lines, label and value, that say where the customer's money has to go."""
     lines = [("Pay by", row.rail.replace("_", " ").capitalize())]
+    told = rail_says(row)
+    return lines + [(_label(name), each.value) for name, each in told.items() if name != _REFERENCE]
+
+
+def rail_says(row: Transaction) -> Mapping[str, Instruction]:
+    """Return how the rail says that a deposit is paid in, by SEP-9 names; nothing if it fails."""
     try:
         told = rails.find(row.rail).deposit_instructions(pending(row))
-        lines += [(_label(name), each.value) for name, each in told.items() if name != _REFERENCE]
-    except Exception:  # a rail may raise anything, and the page still helps
+        return {name: each for name, each in told.items() if isinstance(each, Instruction)}
+    except Exception:  # a rail may raise anything, and what is known besides still helps
         log.exception("the rail %s gave no instructions for %s", row.rail, row.id)
-    return lines
+        return {}
 
 
 def _label(name: str) -> str:

@@ -10,7 +10,7 @@ a source is unjudged, nothing of it expires. One with a part of its money in is 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, text
 
 from anchor.extensions import atomic, db, settings
 from anchor.lifecycle import Event, Status
@@ -95,12 +95,18 @@ def _unpaid(read_until: datetime) -> Select[str]:
 def _never_completed() -> Select[str]:
     """Select what its customer began and left: no source counts, for nobody was told to pay.
 
-    On a quote that ran out it cannot be completed any more.
+    On a quote that ran out it cannot be completed any more. What waits for its customer to be
+    known is such a thing as long as it has no memo and no reference.
     """
+    told = exists().where(Memo.transaction_id == Transaction.id)
+    waits = Transaction.status == Status.PENDING_CUSTOMER_INFO_UPDATE
     patience = timedelta(hours=settings().incomplete_hours)
     return select(Transaction.id).where(
         text(UNPAID),
-        Transaction.status == Status.INCOMPLETE,
+        or_(
+            Transaction.status == Status.INCOMPLETE,
+            and_(waits, Transaction.reference.is_(None), ~told),
+        ),
         case(
             (Transaction.deadline_at.is_(None), Transaction.started_at < func.now() - patience),
             else_=Transaction.deadline_at < func.now(),

@@ -218,6 +218,17 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
         _watch(network_id, account_id, max(newest, mark.sequence << 32), mark)
 
 
+def receiving(account_id: str) -> int:
+    """Return the network on which an account is paid to; `Unavailable` until it is followed.
+
+    Needs an open transaction.
+    """
+    network = current()
+    if network is None or not is_watched(network.id, account_id):
+        raise Unavailable("the anchor does not follow its network yet; try again in a minute")
+    return network.id
+
+
 @atomic
 def is_watched(network_id: int, account_id: str) -> bool:
     """Tell whether payments to an account are read: before that it is offered to nobody."""

@@ -43,34 +43,36 @@ def begin(
     owner: Owner,
     policy: AssetPolicy,
     *,
+    flow: str = "interactive",
+    rail: str | None = None,
     amount: int | None = None,
     quote: Quote | None = None,
     **columns: Any,
 ) -> str:
-    """Store a transaction whose details the customer gives on a page; return its id.
+    """Store a transaction that wants its details yet; return its id.
 
     The fee schedule of today is frozen on it, or its quote; `columns` are what else is known
     of it. Raises `Rejected` for an amount outside the limits. Needs an open transaction.
     """
-    flow = flow_of(policy, kind)
+    allowed = flow_of(policy, kind)
     if quote is not None:
         columns |= conversions.columns(quote)
     else:
         if amount is not None:
-            check_amount(flow, policy.decimals, amount)
+            check_amount(allowed, policy.decimals, amount)
         columns["amount_expected"] = amount
     row = Transaction(
         id=new_id(),
         kind=kind,
-        flow="interactive",
+        flow=flow,
         status=Status.INCOMPLETE,
         owner_account=owner.account_id,
         owner_subaccount=owner.subaccount_id,
         asset=policy.id,
         asset_code=policy.code,
-        rail=quoted_rail(quote) or policy.rails[0],
-        fee_fixed=flow.fee.fixed,
-        fee_percent=flow.fee.percent,
+        rail=rail or quoted_rail(quote) or policy.rails[0],
+        fee_fixed=allowed.fee.fixed,
+        fee_percent=allowed.fee.percent,
         decimals=policy.decimals,
         **columns,
     )
@@ -108,24 +110,32 @@ def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transactio
 
 
 def completed(
-    row: Transaction, policy: AssetPolicy, amount: int, rail: str, details: Mapping[str, str]
+    row: Transaction,
+    policy: AssetPolicy,
+    amount: int | None,
+    rail: str,
+    details: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the columns of a transaction that from now on waits for `amount` stroops.
 
-    On a quote its numbers stand already. Raises `Rejected` for another amount or rail than
-    the quote says, and where it has run out.
+    None is any amount within the limits. On a quote its numbers stand already. Raises
+    `Rejected` for another amount or rail than the quote says, and where it has run out.
     """
     if row.quote_id is not None:
         _demand_quoted(row, amount, rail)
         return {"rail": rail, "details": dict(details)}
     flow = flow_of(policy, row.kind)
-    check_amount(flow, policy.decimals, amount)
-    parts = split(amount, flow.fee, policy.decimals)
-    return {
+    columns: dict[str, Any] = {}
+    if amount is not None:
+        check_amount(flow, policy.decimals, amount)
+        parts = split(amount, flow.fee, policy.decimals)
+        columns = {
+            "amount_in": parts.amount_in,
+            "amount_out": parts.amount_out,
+            "amount_fee": parts.amount_fee,
+        }
+    return columns | {
         "amount_expected": amount,
-        "amount_in": parts.amount_in,
-        "amount_out": parts.amount_out,
-        "amount_fee": parts.amount_fee,
         "fee_fixed": flow.fee.fixed,
         "fee_percent": flow.fee.percent,
         "decimals": policy.decimals,
@@ -135,7 +145,7 @@ def completed(
     }
 
 
-def _demand_quoted(row: Transaction, amount: int, rail: str) -> None:
+def _demand_quoted(row: Transaction, amount: int | None, rail: str) -> None:
     quote = conversions.quote_of(row)
     if amount != quote.sell_amount:
         raise Rejected("the amount is not what the quote says")

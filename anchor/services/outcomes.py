@@ -4,6 +4,7 @@ Only an answer that is marked as finally negative ends an attempt without money 
 what contradicts a final fact is a case (promises 6 and 7).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -68,6 +69,9 @@ def _storable(outflow: Outflow, outcome: Outcome) -> Outcome:
         outcome = replace(outcome, reference=_printable(outcome.reference))
     if isinstance(outcome, ReadyForPickup | NeedsInfo) and outcome.message is not None:
         outcome = replace(outcome, message=_printable(outcome.message))
+    if isinstance(outcome, NeedsInfo):
+        told = {_printable(name): _printable(why) for name, why in outcome.fields.items()}
+        outcome = replace(outcome, fields=told)
     if isinstance(outcome, Done) and outcome.delivered_amount is not None:
         try:
             to_stroops(outcome.delivered_amount)
@@ -157,8 +161,11 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned) -
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
         return
-    message = outcome.message if isinstance(outcome, NeedsInfo) else None
-    _tell(outflow, event, message=message)
+    if isinstance(outcome, NeedsInfo):
+        required = {"required_info": dict(outcome.fields)}
+        _tell(outflow, event, message=outcome.message, columns=required)
+    else:
+        _tell(outflow, event)
     cases.open_case(
         event.value,
         outflow.key,
@@ -193,8 +200,13 @@ def _after_the_end(outflow: Outflow, outcome: Outcome) -> None:
     )
 
 
-def _tell(outflow: Outflow, event: Event, message: str | None = None) -> None:
-    columns: dict[str, object] = {}
+def _tell(
+    outflow: Outflow,
+    event: Event,
+    message: str | None = None,
+    columns: Mapping[str, object] | None = None,
+) -> None:
+    columns = dict(columns or {})
     if outflow.reference:
         columns["external_transaction_id"] = outflow.reference
     if message:

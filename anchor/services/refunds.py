@@ -20,7 +20,8 @@ from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
 from anchor.matching import Verdict
-from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Transaction
+from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Transaction
+from anchor.models.columns import MEMO_TYPES
 from anchor.money import FeeSchedule, Split, format_amount, split
 from anchor.policies import AssetPolicy
 from anchor.services import (
@@ -287,7 +288,7 @@ def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow
         outflow.payment_id, outflow.form = arrival.row_id, "payment"
         outflow.source, outflow.destination = arrival.account, arrival.payer
         if row is not None and not (arrival.payer or "").startswith("M"):
-            outflow.memo_type, outflow.memo = row.refund_memo_type, row.refund_memo
+            outflow.memo_type, outflow.memo = _memo_for(row, arrival)
         outflow.is_alone = outflow.memo is not None
         what = Outflow.payment_id == arrival.row_id
     else:
@@ -300,6 +301,17 @@ def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow
     name = row.id if row else arrivals.key_of(arrival.cause)
     outflow.key = f"{name}-{outflow.attempt}"
     return outflow
+
+
+def _memo_for(row: Transaction, arrival: Arrival) -> tuple[str | None, str | None]:
+    """Return the memo of a refund: the one that was asked for, else that of the payment itself.
+
+    So SEP6-41 and SEP24-31 have it; what asks for memos is not content with our own (SEP-29).
+    """
+    if row.refund_memo is not None:
+        return row.refund_memo_type, row.refund_memo
+    paid = db.session.get_one(Payment, arrival.row_id)
+    return (paid.memo_type, paid.memo) if paid.memo_type in MEMO_TYPES else (None, None)
 
 
 def _stop(row: Transaction, refund: Outflow) -> None:

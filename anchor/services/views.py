@@ -30,6 +30,7 @@ class Filter:
     """Which transactions a list shows; each None leaves nothing out."""
 
     asset_code: str
+    flow: str
     kinds: Sequence[Kind] | None = None
     no_older_than: datetime | None = None
     paging_id: str | None = None
@@ -45,12 +46,16 @@ def get(transaction_id: str) -> View:
 @atomic
 def find(
     owner: Owner,
+    flow: str,
     *,
     transaction_id: str | None = None,
     stellar_transaction_id: str | None = None,
     external_transaction_id: str | None = None,
 ) -> View:
-    """Return the owner's transaction by one of its ids; `NotFound` also where it is another's."""
+    """Return the owner's transaction of a flow by its ids, all of which have to be its own.
+
+    `NotFound` also where it is another's, or of another flow.
+    """
     wanted = {
         Transaction.id: transaction_id,
         Transaction.stellar_transaction_id: stellar_transaction_id,
@@ -59,14 +64,14 @@ def find(
     terms = [column == value for column, value in wanted.items() if value is not None]
     if not terms:
         raise Rejected("one of id, stellar_transaction_id and external_transaction_id is required")
-    return _one(*_owned_by(owner), *terms)
+    return _one(*_owned_by(owner, flow), *terms)
 
 
 @atomic
 def listing(owner: Owner, wanted: Filter) -> list[View]:
     """Return the owner's transactions, the newest first, `MAX_PAGE` at most."""
     query = (
-        _chosen(*_owned_by(owner), Transaction.asset_code == wanted.asset_code)
+        _chosen(*_owned_by(owner, wanted.flow), Transaction.asset_code == wanted.asset_code)
         .order_by(Transaction.started_at.desc(), Transaction.id.desc())
         .limit(min(wanted.limit or MAX_PAGE, MAX_PAGE))
     )
@@ -75,11 +80,19 @@ def listing(owner: Owner, wanted: Filter) -> list[View]:
     if wanted.no_older_than is not None:
         query = query.where(Transaction.started_at >= wanted.no_older_than)
     if wanted.paging_id is not None:
-        mark = _one(*_owned_by(owner), Transaction.id == wanted.paging_id).row
+        mark = _mark(owner, wanted.flow, wanted.paging_id)
         query = query.where(
             tuple_(Transaction.started_at, Transaction.id) < (mark.started_at, mark.id)
         )
     return _with_refunds([_view(*found) for found in db.session.execute(query)])
+
+
+def _mark(owner: Owner, flow: str, paging_id: str) -> Transaction:
+    """Return where a list goes on; `Rejected` for what is none of the owner's (SEP6-72)."""
+    try:
+        return _one(*_owned_by(owner, flow), Transaction.id == paging_id).row
+    except NotFound as error:
+        raise Rejected("paging_id: there is no such transaction") from error
 
 
 def several(*terms: ColumnElement[bool]) -> list[View]:
@@ -124,9 +137,10 @@ def _with_refunds(views: list[View]) -> list[View]:
     return [replace(view, refunds=tuple(made.get(view.row.id, ()))) for view in views]
 
 
-def _owned_by(owner: Owner) -> tuple[ColumnElement[bool], ...]:
+def _owned_by(owner: Owner, flow: str) -> tuple[ColumnElement[bool], ...]:
     below = Transaction.owner_subaccount
     return (
         Transaction.owner_account == owner.account_id,
+        Transaction.flow == flow,
         below.is_not_distinct_from(owner.subaccount_id),
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from anchor.errors import Unavailable
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind
@@ -68,8 +67,5 @@ def give_details(
         transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE
     )
     columns = opening.completed(row, policy, amount, rail, details)
-    network = networks.current()
-    if network is None or not networks.is_watched(network.id, policy.distribution):
-        raise Unavailable("the anchor does not follow its network yet; try again in a minute")
-    memos.issue(network.id, policy.distribution, row.id)
+    memos.issue(networks.receiving(policy.distribution), policy.distribution, row.id)
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))

@@ -1,12 +1,14 @@
 """Bad input gets a 4xx with a sentence, and never a 500."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from stellar_sdk import Keypair
 
+from tests.transfers import Wallet
 from tests.world import World
 
 NASTY: list[Any] = [
@@ -70,6 +72,35 @@ def test_every_parameter_of_every_get_endpoint(world: World) -> None:
                 except UnicodeEncodeError:
                     continue
                 sound(answer)
+
+
+def test_every_parameter_of_who_has_screens_of_their_own(holder: Wallet) -> None:
+    holder.known()
+    common = ["account", "amount", "funding_method", "type", "lang", "on_change_callback"]
+    common += ["country_code", "customer_id", "location_id", *MEMO]
+    exchange = ["source_asset", "destination_asset", "quote_id"]
+    refund = ["refund_memo", "refund_memo_type"]
+    one = holder.deposit()["id"]
+    endpoints = {
+        "info": ["lang"],
+        "deposit": ["asset_code", "claimable_balance_supported", *common],
+        "withdraw": ["asset_code", *common, *refund],
+        "deposit-exchange": [*exchange, *common],
+        "withdraw-exchange": [*exchange, *common, *refund],
+        "transaction": ["id", "stellar_transaction_id", "external_transaction_id", "lang"],
+        "transactions": ["account", "kind", "limit", "no_older_than", "paging_id", "lang"],
+    }
+    good = {"account": holder.world.payer.public_key, "asset_code": "USDC", "amount": "10"}
+    for path, names in endpoints.items():
+        for name in names:
+            for value in NASTY:
+                with suppress(UnicodeEncodeError):
+                    sound(holder.get(path, **good | {name: value}))
+    path = f"/sep6/transactions/{one}"
+    for value in NASTY_JSON:
+        for body in (value, {"transaction": value}, {"transaction": {"a": value}}):
+            raw = {"data": json.dumps(body), "content_type": "application/json"}
+            sound(holder.client.patch(path, headers=holder.headers, **raw), allowed=())
 
 
 def test_every_field_of_every_post_endpoint(world: World) -> None:

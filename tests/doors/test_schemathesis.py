@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.transfers import Wallet
 from tests.world import World
 
 CHECKS = [
@@ -25,7 +26,7 @@ CHECKS = [
 _MODES = list(schemathesis.GenerationMode)
 
 
-def attack(world: World, examples: int, number: int) -> dict[str, set[int]]:
+def attack(world: World, examples: int, number: int, below: str = "/") -> dict[str, set[int]]:
     """Try each operation with and without a token; return the statuses that came, by operation."""
     client = world.app.test_client()
     world.fund()
@@ -36,12 +37,17 @@ def attack(world: World, examples: int, number: int) -> dict[str, set[int]]:
         "id": world.withdrawal(),
         "amount": "10",
         "name": "bank",
+        "funding_method": "bank",
+        "destination_asset": "USDC",
+        "source_asset": "iso4217:BRL",
     }
     tokens: list[dict[str, str]] = [world.log_in(client), {}]
     schema = schemathesis.openapi.from_wsgi("/openapi.json", world.app)
     seen: dict[str, set[int]] = {}
     for result in schema.get_all_operations():
         operation = result.ok()
+        if not operation.path.startswith(below):
+            continue
         for mode in _MODES:
             _try(
                 operation,
@@ -92,6 +98,16 @@ def test_no_operation_fails_or_answers_otherwise_than_it_says(world: World) -> N
     assert 200 in seen["GET /sep24/transactions"]
     assert {403} < seen["POST /sep24/transactions/withdraw/interactive"]
     assert len(seen) >= 14
+
+
+@pytest.mark.timeout(300)
+def test_no_operation_fails_where_customers_and_their_own_screens_are_served(
+    holder: Wallet,
+) -> None:
+    holder.known()
+    seen = attack(holder.world, examples=12, number=1, below="/sep6")
+    assert 200 in seen["GET /sep6/transactions"]
+    assert {400, 403} <= seen["GET /sep6/withdraw-exchange"]
 
 
 @pytest.mark.slow

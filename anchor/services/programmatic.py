@@ -1,0 +1,346 @@
+"""Deposits and withdrawals without a page: opened in one request, as complete as their customer.
+
+One that knows all it needs waits for its money at once; another waits for its customer first,
+and goes on by itself in the commit in which the customer is accepted. From then on it lives as
+one that was opened on a page: with the same memos, references, quotes, payouts and refunds.
+
+The crash windows, and what is found afterwards:
+
+1. before the commit of opening: nothing was opened, and no quote is used up;
+2. after it, before the answer: the transaction stands in its owner's list, with its memo or
+   reference, or waiting for its customer. Asked again a second one is opened (on a quote:
+   refused), and the one that nobody pays expires;
+3. a customer is accepted and their transactions go on in one commit, or neither; one that
+   cannot at that moment has a job in the same commit, which tries again.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from anchor.clock import utcnow
+from anchor.config.customers import transfer_types
+from anchor.customers.identity import identify
+from anchor.customers.rules import Need
+from anchor.customers.standing import Stand
+from anchor.errors import Forbidden, NotFound, Rejected, Unavailable
+from anchor.extensions import atomic, db, settings
+from anchor.integrations.rates import Way
+from anchor.lifecycle import Event, Kind, Status
+from anchor.models import Customer, Transaction
+from anchor.policies import AssetPolicy
+from anchor.services import (
+    cases,
+    customer_standings,
+    customer_waits,
+    customers,
+    deposits,
+    jobs,
+    memos,
+    networks,
+    opening,
+    quotes,
+    rail_needs,
+    references,
+)
+from anchor.services.customer_standings import CustomerView
+from anchor.services.customers import Target
+from anchor.services.deposits import Destination
+from anchor.services.quotes import Use
+from anchor.services.rail_needs import FLOW
+from anchor.services.transactions import Happening, Owner, happened, owner_of
+
+BRING_ON = "bring_on_transaction"
+_LANE, _LEASE_S, _CEILING = "customers", 60, 4
+_DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+_moving: ContextVar[bool] = ContextVar("moving", default=False)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a wallet asks for: `amount` stroops of what its customer pays, by `rail`.
+
+    None is left out. `other_asset` is the one outside the ledger, where it is another one.
+    `customer_id` names another customer of the owner's, `details` are known beside the
+    customer's own, and `columns` are whatever else is kept of the transaction.
+    """
+
+    rail: str
+    amount: int | None = None
+    quote_id: str | None = None
+    other_asset: str | None = None
+    customer_id: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_deposit(
+    owner: Owner, policy: AssetPolicy, target: Destination, wanted: Wanted, *, balances: bool
+) -> str:
+    """Open a deposit to `target` and return its id; `balances`: claimable ones are taken.
+
+    Raises `Rejected` for whatever cannot be (SEP6-20, SEP6-21, SEP6-50, SEP6-51), `Forbidden`
+    for a customer who was refused, and `Unavailable` where the ledger does not say whether the
+    account is there.
+    """
+    deposits.check_is_payable(policy, target, takes_claimable_balance=balances)
+    if wanted.amount is not None and wanted.quote_id is None:
+        deposits.check_amount(policy, wanted.amount)
+    columns = {
+        "destination": target.address,
+        "destination_memo_type": target.memo_type,
+        "destination_memo": target.memo,
+        "takes_claimable_balance": balances,
+    }
+    return _open(Way.DEPOSIT, owner, policy, wanted, columns)
+
+
+def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted: Wanted) -> str:
+    """Open a withdrawal that `from_account` means to pay, and return its id.
+
+    Raises as `open_deposit` does; `Unavailable` while the anchor does not follow its network.
+    """
+    if from_account.startswith("C"):
+        raise Rejected("contract accounts (C…) cannot pay here yet; pay from a G… or M… account")
+    return _open(Way.WITHDRAWAL, owner, policy, wanted, {"from_account": from_account})
+
+
+@atomic
+def _open(
+    way: Way, owner: Owner, policy: AssetPolicy, wanted: Wanted, columns: Mapping[str, Any]
+) -> str:
+    customer = _customer(owner, wanted.customer_id)
+    quote = None
+    if wanted.quote_id is not None:
+        asset = f"stellar:{policy.id}"
+        quote = quotes.take(
+            Use(
+                wanted.quote_id,
+                owner,
+                FLOW,
+                way,
+                asset,
+                wanted.other_asset,
+                wanted.amount,
+                wanted.rail,
+            )
+        )
+    plain, exchange = (
+        (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+        if way is Way.DEPOSIT
+        else (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE)
+    )
+    transaction_id = opening.begin(
+        exchange if quote else plain,
+        owner,
+        policy,
+        flow=FLOW,
+        rail=wanted.rail,
+        amount=wanted.amount,
+        quote=quote,
+        customer_id=wanted.customer_id,
+        details=dict(wanted.details),
+        **columns,
+        **wanted.columns,
+    )
+    _begin(db.session.get_one(Transaction, transaction_id), customer)
+    return transaction_id
+
+
+def _begin(row: Transaction, customer: Customer | None) -> None:
+    """Let a transaction that was stored just now wait for its money, or for its customer."""
+    view = _standing(customer, row)
+    if view.stand is Stand.REJECTED:
+        raise Forbidden("this customer is not accepted")
+    cause = f"request {row.id}"
+    if view.stand is Stand.ACCEPTED:
+        happened(Happening(row.id, Event.DETAILS_GIVEN, cause, columns=_ready(row, customer)))
+        return
+    columns = {}
+    if row.quote_id is None:
+        columns["deadline_at"] = utcnow() + timedelta(days=settings().transfer_days)
+    happened(Happening(row.id, Event.CUSTOMER_INFO_NEEDED, cause, columns=columns))
+
+
+def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
+    """Give a locked transaction what it is paid under; return its columns from now on.
+
+    Raises `Rejected` where it is not offered any more or its quote has run out.
+    """
+    policy = settings().asset_by_id(row.asset)
+    if policy is None or not opening.flow_of(policy, row.kind).enabled:
+        raise Rejected("this asset is not offered any more")
+    if row.rail not in policy.rails:
+        raise Rejected("this way to pay is not offered")
+    known = dict(row.details) | rail_needs.given(row, customer)
+    columns = opening.completed(row, policy, row.amount_expected, row.rail, known)
+    if row.kind in _DEPOSITS:
+        references.issue(row)
+    else:
+        network_id = networks.receiving(policy.distribution)
+        memos.issue(network_id, policy.distribution, row.id)
+    return columns
+
+
+# -- whose it is, and how they stand ---------------------------------------------------------
+
+
+def _customer(owner: Owner, customer_id: str | None) -> Customer | None:
+    """Lock and return the customer that is meant; None where nobody is registered as that yet.
+
+    Raises `Rejected` for an id that is none of the owner's customers (SEP6-22).
+    """
+    try:
+        return customers.hold(_target(owner, customer_id))
+    except NotFound as error:
+        raise Rejected("customer_id: there is no such customer") from error
+
+
+def _target(owner: Owner, customer_id: str | None) -> Target:
+    identity = identify(owner.account_id, owner.subaccount_id, None, None)
+    return Target(owner, identity, customer_id)
+
+
+def type_of(kind: str) -> str:
+    """Return the type of customer that transactions of a kind ask for (SEP12-21)."""
+    known = customers.plugin().types()
+    for name in transfer_types(kind):
+        if name in known:
+            return name
+    return settings().customers.default_type or known[0]
+
+
+def _standing(customer: Customer | None, row: Transaction) -> CustomerView:
+    """Return how a locked customer stands for a transaction, judged where that can be done now."""
+    about = customer_standings.occasion_on(type_of(row.kind), row)
+    view = customer_standings.look(customer.id if customer else None, about)
+    if customer is None and not _is_wanted(view.missing):
+        customer = customers.hold_or_make(_target(owner_of(row), row.customer_id))
+        view = customer_standings.look(customer.id, about)
+    if customer is not None and view.stand is Stand.PROCESSING:
+        return customer_standings.settle(customer, about)
+    return view
+
+
+def _is_wanted(missing: tuple[Need, ...]) -> bool:
+    return any(not need.optional for need in missing)
+
+
+@contextmanager
+def _moved() -> Iterator[None]:
+    """Keep what is told meanwhile from moving anything: whoever began this does it."""
+    token = _moving.set(True)
+    try:
+        yield
+    finally:
+        _moving.reset(token)
+
+
+# -- going on --------------------------------------------------------------------------------
+
+
+def _customer_stands(customer_id: str, _type: str, _stand: Stand) -> None:
+    """Let what waits for a locked customer go on, each as they stand for it (SEP12-48).
+
+    How they stand in general is not asked: each transaction may need more, or less.
+    """
+    if _moving.get():
+        return
+    customer = db.session.get(Customer, customer_id)
+    if customer is None or customer.owner_account is None:
+        return
+    with _moved():
+        for row in _waiting(customer):
+            try:
+                _bring_on(row, customer)
+            except (Rejected, Unavailable):
+                jobs.ensure([(jobs.Address(BRING_ON, row.id), _LANE)])
+
+
+def _waiting(customer: Customer) -> list[Transaction]:
+    query = (
+        select(Transaction)
+        .where(
+            Transaction.status == Status.PENDING_CUSTOMER_INFO_UPDATE,
+            Transaction.flow == FLOW,
+            Transaction.owner_account == customer.owner_account,
+        )
+        .order_by(Transaction.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return [row for row in db.session.scalars(query) if _is_of(row, customer)]
+
+
+def _is_of(row: Transaction, customer: Customer) -> bool:
+    if row.customer_id is not None:
+        return row.customer_id == customer.id
+    own = _target(owner_of(row), None).identity
+    return (own.memo_type, own.memo) == (customer.memo_type, customer.memo)
+
+
+def _bring_on(row: Transaction, customer: Customer | None) -> None:
+    """Move a locked transaction that waits for its customer, as they stand now.
+
+    Raises as `_ready` does, having changed nothing.
+    """
+    view = _standing(customer, row)
+    cause = f"customer {row.version}"
+    if view.stand is Stand.REJECTED:
+        columns = {"message": view.message}
+        happened(Happening(row.id, Event.CUSTOMER_REJECTED, cause, columns=columns))
+        _tell_desk(row)
+    elif view.stand is Stand.ACCEPTED and not _is_over(row):
+        ready = {} if row.amount_received else _ready(row, customer)
+        happened(Happening(row.id, Event.CUSTOMER_ACCEPTED, cause, columns=ready))
+
+
+def _is_over(row: Transaction) -> bool:
+    """Tell whether its time is over: then it expires, and nobody is told to pay it."""
+    now = db.session.execute(select(func.clock_timestamp())).scalar_one()
+    return not row.amount_received and row.deadline_at is not None and row.deadline_at <= now
+
+
+def _tell_desk(row: Transaction) -> None:
+    """Open a case where the money of somebody who was refused is in."""
+    if row.amount_received:
+        cases.open_case(
+            "customer_rejected",
+            f"{row.id}/{row.version}",
+            note="its money is in, and its customer was refused",
+            transaction_id=row.id,
+            asset=row.received_as,
+            amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
+        )
+
+
+def bring_on(claimed: jobs.Claim) -> None:
+    """Let one transaction go on that could not when its customer was accepted; the job `BRING_ON`.
+
+    Raises `Unavailable` to be tried again, and `Rejected` where a person has to look.
+    """
+    _try_again(claimed)
+
+
+@atomic
+def _try_again(claimed: jobs.Claim) -> None:
+    jobs.hold(claimed)
+    seen = db.session.get(Transaction, claimed.subject_id, populate_existing=True)
+    if seen is None:
+        return
+    customer = _customer(
+        owner_of(seen), seen.customer_id
+    )  # whoever locks both locks the customer first
+    row = db.session.get_one(Transaction, seen.id, with_for_update=True, populate_existing=True)
+    if row.status == Status.PENDING_CUSTOMER_INFO_UPDATE:
+        with _moved():
+            _bring_on(row, customer)
+
+
+customer_waits.follow(_customer_stands)
+jobs.declare(BRING_ON, jobs.Work(bring_on, lambda _lane: _LEASE_S, lambda _lane: _CEILING))

@@ -1,0 +1,264 @@
+"""What may be asked of SEP-6, and how it is refused."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from stellar_sdk import Keypair, MuxedAccount, StrKey
+
+from anchor.extensions import db, transaction
+from anchor.models import Transaction
+from anchor.money import parse_amount
+from anchor.policies import DeliveryPolicy
+from tests.transfers import Wallet
+from tests.world import ACCOUNT
+
+CONTRACT = StrKey.encode_contract(b"\x05" * 32)
+
+
+def kept() -> int:
+    with transaction():
+        return db.session.execute(select(func.count()).select_from(Transaction)).scalar_one()
+
+
+@pytest.mark.conforms("SEP6-02", "SEP6-03", "GEN-09", "GEN-10")
+def test_everything_but_info_needs_a_token(holder: Wallet) -> None:
+    assert holder.client.get("/sep6/info").status_code == 200
+    one = holder.deposit()["id"]
+    for method, path in (
+        ("get", f"deposit?asset_code=USDC&account={holder.world.payer.public_key}"),
+        ("get", "withdraw?asset_code=USDC"),
+        ("get", "deposit-exchange"),
+        ("get", "withdraw-exchange"),
+        ("get", "transactions?asset_code=USDC"),
+        ("get", f"transaction?id={one}"),
+        ("patch", f"transactions/{one}"),
+    ):
+        for headers in ({}, {"Authorization": "Bearer nonsense"}):
+            answer = getattr(holder.client, method)(f"/sep6/{path}", headers=headers)
+            assert answer.status_code == 403, path
+            assert answer.json["type"] == "authentication_required"
+    assert kept() == 1
+
+
+@pytest.mark.conforms("SEP6-06", "GEN-02", "GEN-04")
+def test_any_origin_may_read_answers_refusals_and_preflights(holder: Wallet) -> None:
+    origin = {"Origin": "https://wallet.example"}
+    for path, methods in (
+        ("info", "GET"),
+        ("deposit", "GET"),
+        ("withdraw", "GET"),
+        ("transactions", "GET"),
+        ("transactions/abc", "PATCH"),
+    ):
+        asked = {"Access-Control-Request-Method": methods} | origin
+        preflight = holder.client.options(f"/sep6/{path}", headers=asked)
+        assert preflight.status_code == 200
+        assert methods in preflight.headers["Access-Control-Allow-Methods"]
+        answer = holder.client.open(f"/sep6/{path}", method=methods, headers=origin)
+        assert answer.status_code in {200, 403}
+        for each in (preflight, answer):
+            assert each.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.conforms("SEP6-01", "SEP6-10", "SEP6-11", "SEP6-13", "SEP6-14", "SEP6-15", "SEP6-120")
+def test_info_tells_what_is_served_in_the_keys_that_wallets_know(holder: Wallet) -> None:
+    found = holder.client.get("/sep6/info?lang=es").json
+    terms = {"min_amount": 1, "max_amount": 10000, "fee_fixed": 1, "fee_percent": 0.5}
+    served = {"enabled": True, "authentication_required": True, "funding_methods": ["bank"]}
+    assert found["deposit"] == {"USDC": served | terms}
+    assert found["withdraw"] == {"USDC": served | terms | {"types": {"bank": {"fields": {}}}}}
+    told = {"enabled": True, "authentication_required": True}
+    assert found["transaction"] == found["transactions"] == told
+    assert found["fee"]["enabled"] is False
+    assert found["fee"]["description"].startswith("La comisión")
+    assert found["features"] == {"account_creation": False, "claimable_balances": False}
+    holder.serve(delivery=DeliveryPolicy(True, parse_amount("2"), claimable_balances=True))
+    now = holder.client.get("/sep6/info").json["features"]
+    assert now == {"account_creation": True, "claimable_balances": True}
+    assert holder.client.get("/sep6/fee").status_code == 404
+
+
+@pytest.mark.conforms("SEP6-11", "GEN-31")
+def test_an_asset_without_limits_tells_none_and_one_that_is_closed_is_left_out(
+    holder: Wallet,
+) -> None:
+    flow = holder.world.policy.deposit
+    holder.serve(
+        deposit=replace(flow, min_amount=None, max_amount=None),
+        withdrawal=replace(flow, enabled=False),
+    )
+    found = holder.client.get("/sep6/info").json
+    assert not {"min_amount", "max_amount"} & found["deposit"]["USDC"].keys()
+    assert found["withdraw"] == {}
+    answer = holder.ask_withdrawal()
+    assert (answer.status_code, answer.json["error"]) == (
+        400,
+        "this asset cannot be withdrawn here",
+    )
+
+
+BAD: dict[str, list[dict[str, Any]]] = {
+    "both": [
+        {"asset_code": None},
+        {"asset_code": "NOPE"},
+        {"asset_code": ""},
+        {"asset_code": "stellar:USDC"},
+        {"account": "GBAD"},
+        {"account": CONTRACT},
+        {"account": "M" + "A" * 68},
+        {"amount": "0.5"},
+        {"amount": "10001"},
+        {"amount": "0"},
+        {"amount": "-5"},
+        {"amount": "NaN"},
+        {"amount": "1e2"},
+        {"amount": "1.00000001"},
+        {"funding_method": "PIGEON"},
+        {"type": "PIGEON"},
+        {"funding_method": "PIGEON", "type": "bank"},
+        {"country_code": "DE"},
+        {"country_code": "XXX"},
+        {"customer_id": "nobody"},
+        {"on_change_callback": "ftp://wallet.example/told"},
+        {"on_change_callback": "nonsense"},
+    ],
+    "deposit": [
+        {"account": None},
+        {"memo": "5"},
+        {"memo_type": "id"},
+        {"memo": "five", "memo_type": "id"},
+        {"memo": "5", "memo_type": "return"},
+        {"memo": "x" * 29, "memo_type": "text"},
+        {"memo": "abcd", "memo_type": "hash"},
+        {"amount": "10.001"},
+        {"claimable_balance_supported": "perhaps"},
+    ],
+    "withdraw": [
+        {"refund_memo": "5"},
+        {"refund_memo_type": "id"},
+        {"refund_memo": "five", "refund_memo_type": "id"},
+        {"refund_memo": "5", "refund_memo_type": "return"},
+    ],
+}
+
+
+@pytest.mark.conforms("SEP6-20", "SEP6-21", "SEP6-22", "SEP6-40", "SEP6-63", "GEN-36", "GEN-37")
+@pytest.mark.conforms("GEN-32", "GEN-39", "GEN-40", "E-22", "CB-08")
+def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_kept(holder: Wallet) -> None:
+    holder.known()
+    ways = {"deposit": holder.ask_deposit, "withdraw": holder.ask_withdrawal}
+    for way, ask in ways.items():
+        for query in (*BAD["both"], *BAD[way]):
+            answer = ask(**query)
+            assert answer.status_code in {400, 404}, (way, query)
+            assert answer.json["error"], (way, query)
+    assert kept() == 0
+
+
+@pytest.mark.conforms("SEP6-31", "GEN-29", "E-22")
+def test_a_contract_account_is_refused_and_told_so(holder: Wallet) -> None:
+    for ask in (holder.ask_deposit, holder.ask_withdrawal):
+        answer = ask(account=CONTRACT)
+        assert answer.status_code == 400
+        assert "contract accounts" in answer.json["error"]
+
+
+@pytest.mark.conforms("SEP6-21")
+def test_of_several_ways_to_pay_one_is_named_by_its_new_name_or_its_old_one(
+    holder: Wallet,
+) -> None:
+    holder.known()
+    rails = holder.world.app.extensions["anchor"].rails
+    rails["wire"] = rails["bank"]
+    holder.serve(rails=("bank", "wire"))
+    assert holder.client.get("/sep6/info").json["deposit"]["USDC"]["funding_methods"] == [
+        "bank",
+        "wire",
+    ]
+    for ask in (holder.ask_deposit, holder.ask_withdrawal):
+        refused = ask()
+        assert refused.status_code == 400
+        assert "funding_method" in refused.json["error"]
+        for query in ({"funding_method": "wire"}, {"type": "wire"}):
+            answer = ask(**query)
+            assert answer.status_code == 200, answer.text
+            assert holder.world.row(answer.json["id"]).rail == "wire"
+
+
+@pytest.mark.conforms("SEP6-04", "SEP6-43", "SEP6-24", "GEN-28")
+def test_answers_have_the_keys_that_wallets_know_and_no_nulls(holder: Wallet) -> None:
+    """Whatever else old wallets send is taken, and counts for nothing."""
+    holder.known()
+    other, old = (
+        Keypair.random().public_key,
+        {"wallet_name": "W", "wallet_url": "https://w.example"},
+    )
+    more = {"email_address": "a@b.example", "dest": "DE1", "dest_extra": "x", "country_code": "deu"}
+    deposit = holder.deposit(account=holder.world.payer.public_key, location_id="L1", **old, **more)
+    terms = {"min_amount", "max_amount", "fee_fixed", "fee_percent"}
+    assert set(deposit) == {"id", "how", "instructions"} | terms
+    muxed = MuxedAccount(other, 5).account_muxed
+    withdrawal = holder.withdrawal(account=muxed, **old, **more)
+    assert set(withdrawal) == {"id", "account_id", "memo_type", "memo"} | terms
+    assert None not in withdrawal.values()
+    row = holder.world.row(withdrawal["id"])
+    assert (row.from_account, row.client_domain) == (muxed, None)
+    assert row.details == {"bank_account_number": ACCOUNT}
+    assert holder.seen(withdrawal["id"])["from"] == muxed
+    assert holder.world.row(deposit["id"]).details == {"location_id": "L1"}
+
+
+@pytest.mark.conforms("SEP6-42", "SEP6-08")
+def test_bank_details_in_the_query_count_for_nothing(holder: Wallet) -> None:
+    opened = holder.withdrawal(dest=ACCOUNT, dest_extra="BANKCODE", bank_account_number=ACCOUNT)
+    asked = holder.customer(type="sep6", transaction_id=opened["id"])
+    assert "bank_account_number" in asked["fields"]
+    assert holder.world.row(opened["id"]).details == {}
+
+
+@pytest.mark.conforms("SEP6-04")
+def test_a_deposit_goes_where_the_wallet_says_under_its_memo(holder: Wallet) -> None:
+    holder.known()
+    holder.log_in(memo="7")
+    holder.known()
+    seen = holder.seen(holder.deposit(memo="5", memo_type="id")["id"])
+    assert (seen["to"], seen["deposit_memo"]) == (holder.world.payer.public_key, "5")
+    plain = holder.seen(holder.deposit()["id"])
+    assert "deposit_memo" not in plain
+
+
+@pytest.mark.conforms("SEP6-27")
+def test_an_account_that_is_not_there_is_refused_where_none_is_created(holder: Wallet) -> None:
+    holder.known()
+    stranger = Keypair.random().public_key
+    answer = holder.ask_deposit(account=stranger)
+    assert answer.status_code == 400
+    assert "not on the ledger" in answer.json["error"]
+    holder.serve(delivery=DeliveryPolicy(True, parse_amount("2")))
+    assert holder.ask_deposit(account=stranger).status_code == 200
+    ours = holder.ask_deposit(account=holder.world.distribution)
+    assert ours.status_code == 400
+
+
+def test_a_deposit_of_any_amount_is_told_no_amount(holder: Wallet) -> None:
+    holder.known()
+    opened = holder.deposit(amount=None)
+    seen = holder.seen(opened["id"])
+    assert not {"amount_in", "amount_out", "fee_details"} & seen.keys()
+    holder.pay_in(opened["id"], "250")
+    assert holder.seen(opened["id"])["amount_in"] == "250"
+
+
+@pytest.mark.conforms("GEN-08", "GEN-38")
+def test_a_refusal_and_the_instructions_are_said_in_the_language_asked_for(
+    holder: Wallet,
+) -> None:
+    holder.known()
+    answer = holder.ask_deposit(amount="0.5", lang="es")
+    assert answer.json == {"error": "el importe mínimo es 1"}
+    told = holder.deposit(lang="es")["instructions"]["external_transfer_memo"]["description"]
+    assert told != holder.deposit(lang="tlh")["instructions"]["external_transfer_memo"]
+    waiting = holder.get("withdraw", asset_code="USDC", amount="1", lang="es")
+    assert waiting.status_code == 400
