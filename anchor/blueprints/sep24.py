@@ -16,6 +16,7 @@ from anchor.lifecycle import Kind
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
+from anchor.serializers import transaction_words
 from anchor.services import announcements, deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View
 
@@ -46,7 +47,7 @@ def deposit() -> ResponseReturnValue:
     transaction_id = deposits.open_interactive(
         owner_of(principal),
         policy,
-        **words.destination(body, principal),
+        **transaction_words.destination(body, principal),
         amount=body.get("amount"),
         quote_id=body.get("quote_id"),
         other_asset=body.get("source_asset"),

@@ -10,7 +10,7 @@ from anchor.languages import mark as _
 from anchor.lifecycle import Status
 from anchor.models import Transaction
 from anchor.money import format_amount
-from anchor.serializers.sep24 import is_a_deposit, masked
+from anchor.serializers.transaction_words import is_a_deposit, masked
 from anchor.services.views import View
 
 

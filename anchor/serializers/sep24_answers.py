@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from anchor.serializers import transaction_answers as shared
 from anchor.serializers.answers import Text, amount_text, asset_text, instant_text
 
 _STATUSES = (
@@ -22,13 +23,6 @@ class FlowAnswer(Schema):
     fee_percent = fields.Float()
 
 
-class FeaturesAnswer(Schema):
-    """What deposits may do besides."""
-
-    account_creation = fields.Boolean(required=True)
-    claimable_balances = fields.Boolean(required=True)
-
-
 class FeeEndpointAnswer(Schema):
     """Whether there is an endpoint for fees; there is none."""
 
@@ -41,7 +35,7 @@ class InfoAnswer(Schema):
     deposit = fields.Dict(keys=fields.String(), values=fields.Nested(FlowAnswer), required=True)
     withdraw = fields.Dict(keys=fields.String(), values=fields.Nested(FlowAnswer), required=True)
     fee = fields.Nested(FeeEndpointAnswer, required=True)
-    features = fields.Nested(FeaturesAnswer, required=True)
+    features = fields.Nested(shared.FeaturesAnswer, required=True)
 
 
 class OpenedAnswer(Schema):
@@ -52,30 +46,6 @@ class OpenedAnswer(Schema):
     )
     url = Text(required=True, format="uri")
     id = fields.String(required=True)
-
-
-class FeeDetailsAnswer(Schema):
-    """The fee."""
-
-    total = amount_text(required=True)
-    asset = asset_text(required=True)
-
-
-class RefundAnswer(Schema):
-    """A payment that went back."""
-
-    id = fields.String(required=True)
-    id_type = fields.String(required=True, validate=validate.OneOf(["stellar", "external"]))
-    amount = amount_text(required=True)
-    fee = amount_text(required=True)
-
-
-class RefundsAnswer(Schema):
-    """What went back."""
-
-    amount_refunded = amount_text(required=True)
-    amount_fee = amount_text(required=True)
-    payments = fields.List(fields.Nested(RefundAnswer), required=True)
 
 
 class TransactionAnswer(Schema):
@@ -91,7 +61,7 @@ class TransactionAnswer(Schema):
     amount_out_asset = asset_text()
     amount_fee = amount_text()
     amount_fee_asset = asset_text()
-    fee_details = fields.Nested(FeeDetailsAnswer)
+    fee_details = fields.Nested(shared.FeeDetailsAnswer)
     started_at = instant_text(required=True)
     updated_at = instant_text(nullable=True)
     completed_at = instant_text(nullable=True)
@@ -100,7 +70,7 @@ class TransactionAnswer(Schema):
     external_transaction_id = Text(nullable=True)
     message = Text(nullable=True)
     refunded = fields.Boolean()
-    refunds = fields.Nested(RefundsAnswer)
+    refunds = fields.Nested(shared.RefundsAnswer)
     from_ = Text(nullable=True, name="from")
     to = Text(nullable=True)
     deposit_memo = Text(nullable=True)
