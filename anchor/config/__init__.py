@@ -21,10 +21,11 @@ from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.file import FileSchema, sentences
 from anchor.config.published import check_organization
 from anchor.config.quotes import quote_policy
+from anchor.config.sends import sending_anchors, with_sends
 from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
-from anchor.policies import AssetPolicy, LimitPolicy
+from anchor.policies import AssetPolicy, LimitPolicy, SendingAnchor
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
 from anchor.policies.web_auth import WebAuthOptions
@@ -107,6 +108,7 @@ class Settings:
     rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    sending_anchors: Mapping[str, SendingAnchor] = field(default_factory=dict)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     redis_url: str | None = field(default=None, repr=False)
     development: bool = False
@@ -251,6 +253,8 @@ class _Builder:
         assets = {
             code: asset_policy(code, table, self.problems) for code, table in data["assets"].items()
         }
+        customers = self._customers()
+        assets = with_sends(assets, data["assets"], customers, self.problems)
         if 38 in data["anchor"]["seps"] and not data["pairs"]:
             self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
         return Settings(
@@ -278,7 +282,13 @@ class _Builder:
             published=self._published(seps),
             quotes=quote_policy(data, assets, self.problems),
             rates=data["rates"],
-            customers=self._customers(),
+            customers=customers,
+            sending_anchors=sending_anchors(
+                data["sending_anchors"],
+                self.problems,
+                is_on=31 in seps,
+                development=self.development,
+            ),
             customer_keys=self._customer_keys(),
             limits=data["limits"],
             redis_url=self._redis_url(),

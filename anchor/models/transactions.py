@@ -52,6 +52,9 @@ class Transaction(Base):
     One on a quote exchanges `amount_in_asset` for `amount_out_asset` (named as SEP-38 does) on
     the quote's numbers: what came, what was refunded, `amount_paid` and the fee are in the
     former. Else all are in `asset`.
+
+    A send is from the customer `sender_id` to `receiver_id`. `required_info` are the details
+    that its rail wants again, by name, each with the reason.
     """
 
     __tablename__ = "transactions"
@@ -106,6 +109,10 @@ class Transaction(Base):
             postgresql_where=text(EXPIRED_AWAITED),
         ),
         Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
+        *(
+            Index(f"ix_transactions_{name}", name, postgresql_where=text(f"{name} IS NOT NULL"))
+            for name in ("sender_id", "receiver_id")
+        ),
         Index(
             "ix_transactions_pending_trust",
             "id",
@@ -162,6 +169,9 @@ class Transaction(Base):
     amount_in_asset: Mapped[str | None] = mapped_column(Text)
     amount_out_asset: Mapped[str | None] = mapped_column(Text)
     callback_url: Mapped[str | None] = mapped_column(Text)
+    sender_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
+    receiver_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
+    required_info: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
 
     @property
     def received_as(self) -> str:
