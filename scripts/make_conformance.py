@@ -29,13 +29,22 @@ _TITLES = {
     "SEP12": "SEP-12: customers",
     "SEP23": "SEP-23: addresses",
     "SEP24": "SEP-24: hosted deposits and withdrawals",
+    "SEP31": "SEP-31: payments between anchors",
     "SEP38": "SEP-38: quotes",
     "SEP45": "SEP-45: web authentication of contracts",
     "V": "What the validator wants besides",
     "E": "Where the texts contradict themselves",
 }
 #: Rows of tables are cited by their section, which belongs to a text.
-_SECTIONS = {"2": "SEP1", "3": "SEP10", "4": "SEP45", "5": "SEP12", "8": "SEP24", "10": "SEP38"}
+_SECTIONS = {
+    "2": "SEP1",
+    "3": "SEP10",
+    "4": "SEP45",
+    "5": "SEP12",
+    "8": "SEP24",
+    "9": "SEP31",
+    "10": "SEP38",
+}
 _INTRODUCTION = """\
 # Conformance
 

@@ -20,7 +20,7 @@ from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
 from anchor.matching import Verdict
-from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Transaction
+from anchor.models import OUTFLOW_OPEN, Act, Case, Memo, Outflow, Transaction
 from anchor.money import FeeSchedule, Split, format_amount, split
 from anchor.policies import AssetPolicy
 from anchor.services import (
@@ -152,8 +152,20 @@ def is_ours(account_id: str) -> bool:
 def _has_memo(arrival: Arrival) -> bool:
     if arrival.transaction_id is None:
         return False
-    query = select(Transaction.refund_memo).where(Transaction.id == arrival.transaction_id)
-    return db.session.scalar(query) is not None
+    row = db.session.get_one(Transaction, arrival.transaction_id)
+    return _memo_of(row) != (None, None)
+
+
+def _memo_of(row: Transaction) -> tuple[str | None, str | None]:
+    """Return the memo of a refund: the one that was wished for, or of a send the one it came by.
+
+    A sending anchor tells its customers' refunds apart by it (SEP31-45).
+    """
+    if row.refund_memo is None and row.kind == Kind.SEND:
+        issued = select(Memo.memo_type, Memo.memo).where(Memo.transaction_id == row.id)
+        found = db.session.execute(issued).one_or_none()
+        return (found[0], found[1]) if found else (None, None)
+    return row.refund_memo_type, row.refund_memo
 
 
 @atomic
@@ -287,7 +299,7 @@ def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow
         outflow.payment_id, outflow.form = arrival.row_id, "payment"
         outflow.source, outflow.destination = arrival.account, arrival.payer
         if row is not None and not (arrival.payer or "").startswith("M"):
-            outflow.memo_type, outflow.memo = row.refund_memo_type, row.refund_memo
+            outflow.memo_type, outflow.memo = _memo_of(row)
         outflow.is_alone = outflow.memo is not None
         what = Outflow.payment_id == arrival.row_id
     else:
