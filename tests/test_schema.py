@@ -41,32 +41,32 @@ def _wipe(url: str) -> None:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
-def test_models_and_migrations_agree(database_url: str) -> None:
-    migrated = _shape(database_url)
-    _wipe(database_url)
-    engine = create_engine(database_url)
+def test_models_and_migrations_agree(fresh_database_url: str) -> None:
+    migrated = _shape(fresh_database_url)
+    _wipe(fresh_database_url)
+    engine = create_engine(fresh_database_url)
     db.metadata.create_all(engine)
     engine.dispose()
-    assert migrated == _shape(database_url)
+    assert migrated == _shape(fresh_database_url)
 
 
-def test_each_migration_goes_up_and_down(database_url: str) -> None:
-    script = ScriptDirectory.from_config(schema._config(database_url))
+def test_each_migration_goes_up_and_down(fresh_database_url: str) -> None:
+    script = ScriptDirectory.from_config(schema._config(fresh_database_url))
     revisions = [revision.revision for revision in script.walk_revisions()][::-1]
-    whole = _shape(database_url)
-    schema.downgrade(database_url, "base")
-    assert _shape(database_url) == []
+    whole = _shape(fresh_database_url)
+    schema.downgrade(fresh_database_url, "base")
+    assert _shape(fresh_database_url) == []
     for revision in revisions:
-        schema.upgrade(database_url, revision)
-    assert _shape(database_url) == whole
-    assert schema.standing(database_url) == (revisions[-1], revisions[-1])
+        schema.upgrade(fresh_database_url, revision)
+    assert _shape(fresh_database_url) == whole
+    assert schema.standing(fresh_database_url) == (revisions[-1], revisions[-1])
 
 
 def test_flask_migrate_mends_a_database_that_no_other_command_works_on(
-    database_url: str, tmp_path: Path
+    fresh_database_url: str, tmp_path: Path
 ) -> None:
     text = GOOD + '[rails.bank]\nurl = "http://bank.example"\n'
-    env = environ(tmp_path, text, ANCHOR_DATABASE_URL=database_url) | {"PATH": os.defpath}
+    env = environ(tmp_path, text, ANCHOR_DATABASE_URL=fresh_database_url) | {"PATH": os.defpath}
 
     def flask(*words: str) -> "subprocess.CompletedProcess[str]":
         program = str(Path(sys.executable).parent / "flask")
@@ -75,7 +75,7 @@ def test_flask_migrate_mends_a_database_that_no_other_command_works_on(
             argv, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
         )
 
-    schema.downgrade(database_url, "base")
+    schema.downgrade(fresh_database_url, "base")
     refused = flask("anchor", "status")
     assert refused.returncode == 1
     assert "run `flask anchor migrate` first" in refused.stderr

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any, TypeVar
 
 from anchor.config import Secret
@@ -75,6 +77,12 @@ def load_customers(policy: CustomerPolicy) -> CustomersIntegration:
         return made
 
     return _load(CUSTOMERS, [policy.plugin], make)[policy.plugin]
+
+
+@cache
+def entry_points(group: str) -> EntryPoints:
+    """Return what is installed for a group; the disk is read once in a process."""
+    return metadata.entry_points(group=group)
 
 
 def available(group: str = RAILS) -> list[tuple[str, str, str]]:

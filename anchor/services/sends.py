@@ -261,8 +261,7 @@ def _accepted(row: Transaction) -> dict[str, Any]:
     policy = settings().asset_by_id(row.asset)
     if policy is None:
         return {}
-    known = send_customers.details_of(row.rail, row.details, row.receiver_id)
-    columns: dict[str, Any] = {"details": known, "message": None}
+    columns: dict[str, Any] = {"message": None}
     if not _is_told(row):
         _tell_where(row, _network(policy))
         if row.quote_id is None:
@@ -285,12 +284,15 @@ def before_payout(row: Transaction) -> Stand:
     """Return whether a locked transaction may be paid out now: only where it is ACCEPTED.
 
     What is no send always may. A send whose customers are not accepted any more asks for them
-    again, and does not fall to anybody's guess. Needs an open transaction.
+    again. One that may go is paid as its receiver says by now; raises `Rejected` where that is
+    not written as the rail wants it. Needs an open transaction.
     """
     if row.kind != Kind.SEND:
         return Stand.ACCEPTED
     worst = send_customers.worst(send_customers.look(row))
     if worst is None:
+        known = send_customers.details_of(row.rail, row.details, row.receiver_id)
+        row.details = dict(row.details) | known
         return Stand.ACCEPTED
     if worst.stand is not Stand.PROCESSING:
         happened(Happening(row.id, Event.CUSTOMER_INFO_NEEDED, f"payout {row.version}"))
