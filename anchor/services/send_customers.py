@@ -164,8 +164,9 @@ def sends_of(customer_id: str) -> list[Transaction]:
 def details_of(rail: str, given: Mapping[str, str], receiver_id: str | None) -> dict[str, str]:
     """Return the details that a rail needs, from what was given and what the receiver gave.
 
-    What the receiver gave counts before the rest: for that they were accepted. Raises `Rejected` for one that is not written as the rail wants it. Those that nobody gave
-    are left out. Needs an open transaction.
+    What the receiver gave counts before the rest: for that they were accepted. Those that nobody
+    gave are left out. Raises `Rejected` for one that is not written as the rail wants it. Needs
+    an open transaction.
     """
     asked = details.asked(house().rails[rail], Kind.SEND)
     texts = dict(given) | _given_by(receiver_id, asked)

@@ -48,6 +48,8 @@ def problems(app: Flask, document: dict[str, Any], response: Response) -> Iterat
     if said is None:
         yield f"{where} is not among its answers"
         return
+    if "content" not in said and not response.data:
+        return
     media = said.get("content", {}).get(response.mimetype)
     if media is None:
         yield f"{where} is of type {response.mimetype}"
