@@ -20,6 +20,28 @@ from anchor.sandbox.network import Sandbox
 from tests.world import World, settings_for
 
 ROOT = Path(__file__).parents[1]
+#: Sends everybody else away, takes each row out, and has each sequence begin again.
+EMPTIED = """
+DO $$
+DECLARE
+    found text;
+    is_large boolean;
+BEGIN
+    PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET LOCAL session_replication_role = replica;
+    FOR found, is_large IN
+        SELECT relname, pg_relation_size(oid) > 500000 FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+        AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0
+    LOOP
+        EXECUTE
+            format(CASE WHEN is_large THEN 'TRUNCATE %I CASCADE' ELSE 'DELETE FROM %I' END, found);
+    END LOOP;
+    PERFORM setval(sequencename::regclass, 1, false) FROM pg_sequences
+    WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$
+"""
 
 
 @pytest.fixture(scope="session")
@@ -52,14 +74,36 @@ def template(servers: embedded.Servers) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.fixture
-def database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
-    """A database of the test's own, at head."""
+@contextmanager
+def _copied(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database at head, for as long as it is wanted."""
     name = f"test_{uuid4().hex[:12]}"
     with _admin(servers.database_url) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         yield _named(servers.database_url, name)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database that the tests of one process take turns with: copying one takes longer."""
+    with _copied(servers, template) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(shared_database_url: str) -> Iterator[str]:
+    """A database at head with nothing in it, and with nobody else there."""
+    yield shared_database_url
+    with _admin(shared_database_url) as connection:
+        connection.execute(EMPTIED)
+
+
+@pytest.fixture
+def fresh_database_url(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database of the test's own, at head, for a test that changes its tables."""
+    with _copied(servers, template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

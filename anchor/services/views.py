@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
 
@@ -97,7 +96,7 @@ def _one(*terms: ColumnElement[bool]) -> View:
     return _with_refunds([_view(*found)])[0]
 
 
-def _chosen(*terms: ColumnElement[bool]) -> Select[Any]:
+def _chosen(*terms: ColumnElement[bool]) -> Select[Transaction, Memo, Quote]:
     return (
         select(Transaction, Memo, Quote)
         .outerjoin(Memo, Memo.transaction_id == Transaction.id)
