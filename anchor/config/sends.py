@@ -1,6 +1,6 @@
 """What the file says of sends: whom they are from, and which customers they ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +9,16 @@ from anchor.config.customers import STORE
 from anchor.customers.rules import CustomerPolicy
 from anchor.policies import AssetPolicy, SendingAnchor, SendPolicy
 
+SENDS, CUSTOMERS = 31, 12
 SENDER, RECEIVER = "sep31-sender", "sep31-receiver"
 
 
 def sending_anchors(
-    tables: Mapping[str, Any], problems: list[str], *, is_on: bool, development: bool
+    tables: Mapping[str, Any], problems: list[str], seps: Collection[int], *, development: bool
 ) -> dict[str, SendingAnchor]:
     """Return who may send, by each account; contradictions are added to `problems`."""
+    if SENDS in seps and CUSTOMERS not in seps:
+        problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
     found: dict[str, SendingAnchor] = {}
     for name, table in tables.items():
         anchor = SendingAnchor(name, tuple(table["accounts"]), table["settlement"])
@@ -26,7 +29,7 @@ def sending_anchors(
             elif account in found:
                 problems.append(f"{where}: {account} is also one of {found[account].name}.")
             found[account] = anchor
-    if is_on and not found and not development:
+    if SENDS in seps and not found and not development:
         problems.append("SEP-31 is on, and no [sending_anchors] say with whom that is agreed.")
     return found
 

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.sending import Remitter
 from tests.world import World
 
 CHECKS = [
@@ -92,6 +93,12 @@ def test_no_operation_fails_or_answers_otherwise_than_it_says(world: World) -> N
     assert 200 in seen["GET /sep24/transactions"]
     assert {403} < seen["POST /sep24/transactions/withdraw/interactive"]
     assert len(seen) >= 14
+
+
+def test_no_operation_of_sending_anchors_and_customers_fails(remitter: Remitter) -> None:
+    seen = attack(remitter.world, examples=15, number=1)
+    assert {201, 400, 403} <= seen["POST /sep31/transactions"] | {201}
+    assert {200, 403, 404} <= seen["GET /sep31/transactions/{transaction_id}"] | {200}
 
 
 @pytest.mark.slow
