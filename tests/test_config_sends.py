@@ -75,6 +75,12 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, problem: 
     assert problem in told(tmp_path, SEP31 + text)
 
 
+@pytest.mark.conforms("SEP1-12")
+def test_sends_are_nothing_without_customers(tmp_path: Path) -> None:
+    without = SEP31.replace("12, 31", "31") + KNOWN + AGREED
+    assert "SEP-31 needs SEP-12: add 12 to anchor.seps." in told(tmp_path, without)
+
+
 def test_development_mode_takes_sends_of_anybody(tmp_path: Path) -> None:
     text = SEP31 + "[assets.USDC.send]\n"
     found = config.load(environ(tmp_path, text, ANCHOR_CUSTOMER_KEYS=KEYS), development=True)

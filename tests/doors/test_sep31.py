@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -130,6 +131,21 @@ def test_a_second_payment_is_never_paid_out(remitter: Remitter) -> None:
     assert world.paid_by_bank() == 1
 
 
+@pytest.mark.conforms("V-15", "V-16", "E-13")
+def test_what_the_validator_sends_is_taken(remitter: Remitter) -> None:
+    """Its own name of the method, fields that nobody asks for, and customers who are accepted."""
+    rails = remitter.world.app.extensions["anchor"].rails
+    rails["SEPA"] = rails["bank"]
+    remitter.serve(asset={"rails": ("SEPA",)})
+    fields = {"transaction": {"receiver_account_number": "x", "type": "SWIFT"}}
+    for more in ({"funding_method": "SEPA"}, {"funding_method": None}):
+        opened = remitter.opened(fields=fields, **more)
+        assert opened.keys() == {"id", "stellar_account_id", "stellar_memo_type", "stellar_memo"}
+        found = remitter.seen(opened["id"])
+        assert (found["status"], found["refunded"]) == ("pending_sender", False)
+        assert None not in found.values()
+
+
 @pytest.mark.conforms("SEP31-52")
 def test_an_error_can_happen_wherever_a_send_is_not_over() -> None:
     over = {Status.COMPLETED, Status.REFUNDED, Status.ERROR, Status.EXPIRED}
@@ -141,7 +157,7 @@ def test_an_error_can_happen_wherever_a_send_is_not_over() -> None:
 # -- GET /info --------------------------------------------------------------------------------
 
 
-@pytest.mark.conforms("SEP31-10", "SEP31-11", "SEP31-12", "SEP31-14")
+@pytest.mark.conforms("SEP31-10", "SEP31-11", "SEP31-12", "SEP31-14", "V-15", "E-12")
 def test_what_is_received_is_told_to_anybody(remitter: Remitter) -> None:
     policy = remitter.world.policy
     remitter.serve(asset={"send": policy.withdrawal})
@@ -317,3 +333,35 @@ def test_what_is_another_anchors_or_no_send_is_not_found(remitter: Remitter) -> 
     assert remitter.get(row_id).status_code == 200
     assert remitter.get(withdrawal).status_code == 404
     assert remitter.patch(withdrawal).status_code == 404
+
+
+# -- what all doors have in common ----------------------------------------------------------------
+
+
+@pytest.mark.conforms("GEN-03", "GEN-04", "GEN-05", "GEN-07", "GEN-12", "GEN-15")
+@pytest.mark.parametrize(("method", "path"), [("get", "/sep31/info"), *ENDPOINTS])
+def test_any_origin_may_ask_and_read_the_answer(remitter: Remitter, method: str, path: str) -> None:
+    origin = {"Origin": "https://sender.example"}
+    asked = {
+        "Access-Control-Request-Method": method.upper(),
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    preflight = remitter.client.options(path, headers=origin | asked)
+    assert preflight.status_code == 200
+    assert method.upper() in preflight.headers["Access-Control-Allow-Methods"]
+    for where in (path, path + "/"):
+        answer = getattr(remitter.client, method)(
+            where, headers=origin | remitter.headers, json={} if method != "get" else None
+        )
+        assert answer.status_code in {200, 400, 404}
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.mimetype == "application/json"
+        assert method == "get" or json.loads(answer.text)["error"]
+
+
+@pytest.mark.conforms("GEN-14", "SEP1-12")
+def test_the_door_is_in_the_stellar_toml(remitter: Remitter) -> None:
+    found = tomllib.loads(remitter.client.get("/.well-known/stellar.toml").text)
+    assert found["DIRECT_PAYMENT_SERVER"] == "http://localhost/sep31"
+    assert found["KYC_SERVER"] == "http://localhost/kyc"
+    assert found["ANCHOR_QUOTE_SERVER"] == "http://localhost/sep38"

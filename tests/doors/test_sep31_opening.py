@@ -192,7 +192,7 @@ def test_customers_that_nobody_or_another_anchor_registered_are_refused(
     assert refused(remitter.post(**{name: foreign})) == f"{name}: there is no such customer"
 
 
-@pytest.mark.conforms("SEP31-27")
+@pytest.mark.conforms("SEP31-27", "SEP12-10", "V-07")
 def test_customers_of_any_memo_of_the_account_are_its_own(remitter: Remitter) -> None:
     """One log-in, below the account, names customers that the account registered (V-07)."""
     sender, receiver = remitter.sender(), remitter.receiver()
