@@ -17,6 +17,7 @@ from anchor.blueprints import (
     sep10,
     sep12,
     sep24,
+    sep31,
     sep38,
     sep45,
     speech,
@@ -29,6 +30,7 @@ _SEPS = {
     10: sep10.bp,
     12: sep12.bp,
     24: sep24.bp,
+    31: sep31.bp,
     38: sep38.bp,
     45: sep45.bp,
 }

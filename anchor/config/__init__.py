@@ -21,10 +21,11 @@ from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.file import FileSchema, sentences
 from anchor.config.published import check_organization
 from anchor.config.quotes import quote_policy
+from anchor.config.sends import sending_anchors, with_sends
 from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
-from anchor.policies import AssetPolicy, LimitPolicy
+from anchor.policies import AssetPolicy, LimitPolicy, SendingAnchor
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
 from anchor.policies.web_auth import WebAuthOptions
@@ -107,6 +108,7 @@ class Settings:
     rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    sending_anchors: Mapping[str, SendingAnchor] = field(default_factory=dict)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     redis_url: str | None = field(default=None, repr=False)
     development: bool = False
@@ -248,9 +250,8 @@ class _Builder:
         seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
-        assets = {
-            code: asset_policy(code, table, self.problems) for code, table in data["assets"].items()
-        }
+        customers = self._customers()
+        assets = self._assets(customers)
         if 38 in data["anchor"]["seps"] and not data["pairs"]:
             self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
         return Settings(
@@ -275,10 +276,11 @@ class _Builder:
             channel_secret=self._channel_secret(),
             rpc_url=rpc_url,
             web_auth=web_auth_options(data["web_auth"], seps, rpc_url, self.problems),
-            published=self._published(seps),
+            published=self._published(),
             quotes=quote_policy(data, assets, self.problems),
             rates=data["rates"],
-            customers=self._customers(),
+            customers=customers,
+            sending_anchors=self._sending_anchors(),
             customer_keys=self._customer_keys(),
             limits=data["limits"],
             redis_url=self._redis_url(),
@@ -326,13 +328,11 @@ class _Builder:
             self.problems.append("The first of home_domains is the default: no *. pattern.")
         return found
 
-    def _published(self, seps: frozenset[int]) -> Published:
-        """What stellar.toml says beside the settings; SEP-31 is nothing without SEP-12."""
+    def _published(self) -> Published:
+        """What stellar.toml says beside the settings."""
         data = self.data
-        if 6 in seps and 12 not in seps:
+        if 6 in data["anchor"]["seps"] and 12 not in data["anchor"]["seps"]:
             self.problems.append("SEP-6 needs SEP-12: add 12 to anchor.seps.")
-        if 31 in seps and 12 not in seps:
-            self.problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
         homes = tuple(data["anchor"]["home_domains"])
         if homes:
             check_organization(data["organization"], homes, self.problems)
@@ -415,6 +415,19 @@ class _Builder:
             self.data.get("customers"),
             self.problems,
             is_on=CUSTOMERS in self.data["anchor"]["seps"],
+            development=self.development,
+        )
+
+    def _assets(self, customers: CustomerPolicy) -> dict[str, AssetPolicy]:
+        tables = self.data["assets"]
+        assets = {code: asset_policy(code, table, self.problems) for code, table in tables.items()}
+        return with_sends(assets, tables, customers, self.problems)
+
+    def _sending_anchors(self) -> dict[str, SendingAnchor]:
+        return sending_anchors(
+            self.data["sending_anchors"],
+            self.problems,
+            self.data["anchor"]["seps"],
             development=self.development,
         )
 

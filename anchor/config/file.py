@@ -71,7 +71,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 38, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 31, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -129,6 +129,18 @@ class _Deposit(_Flow):
     )
 
 
+class _Send(_Flow):
+    quotes_required = fields.Boolean(load_default=False)
+    kyc = fields.String(load_default="async", validate=validate.OneOf(["async", "before"]))
+    sender_types = fields.List(fields.String(validate=validate.Length(min=1)))
+    receiver_types = fields.List(fields.String(validate=validate.Length(min=1)))
+
+
+class _SendingAnchor(_Strict):
+    accounts = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+    settlement = fields.String(load_default="stellar", validate=validate.OneOf(["stellar", "rail"]))
+
+
 class _Refund(_Strict):
     fee = _Amount(load_default="0")
     automatic = fields.List(
@@ -156,7 +168,7 @@ class _Asset(_Strict):
     tolerance = _Amount()
     withdrawal = fields.Nested(_Flow)
     deposit = fields.Nested(_Deposit)
-    send = fields.Nested(_Flow)
+    send = fields.Nested(_Send)
     refund = fields.Nested(_Refund)
     outflow_cap_per_hour = _Amount()
     toml = fields.Nested(AssetTable, load_default=dict)
@@ -243,6 +255,11 @@ class FileSchema(_Strict):
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
     web_auth = fields.Nested(WebAuthTable, load_default=lambda: WebAuthTable().load({}))
+    sending_anchors = fields.Dict(
+        keys=fields.String(validate=validate.Length(min=1, max=100)),
+        values=fields.Nested(_SendingAnchor),
+        load_default=dict,
+    )
     quotes = fields.Nested(_Quotes, load_default=lambda: _Quotes().load({}))
     offchain = fields.Dict(keys=fields.String(), values=fields.Nested(_Offchain), load_default=dict)
     pairs = fields.List(fields.Nested(_Pair), load_default=list)
