@@ -31,6 +31,7 @@ from tests.quoted import Trade, agree, books, owed
 from tests.receiving import booked, kept, poll, verdicts
 from tests.test_expiry import run
 from tests.test_refunds import give_back, settle
+from tests.visiting import Visitor
 from tests.world import World
 
 ME = By("ann", "the customer asked")
@@ -269,8 +270,7 @@ def test_a_wallet_sees_what_it_pays_and_receives(trade: Trade, world: World) -> 
         "/sep24/transactions", query_string={"asset_code": "USDC"}, headers=headers
     ).json["transactions"]
     assert listed == [found]
-    page, _, token = one["url"].removeprefix("http://localhost").partition("?token=")
-    answer = client.post(page, data={"token": token, "amount": "542"})
+    answer = Visitor(client, one["url"]).fill_in()
     assert "542 BRL" in answer.text
     assert "100 USDC" in answer.text
 

@@ -21,6 +21,7 @@ from tests.puppets import LOOKS_UP, due_now, puppet
 from tests.quoted import Trade, agree, books, owed
 from tests.test_expiry import run
 from tests.test_refunds import give_back, settle, work
+from tests.visiting import Visitor
 from tests.waiting import until
 from tests.world import World
 
@@ -407,13 +408,13 @@ def test_a_wallet_sees_the_quotes_numbers(trade: Trade, world: World) -> None:
     assert (found["amount_in"], found["amount_in_asset"]) == ("100", trade.usdc)
     assert (found["amount_out"], found["amount_out_asset"]) == ("490", "iso4217:BRL")
     assert found["fee_details"] == quote["fee"]
-    page, _, token = one["url"].removeprefix("http://localhost").partition("?token=")
-    form = client.get(page, query_string={"token": token}).text
-    assert "you pay 100 USDC and receive 490 BRL" in form
-    assert "readonly" in form
-    data = {"token": token, "amount": "50", "bank_account_number": "DE8937040044"}
-    assert client.post(page, data=data).status_code == 400
-    answer = client.post(page, data={**data, "amount": "100"})
+    visitor = Visitor(client, one["url"])
+    assert "100 USDC" in visitor.page.text
+    assert "490 BRL" in visitor.page.text
+    assert "readonly" in visitor.page.text
+    assert visitor.send(amount="50").status_code == 400
+    visitor.send(amount="100")
+    answer = visitor.fill_in(bank_account_number="DE8937040044")
     assert answer.status_code == 200
     assert "490 BRL" in answer.text
     assert world.status(one["id"]) == "pending_user_transfer_start"

@@ -149,7 +149,7 @@ def test_what_is_no_token_is_refused_and_never_a_surprise(text: str) -> None:
 def test_promise_13_a_link_is_no_session_and_opens_one_kind_of_page() -> None:
     """GEN-23."""
     link = web_auth.issue_link(POLICY, "interactive", "some-id")
-    assert web_auth.read_link(POLICY, "interactive", link) == "some-id"
+    assert web_auth.read_link(POLICY, "interactive", link).transaction_id == "some-id"
     with pytest.raises(Unauthorized):
         web_auth.read_token(POLICY, link)
     with pytest.raises(Unauthorized):

@@ -4,6 +4,7 @@ from anchor.actors.setup import AppActor, actor
 from anchor.services import (
     callbacks,
     claimable_balances,
+    completions,
     custody_orders,
     custody_outcomes,
     customer_codes,
@@ -152,6 +153,12 @@ def bring_on_transaction(transaction_id: str) -> None:
 
 
 @actor()
+def complete_transaction(transaction_id: str) -> None:
+    """Go on with what waited for its customer to be judged."""
+    jobs.run(jobs.Address(completions.COMPLETE, transaction_id))
+
+
+@actor()
 def purge_customers(subject: str) -> None:
     """Erase personal data whose time is over."""
     jobs.run(jobs.Address(customer_erasure.PURGE, subject))
@@ -180,5 +187,6 @@ ACTORS: dict[str, AppActor] = {
     customer_judging.JUDGE: judge_customer,
     customer_codes.SEND: send_customer_code,
     programmatic.BRING_ON: bring_on_transaction,
+    completions.COMPLETE: complete_transaction,
     customer_erasure.PURGE: purge_customers,
 }

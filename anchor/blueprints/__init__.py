@@ -11,6 +11,7 @@ from anchor.blueprints import (
     interactive,
     limits,
     openapi,
+    page_data,
     rails,
     sep01,
     sep06,
@@ -57,6 +58,7 @@ def register(app: Flask, settings: Settings) -> None:
             app.register_blueprint(blueprint)
     if 24 in settings.seps:
         app.register_blueprint(interactive.bp)
+        app.register_blueprint(page_data.bp)
     app.register_blueprint(openapi.bp)
     CORS(
         app,

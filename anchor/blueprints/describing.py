@@ -12,7 +12,8 @@ To describe a door, decorate each of its views, below the route::
 for documents only where the view builds plain dictionaries: one class beside them in
 `serializers/`, whose fields are those of `anchor.serializers.answers`. Names of parameters in the
 path come from the route, 400 from there being a query or a body, 403 from `token`, 413 and 415
-from a body; `errors` are all others, and `others` answers with schemas of their own. Fields of our
+from a body; `errors` are all others, and `others` answers with schemas of their own. One that
+`leads_on` may answer 303. Fields of our
 own say their JSON Schema in an attribute `openapi`.
 A test finds views that say nothing, and answers that are not as they are said to be.
 """
@@ -39,6 +40,7 @@ class Description:
     token: bool = False
     errors: tuple[int, ...] = ()
     others: Mapping[int, type[Schema]] = field(default_factory=dict)
+    leads_on: bool = False
 
     @property
     def statuses(self) -> list[int]:
@@ -63,9 +65,10 @@ def described(
     token: bool = False,
     errors: tuple[int, ...] = (),
     others: Mapping[int, type[Schema]] | None = None,
+    leads_on: bool = False,
 ) -> Callable[[View], View]:
     """Describe a view; see the module. `token` says that it wants one of a session."""
-    found = Description(query, body, answer, status, media, token, errors, others or {})
+    found = Description(query, body, answer, status, media, token, errors, others or {}, leads_on)
 
     def mark(view: View) -> View:
         setattr(view, _ATTRIBUTE, found)

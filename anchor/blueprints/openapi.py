@@ -33,6 +33,7 @@ _TITLES = {
     "sep38": "SEP-38: quotes",
     "sep45": "SEP-45: web authentication of contracts",
     "interactive": "Pages for customers",
+    "page_data": "Data of pages for customers",
     "rails": "Webhooks of rails",
     "health": "Health",
     "openapi": "This description",
@@ -176,6 +177,9 @@ def _responses(found: Description) -> dict[str, Any]:
     errors = {
         str(status): {"description": _SAID[status], "content": said} for status in found.statuses
     }
+    if found.leads_on:
+        page = {"text/html": {"schema": {"type": "string"}}}
+        errors["303"] = {"description": "Go on where `Location` says.", "content": page}
     for status, schema in found.others.items():
         said = {"application/json": {"schema": schema}}
         errors[str(status)] = {"description": _SAID.get(status, "As asked."), "content": said}

@@ -72,7 +72,7 @@ def _operation(
         ),
         body=tuple(_fields(document, content["application/json"]["schema"])) if content else (),
         answers=tuple(each for each in responses if each.status < "300"),
-        refusals=tuple(each for each in responses if each.status >= "300"),
+        refusals=tuple(each for each in responses if each.status >= "400"),
     )
 
 

@@ -1,12 +1,14 @@
 """SEP-24: interactive deposits and withdrawals, as wallets ask for them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import forms, links
+from anchor import languages
+from anchor.blueprints import forms, links, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.blueprints.limits import costly
@@ -17,7 +19,15 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
 from anchor.serializers import transaction_words
-from anchor.services import announcements, deposits, details, opening, views, withdrawals
+from anchor.services import (
+    announcements,
+    deposits,
+    details,
+    draft_customers,
+    opening,
+    views,
+    withdrawals,
+)
 from anchor.services.views import Filter, View
 
 bp = Blueprint("sep24", __name__, url_prefix="/sep24")
@@ -57,6 +67,7 @@ def deposit() -> ResponseReturnValue:
         client_domain=principal.client_domain,
         home_domain=principal.home_domain,
     )
+    draft_customers.prefill(transaction_id, given)
     return _opened("deposit", transaction_id)
 
 
@@ -76,11 +87,14 @@ def withdraw() -> ResponseReturnValue:
         quote_id=body.get("quote_id"),
         other_asset=body.get("destination_asset"),
         from_account=body.get("account"),
+        refund_memo_type=body.get("refund_memo_type"),
+        refund_memo=body.get("refund_memo"),
         details=_known(Kind.WITHDRAWAL, policy, given),
         lang=body.get("lang"),
         client_domain=principal.client_domain,
         home_domain=principal.home_domain,
     )
+    draft_customers.prefill(transaction_id, given)
     return _opened("withdraw", transaction_id)
 
 
@@ -148,7 +162,16 @@ def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 def _shown(view: View) -> dict[str, Any]:
-    return words.one(view, settings(), links.to_more_info)
+    """Show a transaction in the language of the request, to which its page goes on (SEP24-65)."""
+    lang = request.args.get("lang") or view.row.lang
+    return words.one(view, settings(), partial(links.to_more_info, lang=lang), speech.say)
 
 
-announcements.declare("interactive", _shown)
+def _told(view: View) -> Mapping[str, Any]:
+    """Show a transaction to the address that is told of it, in the language of its opening."""
+    say = partial(languages.say, languages.choose(view.row.lang))
+    more_info = partial(links.to_more_info, lang=view.row.lang)
+    return words.one(view, settings(), more_info, say)
+
+
+announcements.declare("interactive", _told)

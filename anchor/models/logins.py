@@ -12,7 +12,7 @@ from anchor.models.columns import Instant
 
 
 class UsedChallenge(Base):
-    """A log-in challenge that was exchanged for a token: it never is again."""
+    """A log-in challenge that was exchanged for a token, or a link that was opened: never again."""
 
     __tablename__ = "used_challenges"
 

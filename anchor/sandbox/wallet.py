@@ -3,13 +3,14 @@
 import re
 import tomllib
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from stellar_sdk import Asset, IdMemo, Keypair, Server, TransactionBuilder, TransactionEnvelope
 from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor.sandbox import contract_accounts
+from anchor.sandbox.browser import form_of
 
 _TIMEOUT_S = 30
 
@@ -138,22 +139,25 @@ class Wallet:
         return opened, reference[1]
 
     def _fill_in(self, way: str, code: str, form: dict[str, str]) -> tuple[str, str]:
-        """Open a transaction and send its page the form; return its id and the next page."""
+        """Open a transaction and fill in its pages; return its id and the last of them."""
         answer = self.http.post(
             f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/{way}/interactive",
             json={"asset_code": code},
             timeout=_TIMEOUT_S,
         )
         opened = _json(answer)
-        page = requests.get(opened["url"], timeout=_TIMEOUT_S)
-        token = re.search(r'name="token" value="([^"]+)"', page.text)
-        if page.status_code != 200 or token is None:
-            raise WalletError(f"the page answered {page.status_code}")
-        target = opened["url"].partition("?")[0]
-        filled = requests.post(target, data=form | {"token": token[1]}, timeout=_TIMEOUT_S)
-        if filled.status_code != 200:
-            raise WalletError(f"the page refused the form with {filled.status_code}")
-        return str(opened["id"]), filled.text
+        with requests.Session() as browser:
+            page = browser.get(opened["url"], timeout=_TIMEOUT_S)
+            while not page.url.endswith("/status"):
+                asked = form_of(page.text)
+                if page.status_code != 200 or asked is None:
+                    raise WalletError(f"the page answered {page.status_code}")
+                page = browser.post(
+                    urljoin(page.url, asked.action), data=asked.filled(form), timeout=_TIMEOUT_S
+                )
+                if page.status_code != 200:
+                    raise WalletError(f"the page refused the form with {page.status_code}")
+        return str(opened["id"]), page.text
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
         """Ask how a transaction stands."""

@@ -86,10 +86,12 @@ class ReadyAnswer(HealthAnswer):
 
 
 class PageQuery(Schema):
-    """The query of a page: the token of its link."""
+    """The query of a page: the token of its link, and what a wallet writes behind that."""
 
-    token = fields.String(required=True)
+    token = fields.String()
     lang = fields.String()
+    callback = fields.String()
+    on_change_callback = fields.String()
 
 
 class PageBody(Schema):
@@ -98,9 +100,11 @@ class PageBody(Schema):
     class Meta:
         unknown = INCLUDE
 
-    token = fields.String(required=True)
+    form_token = fields.String(required=True)
     amount = fields.String()
     rail = fields.String()
+    other = fields.String()
+    seal = fields.String()
 
 
 class WebhookBody(Schema):

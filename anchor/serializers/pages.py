@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
-from anchor import references
+from anchor import pricing, references
 from anchor.assets import code_of
+from anchor.config import Settings
+from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
 from anchor.models import Transaction
 from anchor.money import format_amount
 from anchor.serializers.transaction_words import is_a_deposit, masked
+from anchor.services.drafts import DEPOSITS, Draft, Sums
 from anchor.services.views import View
 
 
@@ -18,7 +23,8 @@ from anchor.services.views import View
 class Fact:
     """One line of a page. `is_code` is to be copied as it stands, `is_key` above all.
 
-    `label` is said in the language of the page, with `words` in it.
+    `label` is said in the language of the page, with `words` in it. `copied` is what is copied of
+    it, where that is not `value`.
     """
 
     label: str
@@ -26,14 +32,19 @@ class Fact:
     is_code: bool = False
     is_key: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
+    copied: str = ""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a transaction stands: in few words, and in a sentence that says what comes next."""
+    """How a transaction stands: in few words, and in a sentence that says what comes next.
+
+    `tone` is one of ``wait`` (the customer's turn), ``busy`` (ours), ``good`` and ``bad``.
+    """
 
     title: str
     sentence: str
+    tone: str = "busy"
 
 
 #: What rails call the lines of their instructions, by the names of SEP-9.
@@ -112,58 +123,126 @@ _WITHDRAWAL = {
 }
 
 
+_CHECKING = Standing(
+    _("We are checking your details"),
+    _("You need not wait here: it goes on by itself, and your wallet shows how it stands."),
+)
+_TONES = {
+    **dict.fromkeys((_S.COMPLETED, _S.REFUNDED), "good"),
+    **dict.fromkeys((_S.ERROR, _S.EXPIRED, _S.NO_MARKET, _S.TOO_SMALL, _S.TOO_LARGE), "bad"),
+    **dict.fromkeys(
+        (
+            *(_S.INCOMPLETE, _S.PENDING_USER, _S.PENDING_USER_TRANSFER_START, _S.PENDING_TRUST),
+            *(_S.PENDING_CUSTOMER_INFO_UPDATE, _S.PENDING_TRANSACTION_INFO_UPDATE),
+            _S.PENDING_USER_TRANSFER_COMPLETE,
+        ),
+        "wait",
+    ),
+}
+#: The stages of money, and how many are behind a transaction that stands so.
+_STAGES = {
+    True: (_("Your transfer"), _("Received"), _("Sent to your wallet")),
+    False: (_("Your payment"), _("Received"), _("Sent to your account")),
+}
+_BEHIND = {
+    _S.PENDING_USER_TRANSFER_START: 0,
+    _S.PENDING_ANCHOR: 1,
+    _S.ON_HOLD: 1,
+    _S.PENDING_TRUST: 2,
+    _S.PENDING_STELLAR: 2,
+    _S.PENDING_EXTERNAL: 2,
+    _S.PENDING_USER_TRANSFER_COMPLETE: 2,
+    _S.COMPLETED: 3,
+}
+
+
 def standing(view: View) -> Standing:
     """Say how a transaction stands."""
     status = Status(view.row.status)
+    if status is Status.PENDING_ANCHOR and not view.row.amount_received:
+        return _CHECKING
     own = _DEPOSIT if is_a_deposit(view) else _WITHDRAWAL
     plain = Standing(status.replace("_", " ").capitalize(), "")
-    return own.get(status) or _COMMON.get(status) or plain
+    found = own.get(status) or _COMMON.get(status) or plain
+    return Standing(found.title, found.sentence, _TONES.get(status, "busy"))
 
 
-def to_do(view: View, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
+def progress(view: View) -> list[tuple[str, str]]:
+    """Return the stages of the money: a label, and ``done``, ``now`` or ``later``.
+
+    Nothing for a transaction that no money goes through now.
+    """
+    row, status = view.row, Status(view.row.status)
+    is_deposit = is_a_deposit(view)
+    behind = _BEHIND.get(status)
+    if behind is None or (status is Status.PENDING_ANCHOR and not row.amount_received):
+        return []
+    if status is Status.PENDING_EXTERNAL and is_deposit and not row.amount_received:
+        behind = 0
+    marks = ("done", "now", "later")
+    return [
+        (label, marks[0 if place < behind else 1 if place == behind else 2])
+        for place, label in enumerate(_STAGES[is_deposit])
+    ]
+
+
+def to_do(view: View, settings: Settings, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
     """List what the customer needs to pay: by bank under the reference, or under a memo.
 
     `instructions` are the rail's own lines: where the money of a deposit has to go.
     """
     row = view.row
-    amount = _money(row.amount_in, units(row)[0])
+    due = row.amount_in
+    amount = Fact(
+        _("Amount"),
+        money(due, units(row, settings)[0]),
+        is_key=True,
+        copied=format_amount(due) if due is not None else "",
+    )
     if is_a_deposit(view):
         if row.reference is None:
             return []
         reference = references.grouped(row.reference)
         return [
-            Fact(_("Reference"), reference, is_code=True, is_key=True),
-            Fact(_("Amount"), amount, is_key=True),
-            *(Fact(label, value, any(map(str.isdigit, value))) for label, value in instructions),
+            Fact(_("Reference"), reference, is_code=True, is_key=True, copied=reference),
+            amount,
+            *(_line(label, value) for label, value in instructions),
         ]
     if view.memo is None:
         return []
     return [
-        Fact(_("Amount"), amount, is_key=True),
-        Fact(_("To"), view.memo.account_id, is_code=True),
+        amount,
+        Fact(_("To"), view.memo.account_id, is_code=True, copied=view.memo.account_id),
         Fact(
             _("Memo ({kind})"),
             view.memo.memo,
             is_code=True,
+            is_key=True,
             words={"kind": view.memo.memo_type},
+            copied=view.memo.memo,
         ),
     ]
 
 
-def facts(view: View, moment: Callable[[datetime | None], str]) -> list[Fact]:
+def _line(label: str, value: str) -> Fact:
+    is_code = any(map(str.isdigit, value))
+    return Fact(label, value, is_code, copied=value if is_code else "")
+
+
+def facts(view: View, settings: Settings, moment: Callable[[datetime | None], Any]) -> list[Fact]:
     """List what is known of a transaction, and leave out what is not.
 
     `moment` writes an instant in the language of the page.
     """
     row = view.row
-    paid_in, paid_out = units(row)
+    paid_in, received_in = units(row, settings)
     is_deposit = is_a_deposit(view)
     paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        Fact(_("Amount"), _money(row.amount_in or row.amount_expected, paid_in)),
-        Fact(_("Fee"), _money(row.amount_fee, paid_in)),
-        Fact(_("You receive"), _money(row.amount_out, paid_out)),
+        Fact(_("You pay"), money(row.amount_in or row.amount_expected, paid_in)),
+        Fact(_("Fee"), money(row.amount_fee, paid_in)),
+        Fact(_("You receive"), money(row.amount_out, received_in)),
         Fact(
             _("To your wallet") if is_deposit else _("To your account"),
             paid_to or "",
@@ -172,30 +251,76 @@ def facts(view: View, moment: Callable[[datetime | None], str]) -> list[Fact]:
         Fact(_("Memo"), memo or "", is_code=True),
         Fact(_("Begun"), moment(row.started_at)),
         Fact(_("Ended"), moment(row.completed_at)),
+        Fact(_("Paid back"), money(row.amount_refunded or None, paid_in)),
         Fact(_("Stellar transaction"), row.stellar_transaction_id or "", is_code=True),
-        Fact(_("Our number"), row.id, is_code=True),
+        Fact(_("Our number"), row.id, is_code=True, copied=row.id),
     ]
     return [line for line in lines if line.value]
 
 
-def units(row: Transaction) -> tuple[str, str]:
+def review(draft: Draft, fields: Sequence[Field], rail: str) -> list[Fact]:
+    """List what the customer confirms beside the sums: from where it comes and where it goes."""
+    row = draft.view.row
+    lines = [Fact(_("Pay by") if draft.is_deposit else _("Paid out by"), rail)]
+    lines += [
+        Fact(each.label, row.details[each.name]) for each in fields if row.details.get(each.name)
+    ]
+    if draft.is_deposit:
+        lines.append(Fact(_("To your wallet"), row.destination or "", is_code=True))
+        lines.append(Fact(_("Memo"), row.destination_memo or "", is_code=True))
+    return [line for line in lines if line.value]
+
+
+def units(row: Transaction, settings: Settings) -> tuple[str, str]:
     """Return what people call the assets of what they pay and of what they receive."""
-    names = (row.amount_in_asset, row.amount_out_asset)
-    paid_in, paid_out = (code_of(name) if name else row.asset_code for name in names)
-    return paid_in, paid_out
+    if row.amount_in_asset and row.amount_out_asset:
+        return code_of(row.amount_in_asset), code_of(row.amount_out_asset)
+    policy = settings.asset_by_id(row.asset)
+    booked = policy.booked_in if policy is not None else row.asset_code
+    pair = (booked, row.asset_code)
+    return pair if row.kind in DEPOSITS else (pair[1], pair[0])
 
 
-def quoted(view: View, moment: Callable[[datetime | None], str]) -> dict[str, str]:
-    """Return what the quote of a transaction promises, by name; nothing where it is on none."""
-    if view.quote is None:
-        return {}
-    paid_in, paid_out = units(view.row)
-    return {
-        "paid": _money(view.row.amount_in, paid_in),
-        "received": _money(view.row.amount_out, paid_out),
-        "due": moment(view.quote.expires_at),
+def exchanged(row: Transaction) -> str | None:
+    """Return the currency that a transaction exchanges, as SEP-38 names it; None for none."""
+    names = (row.amount_in_asset or "", row.amount_out_asset or "")
+    return next((name for name in names if name.startswith("iso4217:")), None)
+
+
+def pay_units(draft: Draft) -> list[tuple[str, str]]:
+    """Return the currencies that may be chosen outside the ledger: a value and its name."""
+    return [("", draft.policy.booked_in), *((name, code_of(name)) for name in draft.others)]
+
+
+def said(sums: Sums) -> dict[str, Any]:
+    """Return sums for people: what is paid, the fee, what is received, and the rate."""
+    told: dict[str, Any] = {
+        "paid": money(sums.paid, sums.paid_in),
+        "fee": money(sums.fee, sums.paid_in),
+        "received": money(sums.received, sums.received_in),
+        "is_firm": sums.is_firm or not sums.is_exchange,
     }
+    rate = rate_of(sums)
+    return told | ({"rate": rate} if rate else {})
 
 
-def _money(stroops: int | None, code: str) -> str:
-    return "" if stroops is None else f"{format_amount(stroops)} {code}"
+def rate_of(sums: Sums) -> str:
+    """Return how much one of what costs less is: the dearer of both for one, to six digits."""
+    if sums.paid_in == sums.received_in:
+        return ""
+    before_fee = sums.paid - sums.fee
+    if not sums.is_exchange:
+        return f"1 {sums.received_in} = 1 {sums.paid_in}"
+    if before_fee >= sums.received:
+        one, other, ratio = sums.received_in, sums.paid_in, Decimal(before_fee) / sums.received
+    else:
+        one, other, ratio = sums.paid_in, sums.received_in, Decimal(sums.received) / before_fee
+    return f"1 {one} = {pricing.plain(ratio, 6)} {other}"
+
+
+def money(stroops: int | None, code: str) -> str:
+    """Write an amount as people do, with no or with two decimals or more; nothing for None."""
+    if stroops is None:
+        return ""
+    whole, _dot, fraction = format_amount(stroops).partition(".")
+    return f"{whole}.{fraction.ljust(2, '0')} {code}" if fraction else f"{whole} {code}"

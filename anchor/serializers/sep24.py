@@ -36,6 +36,8 @@ class WithdrawBody(words.Query):
     lang = Lang()
     quote_id = words.text(100)
     destination_asset = words.text(100)
+    refund_memo = words.text(64)
+    refund_memo_type = words.text(10)
 
 
 class DepositBody(words.Query):
@@ -82,8 +84,16 @@ def _flow(flow: FlowPolicy) -> dict[str, Any]:
     return {"enabled": True} | words.limits(flow) | words.fees(flow)
 
 
-def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> dict[str, Any]:
-    """Return a transaction as SEP-24 shows it; what is not known yet is null or absent."""
+def one(
+    view: View,
+    settings: Settings,
+    more_info_url: Callable[[str], str],
+    say: Callable[[str], str] = str,
+) -> dict[str, Any]:
+    """Return a transaction as SEP-24 shows it; what is not known yet is null or absent.
+
+    `say` says its message in the asker's language.
+    """
     row = view.row
     status = Status(row.status)
     is_deposit = words.is_a_deposit(view)
@@ -96,7 +106,7 @@ def one(view: View, settings: Settings, more_info_url: Callable[[str], str]) -> 
         **words.instants(view),
         "stellar_transaction_id": row.stellar_transaction_id,
         "external_transaction_id": row.external_transaction_id,
-        "message": row.message,
+        "message": say(row.message) if row.message else None,
         "refunded": status is Status.REFUNDED,
         **words.fee(view),
     }

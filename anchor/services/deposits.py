@@ -10,7 +10,7 @@ from anchor.errors import Rejected
 from anchor.extensions import atomic, gateway
 from anchor.integrations.protocols import Instruction
 from anchor.integrations.rates import Way
-from anchor.lifecycle import Event, Kind
+from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Transaction
 from anchor.money import round_down
 from anchor.policies import AssetPolicy
@@ -149,13 +149,22 @@ def _open(
 
 @atomic
 def give_details(
-    transaction_id: str, amount: int, rail: str, details: Mapping[str, str], request_id: str
+    transaction_id: str,
+    amount: int,
+    rail: str,
+    details: Mapping[str, str],
+    request_id: str,
+    *,
+    status: Status = Status.INCOMPLETE,
 ) -> None:
     """Complete a deposit: from now on it waits for `amount` stroops under its reference.
 
-    Other details for one that is complete are `Rejected`. The reference is its own for ever.
+    Other details for one that does not stand in `status` are `Rejected`. The reference is its
+    own for ever.
     """
-    row, policy = opening.incomplete(transaction_id, rail, Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+    row, policy = opening.incomplete(
+        transaction_id, rail, Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, status=status
+    )
     if row.quote_id is None:
         check_amount(policy, amount)
     columns = opening.completed(row, policy, amount, rail, details)

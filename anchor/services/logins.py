@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor import web_auth
-from anchor.errors import Rejected
+from anchor.errors import Rejected, Unauthorized
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.models import UsedChallenge
 from anchor.services import client_domains
@@ -76,9 +76,26 @@ def complete(envelope_xdr: str) -> str:
     return web_auth.issue_token(rules, challenge)
 
 
-@atomic
 def use_up(challenge_hash: str, expires_at: datetime) -> None:
     """Note that a challenge was exchanged for a token; `Rejected` where it was before."""
+    if not is_first_use(challenge_hash, expires_at):
+        raise Rejected("this challenge was exchanged for a token before")
+
+
+def open_link(purpose: str, token: str) -> str:
+    """Use up the link of a page, and return the transaction that it opens.
+
+    `Unauthorized` where it is not one of ours, ran out, or was opened before (SEP24-05).
+    """
+    link = web_auth.read_link(policy(), purpose, token)
+    if not is_first_use(f"link {link.token_id}", link.expires_at):
+        raise Unauthorized("this link was opened before")
+    return link.transaction_id
+
+
+@atomic
+def is_first_use(mark: str, expires_at: datetime) -> bool:
+    """Tell whether something that is good once is used for the first time, and note it."""
     old = (
         select(UsedChallenge.hash)
         .where(UsedChallenge.expires_at < func.now())
@@ -88,9 +105,8 @@ def use_up(challenge_hash: str, expires_at: datetime) -> None:
     db.session.execute(delete(UsedChallenge).where(UsedChallenge.hash.in_(old)))
     used = db.session.execute(
         insert(UsedChallenge)
-        .values(hash=challenge_hash, expires_at=expires_at + _CLOCKS_APART)
+        .values(hash=mark, expires_at=expires_at + _CLOCKS_APART)
         .on_conflict_do_nothing()
         .returning(UsedChallenge.hash)
     )
-    if used.one_or_none() is None:
-        raise Rejected("this challenge was exchanged for a token before")
+    return used.one_or_none() is not None

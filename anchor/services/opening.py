@@ -1,7 +1,7 @@
 """Opening a transaction and completing it with the customer's details, whichever way it goes."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -89,8 +89,12 @@ def quoted_rail(quote: Quote | None) -> str | None:
     return (quote.sell_delivery_method or quote.buy_delivery_method) if quote else None
 
 
-def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transaction, AssetPolicy]:
+def incomplete(
+    transaction_id: str, rail: str, *kinds: Kind, status: Status = Status.INCOMPLETE
+) -> tuple[Transaction, AssetPolicy]:
     """Lock a transaction that still wants its details, and return it with its asset's policy.
+
+    It stands in `status`: `pending_anchor` for one whose customer was looked at meanwhile.
 
     Raises `NotFound` where there is none of these kinds, and `Rejected` where it is complete,
     the asset is not served that way any more, or `rail` is not one of the asset's. Needs an
@@ -99,7 +103,7 @@ def incomplete(transaction_id: str, rail: str, *kinds: Kind) -> tuple[Transactio
     row = db.session.get(Transaction, transaction_id, with_for_update=True)
     if row is None or row.kind not in kinds:
         raise NotFound("there is no such transaction")
-    if row.status != Status.INCOMPLETE:
+    if row.status != status or row.amount_received:
         raise Rejected("this transaction is complete already")
     policy = settings().asset_by_id(row.asset)
     if policy is None or not flow_of(policy, row.kind).enabled:
@@ -122,8 +126,8 @@ def completed(
     `Rejected` for another amount or rail than the quote says, and where it has run out.
     """
     if row.quote_id is not None:
-        _demand_quoted(row, amount, rail)
-        return {"rail": rail, "details": dict(details)}
+        due_at = _demand_quoted(row, amount, rail)
+        return {"rail": rail, "details": dict(details), "deadline_at": due_at}
     flow = flow_of(policy, row.kind)
     columns: dict[str, Any] = {}
     if amount is not None:
@@ -145,7 +149,8 @@ def completed(
     }
 
 
-def _demand_quoted(row: Transaction, amount: int | None, rail: str) -> None:
+def _demand_quoted(row: Transaction, amount: int | None, rail: str) -> datetime:
+    """Check what is given against the quote; return when that runs out."""
     quote = conversions.quote_of(row)
     if amount != quote.sell_amount:
         raise Rejected("the amount is not what the quote says")
@@ -153,6 +158,7 @@ def _demand_quoted(row: Transaction, amount: int | None, rail: str) -> None:
         raise Rejected("this way to pay is not what the quote says")
     if quote.expires_at <= db.session.execute(select(func.clock_timestamp())).scalar_one():
         raise Rejected("the quote has run out; please begin anew from your wallet")
+    return quote.expires_at
 
 
 def quoted_ways(quote: Quote) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from anchor.models import Tick
 from anchor.services import (
     callbacks,
     claimable_balances,
+    completions,
     custodian_payments,
     custody_orders,
     custody_outcomes,
@@ -107,6 +108,7 @@ SERVICES = {
                 callbacks.CALLBACK,
                 customer_judging.JUDGE,
                 programmatic.BRING_ON,
+                completions.COMPLETE,
                 customer_codes.SEND,
                 customer_erasure.PURGE,
                 *_PAYMENTS,

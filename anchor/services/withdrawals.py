@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
-from anchor.lifecycle import Event, Kind
+from anchor.lifecycle import Event, Kind, Status
 from anchor.policies import AssetPolicy
 from anchor.services import memos, networks, opening, quotes
 from anchor.services.quotes import Use
@@ -20,6 +20,8 @@ def open_interactive(
     from_account: str | None = None,
     quote_id: str | None = None,
     other_asset: str | None = None,
+    refund_memo_type: str | None = None,
+    refund_memo: str | None = None,
     details: Mapping[str, str] | None = None,
     lang: str | None = None,
     client_domain: str | None = None,
@@ -28,9 +30,10 @@ def open_interactive(
     """Open a withdrawal whose details the customer gives on a page; return its id.
 
     The fee schedule of today is frozen on it, or the quote that it is on, which is used up.
-    Raises `Rejected` for an amount outside the limits, and for a quote that does not fit
-    (SEP24-21).
+    Raises `Rejected` for an amount outside the limits, for a quote that does not fit (SEP24-21),
+    and for a refund memo that is none (SEP24-31).
     """
+    refund_memo_type, refund_memo = memos.read(refund_memo_type, refund_memo)
     quote = None
     if quote_id is not None:
         asset = f"stellar:{policy.id}"
@@ -43,6 +46,8 @@ def open_interactive(
         amount=amount,
         quote=quote,
         from_account=from_account or owner.account_id,
+        refund_memo_type=refund_memo_type,
+        refund_memo=refund_memo,
         details=dict(details or {}),
         lang=lang,
         client_domain=client_domain,
@@ -57,14 +62,20 @@ def check_amount(policy: AssetPolicy, amount: int) -> None:
 
 @atomic
 def give_details(
-    transaction_id: str, amount: int, rail: str, details: Mapping[str, str], request_id: str
+    transaction_id: str,
+    amount: int,
+    rail: str,
+    details: Mapping[str, str],
+    request_id: str,
+    *,
+    status: Status = Status.INCOMPLETE,
 ) -> None:
     """Complete a withdrawal: from now on it waits for exactly `amount` stroops under its memo.
 
-    The same again changes nothing; other details for one that is complete are `Rejected`.
+    Other details for one that does not stand in `status` are `Rejected`.
     """
     row, policy = opening.incomplete(
-        transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE
+        transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, status=status
     )
     columns = opening.completed(row, policy, amount, rail, details)
     memos.issue(networks.receiving(policy.distribution), policy.distribution, row.id)

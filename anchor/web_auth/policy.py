@@ -32,6 +32,7 @@ class WebAuthPolicy:
     challenge_s: int = 900
     token_s: int = 24 * 3600
     link_s: int = 15 * 60
+    page_s: int = 12 * 3600
     contract_id: str | None = None
     contract_issuer: str | None = None
     is_address_bound: bool = False

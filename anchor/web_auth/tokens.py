@@ -1,4 +1,4 @@
-"""Session tokens and the tokens of links: different audiences, never taken for each other."""
+"""Session tokens, and how any token of ours is written and read: each audience has its own."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ from anchor.web_auth.policy import WebAuthPolicy
 #: A token of ours has some 500.
 MAX_TOKEN_CHARS = 4_000
 _ALGORITHM = "HS256"
-_API, _LINK = "api", "link"
+_API = "api"
 _LEEWAY_S = 5
 
 
@@ -43,7 +43,7 @@ def issue_token(policy: WebAuthPolicy, challenge: Challenge) -> str:
     claims["home_domain"] = challenge.home_domain
     if challenge.client_domain is not None:
         claims["client_domain"] = challenge.client_domain
-    return _encode(policy, _API, policy.token_s, claims)
+    return encode(policy, _API, policy.token_s, claims)
 
 
 def issue_contract_token(policy: WebAuthPolicy, challenge: ContractChallenge) -> str:
@@ -52,12 +52,12 @@ def issue_contract_token(policy: WebAuthPolicy, challenge: ContractChallenge) ->
     claims["home_domain"] = challenge.home_domain
     if challenge.client_domain is not None:
         claims["client_domain"] = challenge.client_domain
-    return _encode(policy, _API, policy.token_s, claims)
+    return encode(policy, _API, policy.token_s, claims)
 
 
 def read_token(policy: WebAuthPolicy, token: str) -> Principal:
     """Return who a session token speaks for; `Unauthorized` where it is not one of ours."""
-    claims = _decode(policy, _API, token)
+    claims = decode(policy, _API, token)
     subject = str(claims["sub"])
     try:
         client = _subject(subject, of_contracts=claims["iss"] == policy.contract_issuer)
@@ -86,17 +86,8 @@ def _subject(subject: str, *, of_contracts: bool) -> Client:
     return read_client(account, memo if colon else None)
 
 
-def issue_link(policy: WebAuthPolicy, purpose: str, transaction_id: str) -> str:
-    """Return a short-lived token that opens one page of one transaction, and nothing else."""
-    return _encode(policy, f"{_LINK}:{purpose}", policy.link_s, {"sub": transaction_id})
-
-
-def read_link(policy: WebAuthPolicy, purpose: str, token: str) -> str:
-    """Return the transaction that a page's token opens, or `Unauthorized`."""
-    return str(_decode(policy, f"{_LINK}:{purpose}", token)["sub"])
-
-
-def _encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str, Any]) -> str:
+def encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str, Any]) -> str:
+    """Return a signed token for an audience, good for so many seconds."""
     now = utcnow()
     common = {
         "iss": policy.issuer,
@@ -109,7 +100,7 @@ def _encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str,
     return jwt.encode(common | claims, key.secret, algorithm=_ALGORITHM, headers=named)
 
 
-def _decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
+def decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
     """Return the claims of a token that one of our keys signed (GEN-22), else `Unauthorized`."""
     if len(token) > MAX_TOKEN_CHARS:
         raise Unauthorized("the token is not valid")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.visiting import Visitor
 from tests.world import World
 
 
@@ -32,8 +33,9 @@ def opened(world: World, client: FlaskClient, way: str = "withdraw", **body: Any
 def test_a_page_speaks_as_the_wallet_asked(
     world: World, client: FlaskClient, lang: str, title: str
 ) -> None:
-    page = client.get(opened(world, client, lang=lang), headers={"Accept-Language": "es"}).text
-    assert f"<h1>{title}</h1>" in page
+    url = opened(world, client, lang=lang)
+    page = client.get(url, headers={"Accept-Language": "es"}, follow_redirects=True).text
+    assert f'<p class="over">{title}</p>' in page
     expected = lang[:2] if lang != "tlh" else "en"
     assert f'<html lang="{expected}">' in page
 
@@ -42,30 +44,37 @@ def test_without_a_word_of_the_wallet_it_speaks_as_the_browser(
     world: World, client: FlaskClient
 ) -> None:
     url = opened(world, client)
-    page = client.get(url, headers={"Accept-Language": "de, pt-BR;q=0.8, en;q=0.5"})
+    place = url.partition("?")[0]
+    browser = {"Accept-Language": "de, pt-BR;q=0.8, en;q=0.5"}
+    page = client.get(url, headers=browser, follow_redirects=True)
     assert '<html lang="pt">' in page.text
-    assert "Nome do titular da conta" in page.text
-    assert '<html lang="en">' in client.get(url).text
-    assert '<html lang="fr">' in client.get(url + "&lang=fr").text
+    assert "Quanto você quer" in page.text
+    assert '<html lang="en">' in client.get(place).text
+    assert '<html lang="fr">' in client.get(f"{place}?lang=fr").text
+    assert '<html lang="fr">' in client.get(place).text, "it stays what was chosen"
+    other = opened(world, client) + "&lang=es"
+    assert '<html lang="es">' in client.get(other, follow_redirects=True).text
 
 
 def test_what_is_wrong_in_a_form_is_said_in_its_language(world: World, client: FlaskClient) -> None:
-    path, _, token = opened(world, client, lang="es").partition("?token=")
-    answer = client.post(path, data={"token": token, "amount": "0.5"})
+    visitor = Visitor(client, opened(world, client, lang="es"))
+    answer = visitor.send(amount="0.5")
     assert answer.status_code == 400
     assert "El importe mínimo es 1." in answer.text
+    visitor.send(amount="10")
+    answer = visitor.send()
+    assert answer.status_code == 400
     assert "Es necesario indicar: Número de cuenta." in answer.text
 
 
 def test_what_to_pay_and_until_when_is_said_in_the_language(
     world: World, client: FlaskClient
 ) -> None:
-    path, _, token = opened(world, client, "deposit", lang="fr").partition("?token=")
-    page = client.post(path, data={"token": token, "amount": "10"}).text
+    page = Visitor(client, opened(world, client, "deposit", lang="fr")).fill_in(amount="10").text
     assert "Virez maintenant l’argent" in page
     assert "Nous attendons votre virement jusqu’au" in page
     assert "Référence" in page
-    assert " UTC." in page
+    assert " UTC</time>." in page
 
 
 def test_a_link_that_leads_nowhere_says_so_in_the_language_of_the_browser(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from stellar_sdk import Keypair, MuxedAccount
 
+from tests.visiting import Visitor
 from tests.world import World
 
 
@@ -26,9 +27,8 @@ def opened(world: World, client: Any, **body: Any) -> dict[str, Any]:
 
 
 def filled(client: Any, one: dict[str, Any], **form: str) -> Any:
-    path, _, token = one["url"].removeprefix("http://localhost").partition("?token=")
-    data = {"token": token, "amount": "100", "bank_account_number": "DE8937040044", **form}
-    return client.post(path, data=data)
+    known = {"amount": "100", "bank_account_number": "DE8937040044"}
+    return Visitor(client, one["url"]).fill_in(**known | form)
 
 
 def shown(client: Any, one: dict[str, Any]) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def test_a_withdrawal_is_incomplete_until_its_page_is_filled_in(world: World, cl
     assert before["status"] == "incomplete"
     assert before["withdraw_memo"] is None
     assert before["from"] == world.payer.public_key
-    page = client.get(one["url"].removeprefix("http://localhost"))
-    assert page.status_code == 200
-    assert 'value="100"' in page.text
-    assert filled(client, one).status_code == 200
+    visitor = Visitor(client, one["url"])
+    assert visitor.page.status_code == 200
+    assert 'value="100"' in visitor.page.text
+    assert visitor.fill_in(bank_account_number="DE8937040044").status_code == 200
     after = shown(client, one)
     assert after["status"] == "pending_user_transfer_start"
     assert after["withdraw_anchor_account"] == world.distribution
@@ -127,9 +127,15 @@ def test_what_cannot_be_withdrawn_is_refused(world: World, client: Any, body: An
 
 def test_the_page_says_what_is_wrong_and_keeps_what_was_given(world: World, client: Any) -> None:
     one = opened(world, client)
-    answer = filled(client, one, amount="0.5", bank_account_number="no such thing!")
+    answer = filled(client, one, amount="0.5")
     assert answer.status_code == 400
     assert "The least amount is 1." in answer.text
+    assert 'value="0.5"' in answer.text
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    answer = visitor.send(bank_account_number="no such thing!")
+    assert answer.status_code == 400
+    assert "Account number is not written as it should be." in answer.text
     assert "no such thing!" in answer.text
     assert shown(client, one)["status"] == "incomplete"
 

@@ -17,8 +17,9 @@ from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Field
 from anchor.lifecycle import Event
 from anchor.policies import DeliveryPolicy
-from anchor.services import deposits
+from anchor.services import deposits, drafts
 from anchor.services.transactions import Happening, Owner, happened
+from tests.visiting import Visitor
 from tests.world import World
 
 PATH = "/sep24/transactions/deposit/interactive"
@@ -49,8 +50,7 @@ def page_of(one: dict[str, Any]) -> tuple[str, str]:
 
 
 def filled(client: Any, one: dict[str, Any], **form: str) -> Any:
-    path, token = page_of(one)
-    return client.post(path, data={"token": token, "amount": "100", **form})
+    return Visitor(client, one["url"]).fill_in(**{"amount": "100"} | form)
 
 
 def shown(client: Any, one: dict[str, Any]) -> dict[str, Any]:
@@ -95,11 +95,10 @@ def test_a_deposit_is_incomplete_until_its_page_is_filled_in(world: World, clien
     assert before["deposit_memo"] is before["deposit_memo_type"] is None
     assert before["claimable_balance_id"] is before["from"] is None
     assert not [name for name in before if name.startswith("withdraw")]
-    path, token = page_of(one)
-    page = client.get(path, query_string={"token": token})
-    assert page.status_code == 200
-    assert 'value="100"' in page.text
-    assert filled(client, one).status_code == 200
+    visitor = Visitor(client, one["url"])
+    assert visitor.page.status_code == 200
+    assert 'value="100"' in visitor.page.text
+    assert visitor.fill_in().status_code == 200
     after = shown(client, one)
     assert after["status"] == "pending_user_transfer_start"
     assert (after["amount_in"], after["amount_out"], after["amount_fee"]) == ("100", "98.5", "1.5")
@@ -117,9 +116,10 @@ def test_the_customer_is_told_what_to_transfer_and_can_look_again(
     done = filled(client, one)
     reference = reference_on(done)
     assert references.read(reference) == world.row(one["id"]).reference
-    assert "100 USDC" in done.text
-    path, token = page_of(one)
-    assert reference_on(client.get(path, query_string={"token": token})) == reference
+    assert "100 USD" in done.text
+    assert "98.50 USDC" in done.text
+    path, _token = page_of(one)
+    assert reference_on(client.get(path, follow_redirects=True)) == reference
     more = client.get(shown(client, one)["more_info_url"].removeprefix("http://localhost"))
     assert more.status_code == 200
     assert more.mimetype == "text/html"
@@ -137,8 +137,15 @@ def test_the_more_info_page_of_an_incomplete_deposit_opens(world: World, client:
 
 def test_filling_in_twice_changes_nothing(world: World, client: Any) -> None:
     one = opened(world, client)
-    reference = reference_on(filled(client, one))
-    assert reference_on(filled(client, one, amount="500")) == reference
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    form = visitor.form
+    reference = reference_on(visitor.send())
+    for data in (form.values, form.values | {"amount": "500"}):
+        again = client.post(form.action, data=data, follow_redirects=True)
+        assert reference_on(again) == reference
+        first = client.post(page_of(one)[0], data=data, follow_redirects=True)
+        assert reference_on(first) == reference
     assert shown(client, one)["amount_in"] == "100"
     with pytest.raises(Rejected, match="complete already"):
         deposits.give_details(one["id"], 1_0000000, "bank", {}, "form 2")
@@ -149,13 +156,13 @@ def test_a_form_that_is_sent_twice_at_once_is_taken_once(
 ) -> None:
     """A double click: the other hand was first, and the customer sees what to transfer."""
     one = opened(world, client)
-    give_details = deposits.give_details
+    confirm = drafts.confirm
 
     def twice(*given: Any) -> None:
-        give_details(*given)
-        give_details(*given)
+        confirm(*given)
+        confirm(*given)
 
-    monkeypatch.setattr(deposits, "give_details", twice)
+    monkeypatch.setattr(drafts, "confirm", twice)
     done = filled(client, one)
     assert done.status_code == 200
     assert references.read(reference_on(done)) == world.row(one["id"]).reference
@@ -193,10 +200,15 @@ def test_the_rail_says_what_it_needs_to_know_and_the_wallet_may_know_it(
     rail.deposit_fields = (Field("last_name", "Your family name", pattern=r"[^\W\d]{2,}"),)
     one = opened(world, client, last_name="Lovelace", first_name="Ada", birth_date="1815-12-10")
     assert world.row(one["id"]).details == {"last_name": "Lovelace"}
-    path, token = page_of(one)
-    assert 'value="Lovelace"' in client.get(path, query_string={"token": token}).text
-    assert "is not written as it should be" in filled(client, one, last_name="1").text
-    assert filled(client, one, last_name="King").status_code == 200
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    assert visitor.step == "account"
+    assert 'value="Lovelace"' in visitor.page.text
+    visitor.send(last_name="1")
+    assert visitor.page.status_code == 400
+    assert "is not written as it should be" in visitor.page.text
+    visitor.send(last_name="King")
+    assert visitor.fill_in().status_code == 200
     assert world.row(one["id"]).details == {"last_name": "King"}
 
 
@@ -359,8 +371,7 @@ def test_accounts_are_created_and_claimable_balances_taken_where_the_asset_says_
         claimable_balance_supported="true",
     )
     assert delivering.row(one["id"]).takes_claimable_balance
-    path, token = page_of(one)
-    assert "we open it for 0.5 USDC" in client.get(path, query_string={"token": token}).text
+    assert "we open it for 0.5 USDC" in Visitor(client, one["url"]).page.text
     plain = opened(delivering, client, headers)
     assert not delivering.row(plain["id"]).takes_claimable_balance
 
@@ -454,7 +465,8 @@ def test_promise_13_a_deposit_is_shown_to_its_owner_alone(world: World, client: 
         (f"/interactive/transaction/{one['id']}", token),
     ):
         assert client.get(where, query_string={"token": key}).status_code == 403
-        assert client.post(where, data={"token": key, "amount": "9"}).status_code in {403, 405}
+        form = {"form_token": key, "amount": "9"}
+        assert client.post(where, data=form).status_code in {403, 405}
     bearer = {"Authorization": f"Bearer {token}"}
     assert client.get(path, headers=bearer).status_code == 403
     assert shown(client, second)["status"] == "incomplete"
@@ -465,7 +477,13 @@ def test_the_page_of_a_deposit_is_not_the_page_of_a_withdrawal(world: World, cli
     path, token = page_of(one)
     wrong = path.replace("/deposit/", "/withdraw/")
     assert client.get(wrong, query_string={"token": token}).status_code == 404
-    assert client.post(wrong, data={"token": token, "amount": "10"}).status_code == 404
+    form = Visitor(client, one["url"]).form.values
+    assert client.post(wrong, data=form | {"amount": "10"}).status_code == 403
+    for kept in client._cookies.copy().values():
+        client.set_cookie(kept.key, kept.value, path=wrong)
+    assert client.post(wrong, data=form | {"amount": "10"}).status_code == 404
+    assert client.get(f"{wrong}/state").status_code == 404
+    assert client.get(f"{wrong}/price?amount=10").status_code == 404
     assert shown(client, one)["status"] == "incomplete"
 
 

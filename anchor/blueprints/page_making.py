@@ -1,0 +1,109 @@
+"""How a page for customers is made: who speaks in which language, and what it may load.
+
+Nothing is loaded from anywhere else and no script stands in a page (SEP24-08). Wallets show pages
+in frames and pop-ups, so who may frame them is left open (SEP24-48).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, make_response, render_template, request, url_for
+from markupsafe import Markup, escape
+
+from anchor import languages
+from anchor.blueprints import speech, visits
+from anchor.blueprints.speech import said, say
+from anchor.errors import AnchorError
+from anchor.extensions import settings
+from anchor.money import format_amount
+from anchor.serializers import pages as words
+from anchor.serializers.transaction_words import is_a_deposit
+from anchor.services.views import View
+from anchor.web_auth import PageSession
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+    )
+)
+#: What people call the languages that are spoken here, each in itself.
+_NAMES = {"en": "English", "es": "Español", "pt": "Português", "fr": "Français"}
+
+
+def page(template: str, view: View, session: PageSession, **context: Any) -> Response:
+    """Return a page about a transaction, in the language of its visit."""
+    speech.answer_page_in(session.lang or view.row.lang)
+    is_deposit = is_a_deposit(view)
+    return _made(
+        template,
+        row=view.row,
+        view=view,
+        way="deposit" if is_deposit else "withdraw",
+        code=view.row.asset_code,
+        form_token=visits.form_token(session),
+        form_token_name=visits.TOKEN,
+        tells=session.tells,
+        **context,
+    )
+
+
+def refusal(reason: str, status: int) -> Response:
+    """Return a page that says why there is no other."""
+    response = _made("refused.html", reason=reason, status=status)
+    response.status_code = status
+    return response
+
+
+def moment(instant: datetime | None) -> Markup:
+    """Write an instant for people, and for the script that knows their clock; nothing for None."""
+    if instant is None:
+        return Markup("")
+    machine = instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = languages.moment(speech.language(), instant)
+    return Markup('<time datetime="{}">{}</time>').format(machine, text)
+
+
+def sentence(error: AnchorError | None) -> str:
+    """Say an error as a sentence of its own; nothing for None."""
+    if error is None:
+        return ""
+    text = said(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def say_on_page(sentence: str, **values: object) -> str:
+    """Say a constant sentence; values that are markup stay what they are."""
+    if any(isinstance(value, Markup) for value in values.values()):
+        return escape(say(sentence)).format(**values)
+    return say(sentence, **values)
+
+
+def _made(template: str, **context: Any) -> Response:
+    known = settings()
+    name = known.home_domains[0]
+    body = render_template(
+        template,
+        say=say_on_page,
+        sentence=sentence,
+        moment=moment,
+        format_amount=format_amount,
+        said_sums=words.said,
+        language=speech.language(),
+        languages=_NAMES,
+        home_domain=name,
+        organization=known.organization.get("ORG_NAME") or name,
+        support=known.organization.get("ORG_SUPPORT_EMAIL"),
+        here=request.path,
+        style_url=url_for("static", filename="pages.css"),
+        script_url=url_for("static", filename="pages.js"),
+        **context,
+    )
+    response = make_response(body)
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response

@@ -1,0 +1,34 @@
+"""What the script of a page is answered."""
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from anchor.serializers.sep24_answers import TransactionAnswer
+from anchor.serializers.values import plain
+
+
+class StateAnswer(Schema):
+    """How a transaction stands; `version` grows with each thing that happens to it."""
+
+    version = fields.Integer(required=True)
+    transaction = fields.Nested(TransactionAnswer, required=True)
+
+
+class PriceQuery(Schema):
+    """An amount, the rail it would be paid by, and the currency it would be exchanged for."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    amount = fields.String(required=True, validate=[validate.Length(1, 40), plain])
+    rail = fields.String(validate=[validate.Length(1, 100), plain])
+    other = fields.String(validate=[validate.Length(0, 40), plain])
+
+
+class PriceAnswer(Schema):
+    """What it comes to, for people: amounts with the names of their assets."""
+
+    paid = fields.String(required=True)
+    fee = fields.String(required=True)
+    received = fields.String(required=True)
+    rate = fields.String()
+    is_firm = fields.Boolean(required=True)

@@ -1,0 +1,80 @@
+"""Interactive transactions that wait for their customer to be judged: they go on by themselves.
+
+Whoever confirmed a draft while being looked at left it in `pending_anchor`, with no memo and no
+reference, so that nobody pays. How the customer stands is told in the commit of the verdict; what
+follows is a job's, for giving out a memo may have to wait, and no verdict does.
+"""
+
+from sqlalchemy import select
+
+from anchor.customers.standing import Stand
+from anchor.errors import Rejected
+from anchor.extensions import atomic, db
+from anchor.lifecycle import Event, Status
+from anchor.models import Customer, Transaction
+from anchor.services import customer_waits, draft_customers, drafts, jobs
+from anchor.services.transactions import Happening, happened
+
+COMPLETE = "complete_transaction"
+_LANE, _LEASE_S = "completions", 60
+
+
+def customer_stands(customer_id: str, type_: str, stand: Stand) -> None:
+    """Owe the job for each transaction that waited for this. Needs an open transaction."""
+    if stand is Stand.PROCESSING or not type_.startswith("sep24"):
+        return
+    customer = db.session.get_one(Customer, customer_id)
+    subaccount = int(customer.memo) if customer.memo_type == "id" else None
+    if customer.memo_type not in {"none", "id"}:
+        return
+    waiting = select(Transaction.id).where(
+        Transaction.owner_account == customer.owner_account,
+        Transaction.owner_subaccount.is_not_distinct_from(subaccount),
+        Transaction.flow == drafts.FLOW,
+        Transaction.status == Status.PENDING_ANCHOR,
+        Transaction.amount_received == 0,
+    )
+    for each in db.session.scalars(waiting).all():
+        jobs.renew(jobs.Address(COMPLETE, each), _LANE)
+
+
+def complete(claimed: jobs.Claim) -> None:
+    """Go on with one, as its customer stands now; the job `COMPLETE`."""
+    try:
+        _complete(claimed.subject_id)
+    except Rejected as refusal:
+        _give_back(claimed.subject_id, str(refusal))
+
+
+@atomic
+def _complete(transaction_id: str) -> None:
+    row = _waiting(transaction_id)
+    customer = draft_customers.customer_of(row) if row is not None else None
+    if row is None or customer is None or row.amount_expected is None:
+        return
+    cause = f"customer {customer.customer_id} {customer.stand}"
+    if customer.stand is Stand.ACCEPTED:
+        drafts.give_details(row, row.amount_expected, row.rail, row.details, cause)
+    elif customer.stand is Stand.REJECTED:
+        columns = {"message": customer.message or drafts.REFUSED}
+        happened(Happening(row.id, Event.FAILED, cause, columns=columns))
+    elif customer.stand is Stand.NEEDS_INFO:
+        happened(Happening(row.id, Event.DETAILS_NEEDED, f"{cause} {row.version}"))
+
+
+@atomic
+def _give_back(transaction_id: str, why: str) -> None:
+    """Let the customer confirm anew what cannot be promised any more: a quote that ran out."""
+    row = _waiting(transaction_id)
+    if row is not None:
+        happened(Happening(row.id, Event.DETAILS_NEEDED, f"{why} {row.version}"))
+
+
+def _waiting(transaction_id: str) -> Transaction | None:
+    row = db.session.get(Transaction, transaction_id, with_for_update=True, populate_existing=True)
+    is_here = row is not None and row.status == Status.PENDING_ANCHOR
+    return row if is_here and row is not None and row.amount_received == 0 else None
+
+
+customer_waits.follow(customer_stands)
+jobs.declare(COMPLETE, jobs.Work(complete, lambda _lane: _LEASE_S, lambda _lane: 4))

@@ -1,0 +1,70 @@
+"""Who the customer of an interactive transaction is, and what is asked of that one."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from anchor.customers.fields import FIELDS
+from anchor.customers.identity import identify
+from anchor.customers.values import read as read_value
+from anchor.errors import Rejected
+from anchor.extensions import house
+from anchor.lifecycle import Kind
+from anchor.models import Transaction
+from anchor.services import customer_uploads, views
+from anchor.services.customer_standings import CustomerView
+from anchor.services.customer_uploads import Upload
+from anchor.services.customers import Target
+from anchor.services.transactions import owner_of
+
+_DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+
+
+def customer_of(row: Transaction) -> CustomerView | None:
+    """Return how the customer stands for this transaction; None where nobody asks."""
+    type_ = customer_type(row.kind)
+    if type_ is None:
+        return None
+    return customer_uploads.look(target_of(row), type_, row.id)
+
+
+def prefill(transaction_id: str, given: Mapping[str, object]) -> None:
+    """Hand what a wallet knows of its customer to the store, as far as that is asked for and good.
+
+    What the store has already stays as it is (SEP24-26).
+    """
+    row = views.get(transaction_id).row
+    customer = customer_of(row) if given.keys() & _askable() else None
+    if customer is None:
+        return
+    texts = {}
+    for need in customer.missing:
+        if need.type == "binary" or need.name not in given:
+            continue
+        own = None if need.name in FIELDS else need.type
+        with suppress(Rejected):
+            texts[need.name] = read_value(need.name, given[need.name], own_type=own)
+    if texts:
+        with suppress(Rejected):
+            upload = Upload(texts, {}, customer_type(row.kind), row.id)
+            customer_uploads.put(target_of(row), upload)
+
+
+def _askable() -> set[str]:
+    """Return the names of all that may be asked of a customer."""
+    plugin = house().customers
+    rules = plugin.rules.values() if plugin is not None else ()
+    return {rule.need.name for each in rules for rule in each.fields} | FIELDS.keys()
+
+
+def customer_type(kind: str) -> str | None:
+    """Return as what type of customer somebody is asked for a kind, by the most exact name."""
+    plugin = house().customers
+    own = "sep24-deposit" if kind in _DEPOSITS else "sep24-withdraw"
+    known = plugin.types() if plugin is not None else ()
+    return next((name for name in (own, "sep24") if name in known), None)
+
+
+def target_of(row: Transaction) -> Target:
+    """Return who the customer of a transaction is."""
+    owner = owner_of(row)
+    return Target(owner, identify(owner.account_id, owner.subaccount_id, None, None))
