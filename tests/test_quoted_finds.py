@@ -20,7 +20,8 @@ from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
 from tests.quoted import Trade, agree, owed
 from tests.receiving import booked
-from tests.world import ACCOUNT, World
+from tests.visiting import Visitor
+from tests.world import World
 
 ME = By("ann", "the customer asked")
 
@@ -149,17 +150,14 @@ def test_the_page_of_a_quote_that_cannot_be_served_any_more_says_so(
     body = {"asset_code": "USDC", "quote_id": asked["id"]}
     path = "/sep24/transactions/withdraw/interactive"
     url = market.client.post(path, json=body, headers=market.headers).json["url"]
-    page, _, token = url.removeprefix("http://localhost").partition("?token=")
     if gone == "pair":
         market.serve(pairs=(), offchain={})
     else:
         object.__setattr__(market.world.policy, "rails", ("cash",))
         del market.world.app.extensions["anchor"].rails["bank"]
-    shown = market.client.get(page, query_string={"token": token})
-    data = {"token": token, "amount": "100", "bank_account_number": ACCOUNT}
-    for answer in (shown, market.client.post(page, data=data)):
-        assert answer.status_code == 400
-        assert "way to pay is not offered" in answer.text
+    shown = Visitor(market.client, url).page
+    assert shown.status_code == 400
+    assert "way to pay is not offered" in shown.text
 
 
 # -- who else reads the amounts -------------------------------------------------------------
@@ -178,7 +176,7 @@ def test_what_is_asked_of_a_customer_goes_by_the_amount_on_the_ledger(
     for row_id in row_ids:
         with transaction():
             row = db.session.get_one(Transaction, row_id, populate_existing=True)
-            about = customer_standings._about("sep6", row)
+            about = customer_standings.occasion_on("sep6", row)
         assert (about.asset, about.amount) == (world.policy.id, 100)
 
 

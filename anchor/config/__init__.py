@@ -18,6 +18,7 @@ from anchor import addresses, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
+from anchor.config.doors import check_doors
 from anchor.config.file import FileSchema, sentences
 from anchor.config.published import check_organization
 from anchor.config.quotes import quote_policy
@@ -252,8 +253,7 @@ class _Builder:
             self.problems.append("Development mode refuses the public network.")
         customers = self._customers()
         assets = self._assets(customers)
-        if 38 in data["anchor"]["seps"] and not data["pairs"]:
-            self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
+        check_doors(data, self.problems)
         return Settings(
             public_url=public_url,
             home_domains=self._home_domains(host),
@@ -331,8 +331,6 @@ class _Builder:
     def _published(self) -> Published:
         """What stellar.toml says beside the settings."""
         data = self.data
-        if 6 in data["anchor"]["seps"] and 12 not in data["anchor"]["seps"]:
-            self.problems.append("SEP-6 needs SEP-12: add 12 to anchor.seps.")
         homes = tuple(data["anchor"]["home_domains"])
         if homes:
             check_organization(data["organization"], homes, self.problems)

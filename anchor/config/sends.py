@@ -9,7 +9,7 @@ from anchor.config.customers import STORE
 from anchor.customers.rules import CustomerPolicy
 from anchor.policies import AssetPolicy, SendingAnchor, SendPolicy
 
-SENDS, CUSTOMERS = 31, 12
+SENDS = 31
 SENDER, RECEIVER = "sep31-sender", "sep31-receiver"
 
 
@@ -17,8 +17,6 @@ def sending_anchors(
     tables: Mapping[str, Any], problems: list[str], seps: Collection[int], *, development: bool
 ) -> dict[str, SendingAnchor]:
     """Return who may send, by each account; contradictions are added to `problems`."""
-    if SENDS in seps and CUSTOMERS not in seps:
-        problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
     found: dict[str, SendingAnchor] = {}
     for name, table in tables.items():
         anchor = SendingAnchor(name, tuple(table["accounts"]), table["settlement"])
