@@ -166,3 +166,7 @@ def test_the_public_address_is_https_outside_development(tmp_path: Path) -> None
     assert "ANCHOR_PUBLIC_URL must begin with https://" in problems(tmp_path, text)
     found = config.load(environ(tmp_path, text), development=True)
     assert found.public_url == "http://anchor.example"
+
+
+def test_deposits_and_withdrawals_without_pages_need_customers(tmp_path: Path) -> None:
+    assert "SEP-6 needs SEP-12" in problems(tmp_path, with_seps("[1, 6, 10]"))
