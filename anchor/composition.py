@@ -10,11 +10,17 @@ from flask import Flask
 
 from anchor import development, request_ids
 from anchor.addresses import names
-from anchor.config import CUSTOMERS, Settings
+from anchor.config import CUSTOMERS, INTERACTIVE, Settings
 from anchor.errors import AnchorError
 from anchor.extensions import House, db, refuse_inside_transaction
 from anchor.integrations.custody import Custodian, Signer
-from anchor.integrations.registry import load_custody, load_customers, load_rails, load_rates
+from anchor.integrations.registry import (
+    load_custody,
+    load_customers,
+    load_interactive,
+    load_rails,
+    load_rates,
+)
 from anchor.ledger import outside
 from anchor.ledger.contract_gateway import ContractGateway
 from anchor.ledger.failover import FailoverGateway
@@ -92,6 +98,7 @@ def _plug_ins(settings: Settings) -> dict[str, Any]:
         "rails": rails,
         "custody": _custody(settings),
         "rates": rates,
+        "interactive": load_interactive(settings.pages) if INTERACTIVE in settings.seps else None,
         "customers": load_customers(settings.customers) if CUSTOMERS in settings.seps else None,
     }
 

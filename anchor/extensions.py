@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.customers import CustomersIntegration
+    from anchor.integrations.interactive import InteractiveIntegration
     from anchor.integrations.protocols import RailsIntegration
     from anchor.integrations.rates import RatesIntegration
     from anchor.ledger.contract_gateway import ContractGateway
@@ -64,6 +65,7 @@ class House:
     #: Signing keys of client domains, or why one cannot be had.
     client_keys: "Remembered[str | AnchorError]" = field(default_factory=Remembered)
     customers: "CustomersIntegration | None" = None
+    interactive: "InteractiveIntegration | None" = None
 
 
 def house() -> House:

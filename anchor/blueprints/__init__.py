@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, g, request
 from flask_cors import CORS
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from anchor import request_ids
 from anchor.blueprints import (
@@ -56,6 +57,12 @@ def register(app: Flask, settings: Settings) -> None:
     for sep, blueprint in _SEPS.items():
         if sep in settings.seps:
             app.register_blueprint(blueprint)
+    if settings.pages.templates:
+        own = app.jinja_loader
+        assert own is not None
+        app.jinja_loader = ChoiceLoader(
+            [FileSystemLoader(settings.pages.templates), PrefixLoader({"anchor": own}), own]
+        )
     if 24 in settings.seps:
         app.register_blueprint(interactive.bp)
         app.register_blueprint(page_data.bp)

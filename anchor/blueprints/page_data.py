@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from anchor.blueprints import links, visits
 from anchor.blueprints.describing import described
+from anchor.blueprints.limits import costly
 from anchor.errors import NotFound
-from anchor.extensions import settings
+from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
 from anchor.money import parse_amount
 from anchor.serializers import page_answers as answers
@@ -19,6 +20,46 @@ from anchor.services import drafts, views
 bp = Blueprint("page_data", __name__, url_prefix="/interactive")
 
 _WAY = "/<any(deposit, withdraw):way>/<transaction_id>"
+
+
+@bp.get("/brand.css")
+@described(query=answers.BrandQuery, media="text/css")
+def brand() -> ResponseReturnValue:
+    """Show the colours of the business."""
+    return _kept(Response(settings().pages.style, mimetype="text/css"))
+
+
+@bp.get("/logo")
+@described(query=answers.BrandQuery, media="image/*", errors=(404,))
+def logo() -> ResponseReturnValue:
+    """Show the logo of the business; a picture that brings scripts runs none of them."""
+    found = settings().pages.logo
+    if found is None:
+        raise NotFound("there is no logo")
+    response = _kept(Response(found.content, mimetype=found.content_type))
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    )
+    return response
+
+
+def _kept(response: Response) -> Response:
+    response.headers["Cache-Control"] = "public, max-age=86400"
+    return response
+
+
+@bp.post("/given")
+@costly
+@described(body=answers.GivenBody, answer=answers.GivenAnswer, errors=(403, 404))
+def given() -> ResponseReturnValue:
+    """Take what a customer gave on pages of the business's own; the same again changes nothing."""
+    pages = house().interactive
+    if pages is None:
+        raise NotFound("the pages are the anchor's own")
+    headers = {key.lower(): value for key, value in request.headers.items()}
+    found = pages.read(headers, request.get_data(cache=False))
+    drafts.complete(found)
+    return jsonify({"status": views.get(found.transaction_id).row.status})
 
 
 @bp.get(f"{_WAY}/state")

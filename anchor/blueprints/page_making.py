@@ -4,6 +4,7 @@ Nothing is loaded from anywhere else and no script stands in a page (SEP24-08). 
 in frames and pop-ups, so who may frame them is left open (SEP24-48).
 """
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +61,12 @@ def refusal(reason: str, status: int) -> Response:
     return response
 
 
+def _versioned(name: str, content: bytes) -> str:
+    """Return the address of a part of the brand, another one where that has changed."""
+    mark = hashlib.sha256(content).hexdigest()[:12]
+    return url_for(f"page_data.{name}", v=mark)
+
+
 def moment(instant: datetime | None) -> Markup:
     """Write an instant for people, and for the script that knows their clock; nothing for None."""
     if instant is None:
@@ -97,9 +104,12 @@ def _made(template: str, **context: Any) -> Response:
         language=speech.language(),
         languages=_NAMES,
         home_domain=name,
-        organization=known.organization.get("ORG_NAME") or name,
+        organization=known.pages.name or known.organization.get("ORG_NAME") or name,
+        brand_url=_versioned("brand", known.pages.style.encode()) if known.pages.accent else None,
+        logo_url=_versioned("logo", known.pages.logo.content) if known.pages.logo else None,
         support=known.organization.get("ORG_SUPPORT_EMAIL"),
         here=request.path,
+        icon_url=url_for("static", filename="icon.svg"),
         style_url=url_for("static", filename="pages.css"),
         script_url=url_for("static", filename="pages.js"),
         **context,

@@ -1,5 +1,6 @@
 """SEP-24: interactive deposits and withdrawals, as wallets ask for them."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -12,9 +13,12 @@ from anchor.blueprints import forms, links, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.blueprints.limits import costly
-from anchor.errors import Rejected
+from anchor.errors import AnchorError, Rejected, Unavailable
 from anchor.extensions import house, settings
+from anchor.integrations.interactive import Visit
 from anchor.lifecycle import Kind
+from anchor.models import Transaction
+from anchor.money import to_decimal
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
@@ -29,6 +33,8 @@ from anchor.services import (
     withdrawals,
 )
 from anchor.services.views import Filter, View
+
+log = logging.getLogger(__name__)
 
 bp = Blueprint("sep24", __name__, url_prefix="/sep24")
 
@@ -155,10 +161,34 @@ def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
     return jsonify(
         {
             "type": "interactive_customer_info_needed",
-            "url": links.to_form(way, transaction_id),
+            "url": _url(way, views.get(transaction_id).row),
             "id": transaction_id,
         }
     )
+
+
+def _url(way: str, row: Transaction) -> str:
+    """Return where the customer goes: to our own pages, or to those of the business."""
+    pages = house().interactive
+    own = links.to_form(way, row.id)
+    if pages is None:
+        return own
+    visit = Visit(
+        row.id,
+        "deposit" if way == "deposit" else "withdrawal",
+        row.asset,
+        None if row.amount_expected is None else to_decimal(row.amount_expected),
+        row.owner_account,
+        row.lang,
+        own,
+    )
+    try:
+        return pages.url(visit)
+    except AnchorError:
+        raise
+    except Exception as error:  # a plug-in may raise anything
+        log.exception("the pages %s gave no address for %s", pages.name, row.id)
+        raise Unavailable("the page cannot be opened now; please try again in a minute") from error
 
 
 def _shown(view: View) -> dict[str, Any]:

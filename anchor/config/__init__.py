@@ -20,6 +20,7 @@ from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
 from anchor.config.file import FileSchema, sentences
+from anchor.config.pages import pages_policy
 from anchor.config.published import check_organization
 from anchor.config.quotes import quote_policy
 from anchor.config.sends import sending_anchors, with_sends
@@ -27,6 +28,7 @@ from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy, LimitPolicy, SendingAnchor
+from anchor.policies.pages import PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
 from anchor.policies.web_auth import WebAuthOptions
@@ -53,6 +55,8 @@ PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 #: The SEP that has customers.
 CUSTOMERS = 12
+#: The SEP that has pages.
+INTERACTIVE = 24
 
 
 #: Settings that are what the file says, by their table.
@@ -111,6 +115,7 @@ class Settings:
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     sending_anchors: Mapping[str, SendingAnchor] = field(default_factory=dict)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
+    pages: PagesPolicy = field(default_factory=PagesPolicy)
     redis_url: str | None = field(default=None, repr=False)
     development: bool = False
     testing: bool = False
@@ -184,7 +189,10 @@ def load(environ: Mapping[str, str], *, development: bool = False) -> Settings:
     problems: list[str] = []
     values = _variables(environ, problems)
     data = _file(config_file(environ), problems)
-    settings = _Builder(values, data, problems, development).build() if data is not None else None
+    settings = None
+    if data is not None:
+        folder = config_file(environ).parent
+        settings = _Builder(values, data, problems, development, folder).build()
     if problems or settings is None:
         raise Misconfigured(*problems)
     return settings
@@ -236,11 +244,13 @@ class _Builder:
         data: dict[str, Any],
         problems: list[str],
         development: bool,
+        folder: Path,
     ) -> None:
         self.values = values
         self.data = data
         self.problems = problems
         self.development = development
+        self.folder = folder
 
     def build(self) -> Settings:
         data = self.data
@@ -283,6 +293,7 @@ class _Builder:
             sending_anchors=self._sending_anchors(),
             customer_keys=self._customer_keys(),
             limits=data["limits"],
+            pages=pages_policy(data["pages"], self.folder, self.problems),
             redis_url=self._redis_url(),
             development=self.development,
             **{name: data[table][name] for table, names in _NUMBERS.items() for name in names},

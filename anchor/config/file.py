@@ -9,6 +9,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from anchor.config.customers import CustomersSchema
 from anchor.config.limits import LimitsTable
+from anchor.config.pages import PagesSchema
 from anchor.config.published import (
     AssetTable,
     CurrencyTable,
@@ -267,6 +268,7 @@ class FileSchema(_Strict):
         keys=fields.String(), values=fields.Dict(keys=fields.String()), load_default=dict
     )
     customers = fields.Nested(CustomersSchema)
+    pages = fields.Nested(PagesSchema, load_default=lambda: PagesSchema().load({}))
     limits = fields.Nested(LimitsTable, load_default=lambda: LimitsTable().load({}))
 
 

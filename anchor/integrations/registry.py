@@ -12,19 +12,23 @@ from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.integrations.custody import Custodian, KeyHolder, Signer
 from anchor.integrations.customers import CustomersIntegration
+from anchor.integrations.interactive import InteractiveIntegration
 from anchor.integrations.protocols import RailsIntegration
 from anchor.integrations.rates import RatesIntegration
+from anchor.policies.pages import PagesPolicy
 
 RAILS = "anchor.rails"
 CUSTODY = "anchor.custody"
 RATES = "anchor.rates"
 CUSTOMERS = "anchor.customers"
+INTERACTIVE = "anchor.interactive"
 #: How a reader calls one plug-in of a group, and what it has to be.
 _KINDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     RAILS: ("rail", (RailsIntegration,), "a RailsIntegration"),
     RATES: ("source of rates", (RatesIntegration,), "a RatesIntegration"),
     CUSTODY: ("custody", (Signer, Custodian), "a Signer or a Custodian"),
     CUSTOMERS: ("customers plug-in", (CustomersIntegration,), "a CustomersIntegration"),
+    INTERACTIVE: ("pages plug-in", (InteractiveIntegration,), "an InteractiveIntegration"),
 }
 Plugin = TypeVar("Plugin")
 
@@ -83,6 +87,19 @@ def load_customers(policy: CustomerPolicy) -> CustomersIntegration:
 def entry_points(group: str) -> EntryPoints:
     """Return what is installed for a group; the disk is read once in a process."""
     return metadata.entry_points(group=group)
+
+
+def load_interactive(policy: PagesPolicy) -> InteractiveIntegration:
+    """Make the pages plug-in that the configuration names, with its options.
+
+    Raises `Misconfigured` as `load_rails` does.
+    """
+
+    def make(kind: Any, name: str) -> InteractiveIntegration:
+        made: InteractiveIntegration = kind(name, dict(policy.options))
+        return made
+
+    return _load(INTERACTIVE, [policy.plugin], make)[policy.plugin]
 
 
 def available(group: str = RAILS) -> list[tuple[str, str, str]]:

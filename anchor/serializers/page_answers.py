@@ -1,6 +1,6 @@
 """What the script of a page is answered."""
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, INCLUDE, Schema, fields, validate
 
 from anchor.serializers.sep24_answers import TransactionAnswer
 from anchor.serializers.values import plain
@@ -11,6 +11,33 @@ class StateAnswer(Schema):
 
     version = fields.Integer(required=True)
     transaction = fields.Nested(TransactionAnswer, required=True)
+
+
+class BrandQuery(Schema):
+    """Which version of the brand."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    v = fields.String()
+
+
+class GivenBody(Schema):
+    """What own pages hand in, as the plug-in reads it; this is how `link` does."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    transaction_id = fields.String()
+    amount = fields.String()
+    rail = fields.String()
+    details = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class GivenAnswer(Schema):
+    """How the transaction stands from now on."""
+
+    status = fields.String(required=True)
 
 
 class PriceQuery(Schema):

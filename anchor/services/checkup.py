@@ -57,6 +57,9 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
     customers = house().customers
     if customers is not None:
         yield _try(f"customers {customers.name}", customers.check)
+    pages = house().interactive
+    if pages is not None:
+        yield _try(f"pages {pages.name}", pages.check)
     for name, rail in house().rails.items():
         yield _try(f"rail {name}", rail.check)
     for name, source in house().rates.items():

@@ -20,14 +20,15 @@ from typing import Any
 
 from anchor.clock import utcnow
 from anchor.customers.standing import Stand
-from anchor.errors import Rejected
+from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, house, settings
+from anchor.integrations.interactive import Given
 from anchor.integrations.protocols import Field
 from anchor.integrations.rates import Way
 from anchor.languages import mark as _
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Quote, Transaction
-from anchor.money import Split, split
+from anchor.money import Split, split, to_stroops
 from anchor.policies import AssetPolicy
 from anchor.services import (
     callbacks,
@@ -386,6 +387,29 @@ def confirm(transaction_id: str, seal: str, request_id: str, finish_url: str | N
         give_details(row, amount, row.rail, values, request_id)
     if finish_url is not None:
         callbacks.owe(FLOW, row.id, finish_url, views.get(row.id))
+
+
+def complete(given: Given) -> None:
+    """Complete a transaction with what pages of the business's own brought, as ours would.
+
+    What is complete stays as it is. Raises `Rejected` for whatever the pages would refuse, and
+    where the store of customers still lacks something.
+    """
+    row = views.get(given.transaction_id).row
+    if row.flow != FLOW or row.kind not in (*DEPOSITS, *WITHDRAWALS):
+        raise NotFound("there is no such transaction")
+    if row.status != Status.INCOMPLETE:
+        return
+    draft = look(row.id)
+    rail = given.rail or draft.ways[0]
+    if rail not in draft.ways:
+        raise Rejected("this way to pay is not offered")
+    choose(row.id, to_stroops(given.amount), rail)
+    values, problems = details.read(details.asked(house().rails[rail], row.kind), given.details)
+    for problem in problems.values():
+        raise problem
+    describe(row.id, rail, values)
+    confirm(row.id, look(row.id).seal, f"given {row.id}")
 
 
 def give_details(

@@ -13,7 +13,6 @@ from werkzeug.serving import make_server
 
 from anchor import create_app
 from anchor.config.customers import CustomersSchema, customer_policy
-from anchor.integrations.protocols import Field
 from anchor.policies import DeliveryPolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.network import Sandbox
@@ -118,6 +117,3 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
-
-
-_ = Field

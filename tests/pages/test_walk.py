@@ -1,88 +1,323 @@
-import pytest
+"""Chromium walks every page, in a desktop's and in a phone's size, and axe looks at each.
 
-from tests.knowing import PNG
-from tests.pages.conftest import SCREENSHOTS, SIZES
+Screenshots are kept in `screenshots/`, which is not part of the repository.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, update
+
+from anchor.extensions import db, transaction
+from anchor.models import CustomerField
+from anchor.services import customer_desk
+from anchor.services.completions import COMPLETE
+from tests.knowing import BY, PNG, work
+from tests.pages.conftest import SCREENSHOTS, SIZES, Site
+from tests.world import ACCOUNT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+WAIT_MS = 60_000
+#: What axe's rules are held to: WCAG 2.2 up to AA, and what is known to be good besides.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@dataclass
+class Tab:
+    """A tab of the browser, and what went wrong in it."""
+
+    page: Any
+    name: str
+    troubles: list[str] = field(default_factory=list)
+    shots: int = 0
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(WAIT_MS)
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+
+    def _heard(self, message: Any) -> None:
+        is_answer = "the server responded with a status of 400" in message.text
+        if message.type == "error" and not is_answer:
+            self.troubles.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(self.home) and request.url.startswith("http"):
+            self.troubles.append(f"asked {request.url}")
+
+    home = "http://localhost:"
+
+    def look(self, what: str) -> None:
+        """Keep a picture of the page, and hold it to the rules: it fits, and all can use it."""
+        self.shots += 1
+        SCREENSHOTS.mkdir(exist_ok=True)
+        place = SCREENSHOTS / f"{self.name}-{self.shots:02}-{what}.png"
+        self.page.screenshot(path=place, full_page=True)
+        wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{what} is {wide} pixels too wide"
+        assert self.troubles == []
+        assert self.violations() == []
+
+    def violations(self) -> list[str]:
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page, options={"runOnly": RULES}).response["violations"]
+        return [
+            f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes']]}"
+            for each in found
+        ]
+
+    def go_on(self) -> None:
+        """Send the form of the page."""
+        self.page.click("main form button[type=submit]")
+
+    def at(self, step: str) -> None:
+        """Wait until the browser is at a step."""
+        self.page.wait_for_url(f"**/{step}")
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Callable[..., Tab]]:
+    """Open tabs, each in a browser of its own."""
+    contexts = []
+
+    def make(name: str, size: str = "desktop", **more: Any) -> Tab:
+        context = chromium.new_context(viewport=SIZES[size], locale="en-US", **more)
+        contexts.append(context)
+        return Tab(context.new_page(), f"{name}-{size}")
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def fill_in(one: Tab, tmp_path: Path) -> None:
+    """Say who the customer is."""
+    photo = tmp_path / "passport.png"
+    photo.write_bytes(PNG)
+    page = one.page
+    for name, value in {
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "birth_date": "1990-12-10",
+        "address": "Main Street 1\nTown",
+        "email_address": "ada@example.org",
+    }.items():
+        page.fill(f"#{name}", value)
+    page.select_option("#address_country_code", "BRA")
+    page.select_option("#id_type", "passport")
+    page.set_input_files("#photo_id_front", photo)
+
+
+def prove() -> None:
+    with transaction():
+        db.session.execute(update(CustomerField).values(verified_at=func.now()))
+
+
+def accept() -> None:
+    customer_desk.accept(customer_desk.listing()[0].customer_id, "sep24", BY)
+    assert work(COMPLETE) == 1
+
+
+@pytest.mark.conforms("SEP24-26")
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("way", ["deposit", "withdraw"])
+def test_a_customer_goes_from_the_amount_to_the_end(
+    site: Site, tab: Callable[..., Tab], tmp_path: Path, size: str, way: str
+) -> None:
+    one = tab(way, size, color_scheme="dark" if (way, size) == ("withdraw", "phone") else "light")
+    page = one.page
+    page.goto(site.opened(way))
+    assert "token" not in page.url
+    one.look("amount")
+    page.fill("#amount", "0.5")
+    page.wait_for_selector("[data-price-problem]:not([hidden])")
+    one.go_on()
+    page.wait_for_selector(".field.bad")
+    one.look("amount-refused")
+    page.fill("#amount", "250")
+    page.select_option("[name=other]", label="BRL")
+    page.wait_for_selector("[data-name=rate]:has-text('BRL')")
+    one.look("amount-exchanged")
+    page.select_option("[name=other]", index=0)
+    page.wait_for_selector("[data-name=received]:has-text('247.75')")
+    one.go_on()
+    one.at("customer")
+    one.look("customer")
+    one.go_on()
+    page.wait_for_selector(".field.bad")
+    one.look("customer-refused")
+    fill_in(one, tmp_path)
+    one.go_on()
+    page.wait_for_selector("#email_address_verification")
+    one.look("customer-code")
+    prove()
+    page.goto(page.url)
+    one.go_on()
+    if way == "withdraw":
+        one.at("account")
+        one.look("account")
+        page.fill("#bank_account_number", ACCOUNT)
+        one.go_on()
+    one.at("review")
+    one.look("review")
+    one.go_on()
+    one.at("status")
+    page.wait_for_selector("[data-live]:not([hidden])")
+    one.look("status-checking")
+    accept()
+    page.wait_for_selector(".slip")
+    one.look("status-to-pay")
+    if way == "withdraw":
+        page.click("summary")
+        one.look("status-code")
+        site.world.pay("250", site.world.memo(page.url.split("/")[-2]))
+        site.world.read()
+        page.wait_for_selector("text=Being processed")
+        one.look("status-under-way")
+        site.world.work()
+        page.wait_for_selector("h1.good")
+        one.look("status-done")
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("way", ["deposit", "withdraw"])
-def test_look(site, chromium, size, way, tmp_path):
-    context = chromium.new_context(viewport=SIZES[size], locale="en-US")
-    page = context.new_page()
-    page.set_default_timeout(20000)
-    page.on("console", lambda m: print("CONSOLE", m.text))
-    page.on("pageerror", lambda m: print("ERROR", m))
-    n = [0]
+def test_what_leads_nowhere_says_so(site: Site, tab: Callable[..., Tab], size: str) -> None:
+    url = site.opened("deposit")
+    first = tab("refused", size)
+    first.page.goto(url)
+    second = tab("refused", size)
+    second.page.goto(url)
+    second.troubles.clear()  # the console tells of the 403
+    second.look("opened-before")
+    assert "opened before" in second.page.text_content("main")
 
-    def shot(name):
-        n[0] += 1
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"{way}-{size}-{n[0]:02}-{name}.png", full_page=True)
 
-    page.goto(site.opened(way))
-    shot("amount")
-    page.fill("#amount", "0.5")
-    page.wait_for_timeout(800)
-    shot("amount-low")
-    page.click("button.go")
-    shot("amount-refused")
+def test_the_keyboard_alone_does_it(site: Site, tab: Callable[..., Tab]) -> None:
+    one = tab("keyboard", "desktop")
+    page, keys = one.page, one.page.keyboard
+    page.goto(site.opened("withdraw", first_name="Ada", last_name="Lovelace"))
+
+    def to(selector: str) -> None:
+        """Go on by tab until this has the focus, which has to be seen."""
+        for _ in range(60):
+            keys.press("Tab")
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                style = "getComputedStyle(document.activeElement).outlineStyle"
+                assert page.evaluate(style) == "solid", f"the focus on {selector} is not seen"
+                return
+        raise AssertionError(f"no tab leads to {selector}")
+
+    to("#amount")
+    keys.type("250")
+    keys.press("Enter")
+    one.at("customer")
+    keys.press("Tab")
+    to("form [type=submit]")
+    keys.press("Enter")
+    page.wait_for_selector("[role=alert]")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    to("#birth_date")
+    keys.type("12101990")
+    to("#address_country_code")
+    keys.type("Braz")
+    to("#address")
+    keys.type("Main Street 1")
+    to("#email_address")
+    keys.type("ada@example.org")
+    to("#id_type")
+    keys.type("Pass")
+    to("#photo_id_front")
+    with page.expect_file_chooser() as chooser:
+        keys.press("Enter")
+    chooser.value.set_files({"name": "me.png", "mimeType": "image/png", "buffer": PNG})
+    to("form [type=submit]")
+    keys.press("Enter")
+    page.wait_for_selector("#email_address_verification")
+    prove()
+    page.goto(page.url.replace("/customer", "/account"))
+    to("#bank_account_number")
+    keys.type(ACCOUNT)
+    keys.press("Enter")
+    one.at("review")
+    to("form [type=submit]")
+    keys.press("Enter")
+    one.at("status")
+    accept()
+    page.wait_for_selector(".slip")
+    to(".copy")
+    keys.press("Enter")
+    page.wait_for_selector("text=Copied")
+    to("summary")
+    keys.press("Enter")
+    page.wait_for_selector("details[open] .qr")
+
+
+@pytest.mark.conforms("SEP24-45", "SEP24-46", "SEP24-47", "CB-10")
+@pytest.mark.parametrize("holder", ["popup", "frame", "noopener"])
+def test_a_wallet_hears_of_it_from_its_window(
+    site: Site, tab: Callable[..., Tab], holder: str
+) -> None:
+    """A wallet's own page, of another origin, that opens ours as a pop-up or in a frame."""
+    one = tab(holder)
+    wallet = one.page
+    origin = site.url.replace("localhost", "127.0.0.1")
+    one.home = "http://"
+    url = site.opened("deposit") + "&callback=postMessage&on_change_callback=postMessage"
+    wallet.goto(f"{origin}/health")
+    wallet.evaluate(
+        "() => { window.heard = []; addEventListener('message', e => heard.push(e.data)); }"
+    )
+    if holder == "frame":
+        # Browsers take our cookie into a frame of another site over TLS only: here it is one site.
+        wallet.goto(f"{site.url}/health")
+        wallet.evaluate(
+            """url => { window.heard = []; addEventListener('message', e => heard.push(e.data));
+            const f = document.createElement('iframe'); f.src = url;
+            document.body.append(f); }""",
+            url,
+        )
+        page = wallet.wait_for_selector("iframe").content_frame()
+    else:
+        with wallet.context.expect_page() as opened:
+            wallet.evaluate(
+                "([url, how]) => { window.open(url, '_blank', how); }",
+                [url, "noopener" if holder == "noopener" else "popup"],
+            )
+        page = opened.value
     page.fill("#amount", "250")
-    page.wait_for_timeout(900)
-    shot("amount-price")
-    page.select_option("[name=other]", label="BRL")
-    page.wait_for_timeout(900)
-    shot("amount-brl")
-    page.select_option("[name=other]", index=0)
-    page.click("button.go")
-    shot("customer")
-    page.click("button.go")
-    shot("customer-refused")
-    png = tmp_path / "p.png"
-    png.write_bytes(PNG)
-    for k, v in {
-        "first_name": "Ada",
-        "last_name": "Lovelace",
-        "birth_date": "1990-12-31",
-        "address": "Main St 1\nTown",
-        "email_address": "ada@example.org",
-    }.items():
-        page.fill(f"#{k}", v)
+    page.click("main form button[type=submit]")
+    page.wait_for_url("**/customer")
+    for name in ("first_name", "last_name", "address"):
+        page.fill(f"#{name}", "Ada")
+    page.fill("#birth_date", "1990-12-10")
+    page.fill("#email_address", "ada@example.org")
     page.select_option("#address_country_code", "BRA")
     page.select_option("#id_type", "passport")
-    page.set_input_files("#photo_id_front", png)
-    page.click("button.go")
-    page.wait_for_timeout(500)
-    shot("customer-code")
-    print(page.url)
-    if "customer" in page.url:
-        from sqlalchemy import func, update
-
-        from anchor.extensions import db, transaction
-        from anchor.models import CustomerField
-
-        with transaction():
-            db.session.execute(update(CustomerField).values(verified_at=func.now()))
-        page.goto(page.url.replace("/customer", "/review"))
-    if "account" in page.url:
-        shot("account")
-        page.click("button.go")
-        shot("account-refused")
-        page.fill("#bank_account_number", "DE89370400440532013000")
-        page.click("button.go")
-    shot("review")
-    page.click("button.go")
-    page.wait_for_timeout(800)
-    shot("status-checking")
-    from anchor.services import completions, customer_desk
-    from tests.knowing import BY, work
-
-    c = customer_desk.listing()[0].customer_id
-    customer_desk.accept(c, "sep24", BY)
-    work(completions.COMPLETE)
-    page.wait_for_selector(".slip", timeout=30000)
-    page.wait_for_timeout(500)
-    shot("status-pay")
-    if way == "withdraw":
-        page.click("summary")
-        shot("status-qr")
-    context.close()
+    page.set_input_files(
+        "#photo_id_front", {"name": "me.png", "mimeType": "image/png", "buffer": PNG}
+    )
+    page.click("main form button[type=submit]")
+    page.wait_for_selector("#email_address_verification")
+    prove()
+    page.goto(page.url.replace("/customer", "/review"))
+    page.click("main form button[type=submit]")
+    page.wait_for_url("**/status")
+    accept()
+    page.wait_for_selector(".slip")
+    if holder == "noopener":
+        page.wait_for_timeout(200)
+        assert wallet.evaluate("heard") == []
+        assert page.is_hidden("[data-close]")
+        return
+    wallet.wait_for_function("() => heard.length >= 2")
+    told = [each["transaction"] for each in wallet.evaluate("heard")]
+    assert [each["status"] for each in told] == ["pending_anchor", "pending_user_transfer_start"]
+    assert "token" not in str(told)
+    page.click("[data-close]")
+    wallet.wait_for_function("() => heard.length >= 3")
+    assert wallet.evaluate("heard")[-1]["transaction"]["id"] == told[0]["id"]
