@@ -14,7 +14,7 @@ from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Returned, Unavailable
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration
 from anchor.models import Quote, Transaction
-from anchor.services import customer_standings, desk, outcomes, outflows, payouts, receipts
+from anchor.services import brakes, customer_standings, desk, outcomes, outflows, payouts, receipts
 from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
@@ -217,3 +217,23 @@ def test_what_no_market_says_is_no_price(market: Market, answer: object) -> None
     assert market.get("prices", **query).status_code == 503
     with transaction():
         assert db.session.scalar(select(func.count(Quote.id))) == 0
+
+
+# -- brakes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["withdrawal", "withdrawal-exchange", "deposit"])
+def test_promise_14_a_pause_of_withdrawals_stops_those_on_a_quote(
+    trade: Trade, world: World, way: str
+) -> None:
+    """Who pulls the brake does not ask what is exchanged."""
+    rail = puppet(world)
+    brakes.pause("kind", way, "ann", None)
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    world.work()
+    assert len(rail.calls) == (1 if way == "deposit" else 0)
+    brakes.resume("kind", way, "ann", None)
+    due_now()
+    world.work()
+    assert world.status(row_id) == "completed"
