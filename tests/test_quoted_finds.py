@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import func, select
 
+from anchor import references
+from anchor.blueprints import links
 from anchor.errors import Misconfigured
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Returned, Unavailable
@@ -237,3 +239,29 @@ def test_promise_14_a_pause_of_withdrawals_stops_those_on_a_quote(
     due_now()
     world.work()
     assert world.status(row_id) == "completed"
+
+
+# -- what a customer is told ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_deposit", [False, True])
+def test_nobody_is_told_to_pay_on_a_quote_that_has_run_out(
+    trade: Trade, world: World, is_deposit: bool
+) -> None:
+    """The status waits for what the source says; the page does not ask for late money."""
+    row_id = trade.deposit() if is_deposit else trade.withdrawal()
+    client = world.app.test_client()
+
+    def page() -> str:
+        with world.app.test_request_context():
+            url = links.to_more_info(row_id)
+        return str(client.get(url.removeprefix(world.settings.public_url)).text)
+
+    asked = (
+        references.grouped(str(world.row(row_id).reference)) if is_deposit else world.distribution
+    )
+    assert asked in page()
+    trade.due(row_id, seconds=1)
+    assert world.status(row_id) == "pending_user_transfer_start"
+    assert asked not in page()
+    assert "Please do not pay any more" in page()

@@ -172,7 +172,7 @@ def _next(view: View) -> Response:
 
 
 def _to_do(view: View) -> list[words.Fact]:
-    if view.row.status != Status.PENDING_USER_TRANSFER_START:
+    if view.row.status != Status.PENDING_USER_TRANSFER_START or words.has_run_out(view):
         return []
     return words.to_do(view, deposits.instructions(view.row))
 

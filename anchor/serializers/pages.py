@@ -6,6 +6,7 @@ from datetime import datetime
 
 from anchor import references
 from anchor.assets import code_of
+from anchor.clock import utcnow
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
 from anchor.models import Transaction
@@ -79,6 +80,10 @@ _COMMON = {
     ),
     _S.REFUNDED: Standing(_("Paid back"), _("You have got your money back.")),
 }
+_RAN_OUT = Standing(
+    _("The quote has run out"),
+    _("Please do not pay any more. If you paid in time, your money counts as soon as we see it."),
+)
 _DEPOSIT = {
     _S.PENDING_USER_TRANSFER_START: Standing(
         _("Waiting for your transfer"),
@@ -114,10 +119,21 @@ _WITHDRAWAL = {
 
 def standing(view: View) -> Standing:
     """Say how a transaction stands."""
+    if has_run_out(view):
+        return _RAN_OUT
     status = Status(view.row.status)
     own = _DEPOSIT if is_a_deposit(view) else _WITHDRAWAL
     plain = Standing(status.replace("_", " ").capitalize(), "")
     return own.get(status) or _COMMON.get(status) or plain
+
+
+def has_run_out(view: View) -> bool:
+    """Tell whether money that is sent from now on comes too late for a quote.
+
+    Whether any came in time only its source can tell: until then the status stays.
+    """
+    waits = view.row.status == Status.PENDING_USER_TRANSFER_START
+    return waits and view.quote is not None and view.quote.expires_at <= utcnow()
 
 
 def to_do(view: View, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
