@@ -265,3 +265,23 @@ def test_nobody_is_told_to_pay_on_a_quote_that_has_run_out(
     assert world.status(row_id) == "pending_user_transfer_start"
     assert asked not in page()
     assert "Please do not pay any more" in page()
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "is_believed"),
+    [("5", "5", True), ("5.01", None, False), (None, "4.99", False), ("4", "6", True)],
+)
+def test_a_rate_out_of_its_bounds_is_promised_to_nobody(
+    market: Market, least: str | None, most: str | None, is_believed: bool
+) -> None:
+    """The source says 5: whoever set the bounds knows that it slipped."""
+    bounds = {
+        "rate_min": None if least is None else Decimal(least),
+        "rate_max": None if most is None else Decimal(most),
+    }
+    [pair] = market.world.settings.quotes.pairs
+    market.serve(pairs=(replace(pair, **bounds),))
+    wanted = (200, 201) if is_believed else (503, 503)
+    for asked in (market.sale(), market.purchase()):
+        found = market.get("price", **asked).status_code, market.post(**asked).status_code
+        assert found == wanted
