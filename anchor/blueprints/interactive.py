@@ -362,6 +362,7 @@ def _review(session: PageSession, transaction_id: str, problem: Rejected | None 
 
 def _status(session: PageSession, view: View, place: str) -> Response:
     is_waiting = view.row.status == Status.PENDING_USER_TRANSFER_START
+    is_waiting = is_waiting and not words.has_run_out(view)
     link = sep07.pay_link(view, settings().network_passphrase) if is_waiting else None
     speech.answer_page_in(session.lang or view.row.lang)
     title = say("The payment as a QR code")

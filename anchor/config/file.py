@@ -22,6 +22,7 @@ from anchor.config.web_auth import WebAuthTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
+from anchor.pricing import parse_rate
 from anchor.schedule import SERVICES, problem_of
 
 _DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?\Z")
@@ -50,6 +51,13 @@ class _Amount(fields.String):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=_amount, **kwargs)
+
+
+def _rate(value: str) -> None:
+    try:
+        parse_rate(value)
+    except ValueError as error:
+        raise ValidationError(f"cannot be read: {error}") from error
 
 
 class _Percent(fields.Decimal):
@@ -212,6 +220,8 @@ class _Pair(_Strict):
     offchain = fields.String(required=True)
     rates = fields.String(load_default="fixed", validate=validate.Length(min=1))
     spread_percent = _Percent()
+    rate_min = fields.String(validate=_rate)
+    rate_max = fields.String(validate=_rate)
     deposit = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
     withdrawal = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
 

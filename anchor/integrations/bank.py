@@ -99,6 +99,8 @@ class SimulatedBankRail(RailsIntegration):
             "account": account,
             "amount": str(transaction.amount.quantize(Decimal("0.01"))),
         }
+        if transaction.currency is not None:
+            order["currency"] = transaction.currency
         try:
             answer = self._session().post(
                 f"{self._url}/transfers", json=order, timeout=(3, self.traits.timeout_s)
