@@ -1,7 +1,6 @@
 """Customers: who they are to us, what they gave (encrypted), and how they stand."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import (
     BigInteger,
@@ -11,7 +10,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Numeric,
     Text,
     UniqueConstraint,
     func,
@@ -21,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.customers.standing import Stand, State
 from anchor.extensions import Base
-from anchor.models.columns import MEMO_TYPES, Instant, new_id, one_of
+from anchor.models.columns import MEMO_TYPES, Instant, UInt64, new_id, one_of
 
 
 class Customer(Base):
@@ -75,7 +73,7 @@ class CustomerFile(Base):
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, default=new_id)
     owner_account: Mapped[str] = mapped_column(Text)
-    owner_subaccount: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+    owner_subaccount: Mapped[int | None] = mapped_column(UInt64)
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
     content_type: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(Integer)

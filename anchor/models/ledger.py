@@ -1,7 +1,6 @@
 """The network, the accounts that are watched, and every payment of theirs."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -11,7 +10,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -23,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.extensions import Base
 from anchor.matching import Verdict
-from anchor.models.columns import Instant, Stroops, one_of
+from anchor.models.columns import Instant, Stroops, UInt64, one_of
 
 
 class Network(Base):
@@ -127,12 +125,12 @@ class Payment(Base):
     type: Mapped[str] = mapped_column(Text)
     account_id: Mapped[str] = mapped_column(Text)
     counterparty: Mapped[str | None] = mapped_column(Text)
-    counterparty_muxed_id: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+    counterparty_muxed_id: Mapped[int | None] = mapped_column(UInt64)
     asset: Mapped[str | None] = mapped_column(Text)
     amount: Mapped[int | None] = mapped_column(Stroops)
     memo_type: Mapped[str] = mapped_column(Text)
     memo: Mapped[str | None] = mapped_column(Text)
-    muxed_id: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+    muxed_id: Mapped[int | None] = mapped_column(UInt64)
     transaction_hash: Mapped[str] = mapped_column(Text)
     ledger: Mapped[int] = mapped_column(BigInteger)
     closed_at: Mapped[datetime] = mapped_column(Instant)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.extensions import Base
-from anchor.models.columns import Instant, Stroops, new_id, one_of
+from anchor.models.columns import Instant, Stroops, UInt64, new_id, one_of
 
 FLOWS = ("interactive", "programmatic", "send")
 
@@ -37,7 +37,7 @@ class Quote(Base):
 
     id: Mapped[str] = mapped_column(Text, primary_key=True, default=new_id)
     owner_account: Mapped[str] = mapped_column(Text)
-    owner_subaccount: Mapped[Decimal | None] = mapped_column(Numeric(20, 0))
+    owner_subaccount: Mapped[int | None] = mapped_column(UInt64)
     flow: Mapped[str] = mapped_column(Text)
     sell_asset: Mapped[str] = mapped_column(Text)
     buy_asset: Mapped[str] = mapped_column(Text)

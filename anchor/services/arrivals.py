@@ -156,10 +156,9 @@ def _fresh(query: Select[Row], *, lock: bool) -> Select[Row]:
 
 
 def _payment(row: Payment) -> Arrival:
-    muxed = row.counterparty_muxed_id
     payer = row.counterparty
     if payer is not None:
-        payer = address_of(payer, None if muxed is None else int(muxed))
+        payer = address_of(payer, row.counterparty_muxed_id)
     return Arrival(
         cause=_payment_cause(row),
         row_id=row.id,

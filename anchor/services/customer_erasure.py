@@ -5,7 +5,6 @@ Of whoever was erased only the row is left that says so, without account or memo
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 from sqlalchemy import Select, delete, func, select, update
 
@@ -71,7 +70,7 @@ def _discard_unreferred(who: Identity) -> bool:
     gone = delete(CustomerFile).where(
         CustomerFile.owner_account == who.account_id,
         CustomerFile.customer_id.is_(None),
-        column == Decimal(who.memo) if who.memo_type == "id" else column.is_(None),
+        column == int(who.memo) if who.memo_type == "id" else column.is_(None),
     )
     return bool(db.session.execute(gone.returning(CustomerFile.id)).all())
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
@@ -70,11 +69,10 @@ def _upload(owner: Owner, new: NewFile) -> FileView:
 
 def keep(owner: Owner, new: NewFile, customer_id: str | None = None) -> CustomerFile:
     """Keep a file, of this customer where one is named. Needs an open transaction."""
-    below = owner.subaccount_id
     row = CustomerFile(
         id=new.id,
         owner_account=owner.account_id,
-        owner_subaccount=None if below is None else Decimal(below),
+        owner_subaccount=owner.subaccount_id,
         customer_id=customer_id,
         content_type=new.content_type,
         size=new.size,
@@ -125,8 +123,7 @@ def _visible_to(owner: Owner) -> tuple[ColumnElement[bool], ...]:
     terms = (CustomerFile.owner_account == owner.account_id, is_alive)
     if owner.subaccount_id is None:
         return terms
-    # a plain int above 63 bits is bound as a bigint and does not fit
-    return *terms, CustomerFile.owner_subaccount == Decimal(owner.subaccount_id)
+    return *terms, CustomerFile.owner_subaccount == owner.subaccount_id
 
 
 def _views(*terms: ColumnElement[bool]) -> list[FileView]:

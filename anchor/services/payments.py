@@ -10,7 +10,6 @@ stored cursor; after it everything did, and a doorbell that never rang is found 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -168,9 +167,6 @@ def _unjudged(watch: Watch) -> tuple[ColumnElement[bool], ...]:
 
 
 def _from_row(row: Payment) -> LedgerPayment:
-    def whole(number: Decimal | None) -> int | None:
-        return None if number is None else int(number)
-
     return LedgerPayment(
         operation_id=row.operation_id,
         index=row.index,
@@ -182,12 +178,12 @@ def _from_row(row: Payment) -> LedgerPayment:
         direction=row.direction,
         account=row.account_id,
         counterparty=row.counterparty,
-        counterparty_muxed_id=whole(row.counterparty_muxed_id),
+        counterparty_muxed_id=row.counterparty_muxed_id,
         asset=row.asset,
         amount=row.amount,
         memo_type=row.memo_type,
         memo=row.memo,
-        muxed_id=whole(row.muxed_id),
+        muxed_id=row.muxed_id,
         raw=row.raw or {},
         unreadable=row.note if row.amount is None else None,
     )

@@ -128,8 +128,7 @@ def get(owner: Owner, quote_id: str) -> Quote:
 
 
 def _is_owned_by(row: Quote, owner: Owner) -> bool:
-    below = None if row.owner_subaccount is None else int(row.owner_subaccount)
-    return (row.owner_account, below) == (owner.account_id, owner.subaccount_id)
+    return Owner(row.owner_account, row.owner_subaccount) == owner
 
 
 @dataclass(frozen=True)

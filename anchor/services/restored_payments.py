@@ -299,8 +299,7 @@ def explain(payment: Payment, outflow: Outflow) -> None:
 
 
 def _address(payment: Payment) -> str:
-    muxed = payment.counterparty_muxed_id
-    return address_of(payment.counterparty or "", None if muxed is None else int(muxed))
+    return address_of(payment.counterparty or "", payment.counterparty_muxed_id)
 
 
 def _place(payment: Payment) -> int:

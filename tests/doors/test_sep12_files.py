@@ -66,6 +66,14 @@ def test_a_file_is_taken_and_told_by_its_own_bytes(kyc: Kyc) -> None:
     assert datetime.fromisoformat(answer.json["expires_at"])
 
 
+def test_the_largest_muxed_id_owns_files_as_any_other(kyc: Kyc) -> None:
+    headers = kyc.log_in_muxed(2**64 - 1)
+    file_id = uploaded(kyc, headers)
+    assert [each["file_id"] for each in listed(kyc, headers, file_id=file_id)] == [file_id]
+    customer_id = kyc.registered(headers, first_name="Ada", photo_id_front_file_id=file_id)
+    assert [each["file_id"] for each in listed(kyc, headers, customer_id=customer_id)] == [file_id]
+
+
 @pytest.mark.conforms("SEP12-81")
 def test_a_file_that_is_too_large_is_a_413_and_any_other_error_a_400(kyc: Kyc) -> None:
     headers = kyc.log_in()

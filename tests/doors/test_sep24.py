@@ -192,13 +192,18 @@ def test_a_completed_withdrawal_shows_both_ids(world: World, client: Any) -> Non
 
 
 @pytest.mark.conforms("GEN-26", "GEN-24", "GEN-25")
-def test_promise_13_a_muxed_account_and_its_memo_are_one_owner(world: World, client: Any) -> None:
-    by_memo = world.log_in(client, world.payer, memo="5")
+@pytest.mark.parametrize("number", [5, 2**64 - 1])
+def test_promise_13_a_muxed_account_and_its_memo_are_one_owner(
+    world: World, client: Any, number: int
+) -> None:
+    by_memo = world.log_in(client, world.payer, memo=str(number))
     answer = client.post(
         "/sep24/transactions/withdraw/interactive", json={"asset_code": "USDC"}, headers=by_memo
     )
-    muxed = MuxedAccount(world.payer.public_key, 5).account_muxed
+    muxed = MuxedAccount(world.payer.public_key, number).account_muxed
     by_address = world.log_in(client, world.payer, account=muxed or "")
     found = client.get(f"/sep24/transaction?id={answer.json['id']}", headers=by_address)
     assert found.status_code == 200
     assert json.loads(found.text)["transaction"]["id"] == answer.json["id"]
+    found = client.get("/sep24/transactions?asset_code=USDC", headers=by_address)
+    assert [each["id"] for each in found.json["transactions"]] == [answer.json["id"]]
