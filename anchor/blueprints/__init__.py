@@ -44,7 +44,7 @@ _ID = "X-Request-ID"
 
 def register(app: Flask, settings: Settings) -> None:
     """Open the doors of the SEPs that are on, and map errors to answers, once."""
-    app.request_class = forms.Discreet
+    app.request_class = forms.Guarded
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else a redirect drops a body
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -77,14 +77,17 @@ class Secret(str):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a process was told, checked. Built by `load`."""
+    """Everything a process was told, checked. Built by `load`.
+
+    Addresses and the options of plug-ins may hold keys, so they do not show themselves.
+    """
 
     public_url: str
     home_domains: tuple[str, ...]
     web_auth_domain: str
     seps: frozenset[int]
     network_passphrase: str
-    horizon_urls: tuple[str, ...]
+    horizon_urls: tuple[str, ...] = field(repr=False)
     database_url: str = field(repr=False)
     broker_url: str | None = field(repr=False)
     signing_secret: Secret
@@ -92,11 +95,11 @@ class Settings:
     distribution_secrets: Mapping[str, Secret] = field(repr=False)
     assets: Mapping[str, AssetPolicy]
     organization: Mapping[str, Any]
-    rails: Mapping[str, Mapping[str, Any]]
+    rails: Mapping[str, Mapping[str, Any]] = field(repr=False)
     schedule: Mapping[str, str]
     client_domains: Mapping[str, Any]
     custody: str = "local"
-    custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
     deadline_grace_hours: int = 1
@@ -106,11 +109,11 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
-    rpc_url: str | None = None
+    rpc_url: str | None = field(default=None, repr=False)
     web_auth: WebAuthOptions = field(default_factory=WebAuthOptions)
     published: Published = field(default_factory=Published)
     quotes: QuotePolicy = field(default_factory=QuotePolicy)
-    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     sending_anchors: Mapping[str, SendingAnchor] = field(default_factory=dict)
