@@ -23,6 +23,7 @@ from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
 from anchor.ledger.rpc import RpcGateway
 from anchor.serializers import sep12 as _words  # noqa: F401 - what callbacks are written in
+from anchor.serializers import sep31 as _sends  # noqa: F401
 from anchor.services import exchanges, networks
 
 MAX_BODY_BYTES = 1_000_000
@@ -86,10 +87,12 @@ def _plug_ins(settings: Settings) -> dict[str, Any]:
         {rail for policy in settings.assets.values() for rail in policy.rails}, settings.rails
     )
     exchanges.demand_rails(settings, rails)
+    rates = load_rates(settings.quotes.sources, settings.rates)
+    exchanges.demand_rates(settings, rates)
     return {
         "rails": rails,
         "custody": _custody(settings),
-        "rates": load_rates(settings.quotes.sources, settings.rates),
+        "rates": rates,
         "customers": load_customers(settings.customers) if CUSTOMERS in settings.seps else None,
     }
 
