@@ -16,7 +16,7 @@ from anchor.policies import SendingAnchor
 from anchor.serializers import sep31 as words
 from anchor.serializers import sep31_answers as answers
 from anchor.serializers.transaction_words import InfoQuery
-from anchor.services import announcements, callbacks, sends, views
+from anchor.services import callbacks, sends, views
 from anchor.services.send_customers import CustomerInfoNeeded
 from anchor.services.sends import TransactionInfoNeeded
 from anchor.services.transactions import Owner
@@ -132,11 +132,3 @@ def _transaction_info_needed(error: TransactionInfoNeeded) -> ResponseReturnValu
 
 def _shown(view: View) -> dict[str, Any]:
     return words.one(view, settings(), speech.say)
-
-
-def _told(view: View) -> dict[str, Any]:
-    """Show a send as it is told at an address, where no request is about: in English."""
-    return words.one(view, settings(), lambda text, **values: text.format_map(values))
-
-
-announcements.declare(sends.FLOW, _told)

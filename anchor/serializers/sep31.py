@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from anchor.config import Settings
+from anchor.extensions import settings as current_settings
 from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
@@ -15,7 +16,7 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import transaction_words as words
 from anchor.serializers.messages import invalid
 from anchor.serializers.values import Address, Amount, Lang, plain
-from anchor.services import callbacks, send_customers, sends
+from anchor.services import announcements, callbacks, send_customers, sends
 from anchor.services.sends import Wanted
 from anchor.services.views import View
 
@@ -218,3 +219,11 @@ def _refunds(view: View) -> dict[str, Any]:
     for payment in found.get("refunds", {}).get("payments", ()):
         payment.pop("id_type")
     return found
+
+
+def told(view: View) -> dict[str, Any]:
+    """Show a send as it is told at an address, in English: nobody asked in a language."""
+    return one(view, current_settings(), lambda text, **values: text.format_map(values))
+
+
+announcements.declare(sends.FLOW, told)

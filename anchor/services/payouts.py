@@ -144,10 +144,10 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
     if known is not None or next_job_kind(row) != PAY_OUT or outflows.has_open(row.id):
         return known
     try:
-        _demand_currency(row.rail, row.asset, currency_of(row.paid_as))
         stand = sends.before_payout(row)
         if stand is not Stand.ACCEPTED:
             return "a customer is not accepted yet" if stand is Stand.PROCESSING else None
+        _demand_currency(row.rail, row.asset, currency_of(row.paid_as))
         leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
         return brakes.why_not(leaving) or outflows.open_payout(row)
     except Rejected as refusal:

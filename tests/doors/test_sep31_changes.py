@@ -1,6 +1,8 @@
 """SEP-31 after the opening: details corrected, changes told, money sent back."""
 
 import json
+import subprocess
+import sys
 from base64 import b64decode
 from dataclasses import replace
 from typing import Any
@@ -253,3 +255,15 @@ def test_a_refund_of_a_send_on_a_quote_is_in_what_came(remitter: Remitter) -> No
     found = remitter.seen(row_id)
     assert found["refunds"]["amount_refunded"] == "100"
     agree()
+
+
+def test_a_process_without_doors_can_tell_of_sends() -> None:
+    """Workers and the stream move sends, and open no door."""
+    code = (
+        "import sys, anchor.composition; from anchor.services import callbacks;"
+        "print(callbacks.is_declared('send'), 'anchor.blueprints' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["True", "False"]
