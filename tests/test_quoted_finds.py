@@ -10,13 +10,21 @@ import pytest
 from sqlalchemy import func, select
 
 from anchor import references
-from anchor.blueprints import links
 from anchor.errors import Misconfigured
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Returned, Unavailable
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration
 from anchor.models import Quote, Transaction
-from anchor.services import brakes, customer_standings, desk, outcomes, outflows, payouts, receipts
+from anchor.services import (
+    brakes,
+    customer_standings,
+    desk,
+    links,
+    outcomes,
+    outflows,
+    payouts,
+    receipts,
+)
 from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet

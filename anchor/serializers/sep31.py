@@ -16,7 +16,7 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import transaction_words as words
 from anchor.serializers.messages import invalid
 from anchor.serializers.values import Address, Amount, Lang, plain
-from anchor.services import announcements, callbacks, send_customers, sends
+from anchor.services import callbacks, send_customers, sends
 from anchor.services.sends import Wanted
 from anchor.services.views import View
 
@@ -224,6 +224,3 @@ def _refunds(view: View) -> dict[str, Any]:
 def told(view: View) -> dict[str, Any]:
     """Show a send as it is told at an address, in English: nobody asked in a language."""
     return one(view, current_settings(), lambda text, **values: text.format_map(values))
-
-
-announcements.declare(sends.FLOW, told)
