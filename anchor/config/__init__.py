@@ -21,7 +21,7 @@ from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
 from anchor.config.file import FileSchema, sentences
 from anchor.config.pages import pages_policy
-from anchor.config.published import check_organization
+from anchor.config.published import published
 from anchor.config.quotes import quote_policy
 from anchor.config.sends import sending_anchors, with_sends
 from anchor.config.web_auth import web_auth_options
@@ -289,7 +289,7 @@ class _Builder:
             channel_secret=self._channel_secret(),
             rpc_url=rpc_url,
             web_auth=web_auth_options(data["web_auth"], seps, rpc_url, self.problems),
-            published=self._published(),
+            published=published(data, self.problems),
             quotes=quote_policy(data, assets, self.problems),
             rates=data["rates"],
             customers=customers,
@@ -341,20 +341,6 @@ class _Builder:
         if found[0].startswith("*"):
             self.problems.append("The first of home_domains is the default: no *. pattern.")
         return found
-
-    def _published(self) -> Published:
-        """What stellar.toml says beside the settings."""
-        data = self.data
-        homes = tuple(data["anchor"]["home_domains"])
-        if homes:
-            check_organization(data["organization"], homes, self.problems)
-        return Published(
-            general={name.upper(): value for name, value in data["stellar_toml"].items()},
-            principals=tuple(data["principals"]),
-            validators=tuple(data["validators"]),
-            currencies=tuple(data["currencies"]),
-            assets={code: table["toml"] for code, table in data["assets"].items()},
-        )
 
     def _rpc_url(self) -> str | None:
         given = self.values.get("ANCHOR_RPC_URL") or self.data["network"].get("rpc_url")

@@ -176,13 +176,12 @@ def is_renewable(row: Transaction) -> bool:
 def ways_of(view: View, policy: AssetPolicy) -> list[str]:
     """Return the rails that a customer may choose from, the preferred one first.
 
-    Raises `Rejected` where those of a quote are gone from the configuration.
+    Raises `Rejected` where those of the wallet's quote are gone from the configuration.
     """
     if not is_fixed(view):
         return list(policy.rails)
     assert view.quote is not None
-    named = opening.quoted_rail(view.quote)
-    known = opening.quoted_ways(view.quote)
+    named, known = opening.quoted_rail(view.quote), opening.quoted_ways(view.quote)
     found = [rail for rail in policy.rails if rail in known and named in {None, rail}]
     if not found:
         raise Rejected("this way to pay is not offered")

@@ -60,7 +60,7 @@ def test_a_page_has_the_name_the_logo_and_the_colours_of_the_business(
     page = Visitor(client, opened(world)["url"]).page.text
     assert 'alt="Bank &amp; Söhne"' in page
     [style] = [each for each in page.split('"') if "brand.css" in each]
-    [logo] = [each for each in page.split('"') if "/interactive/logo" in each]
+    [logo] = {each for each in page.split(chr(34)) if "/interactive/logo" in each}
     sheet = client.get(style)
     assert (sheet.status_code, sheet.mimetype) == (200, "text/css")
     assert "--accent:#ffd500;--on-accent:#0b141b" in sheet.text
