@@ -226,11 +226,22 @@ def test_promise_12_a_host_that_hangs_delays_no_other(quiet_world: World) -> Non
             hang.set()
 
 
-def test_promise_12_hosts_that_failed_before_share_a_few_hands(quiet_world: World) -> None:
+@pytest.mark.parametrize(
+    ("many", "attempts", "said"),
+    [
+        (callbacks.RETRIES_AT_ONCE, 1, "too many others are tried again now"),
+        (callbacks.AT_ONCE, 0, "too many others are told now"),
+    ],
+)
+def test_promise_12_hosts_that_hang_share_a_few_hands_whatever_their_names(
+    quiet_world: World, many: int, attempts: int, said: str
+) -> None:
+    mine = Job.subject_id == f"{KIND}/1 127.0.0.1:9"
     owe("1", 9)
     with transaction():
-        for number in range(callbacks.RETRIES_AT_ONCE):
-            hanging = Job(kind=CALLBACK, subject_id=f"x {number}", lane=f"l{number}", attempts=2)
+        for number in range(many):
+            hanging = Job(kind=CALLBACK, subject_id=f"x {number}", lane=f"l{number}")
+            hanging.attempts = attempts + 1
             db.session.add(hanging)
             db.session.flush()
         db.session.execute(
@@ -238,15 +249,11 @@ def test_promise_12_hosts_that_failed_before_share_a_few_hands(quiet_world: Worl
             .where(Job.lane.startswith("l"))
             .values(leased_until=func.now() + db.text("interval '1 minute'"))
         )
-        db.session.execute(
-            update(Job).where(Job.subject_id == f"{KIND}/1 127.0.0.1:9").values(attempts=1)
-        )
+        db.session.execute(update(Job).where(mine).values(attempts=attempts))
     jobs.run(jobs.Address(CALLBACK, f"{KIND}/1 127.0.0.1:9"))
     with transaction():
-        told = db.session.scalar(
-            select(Job.last_error).where(Job.subject_id == f"{KIND}/1 127.0.0.1:9")
-        )
-    assert told == "too many others are tried again now"
+        found = select(Job.last_error, Job.attempts).where(mine)
+        assert tuple(db.session.execute(found).one()) == (said, 2 * attempts)
 
 
 @pytest.mark.conforms("CB-09")

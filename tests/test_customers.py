@@ -58,10 +58,10 @@ def test_an_operator_sees_decides_and_is_recorded(kyc: Kyc) -> None:
     assert "values shown by eve: (a complaint)" in run(kyc, "show", customer_id).output
     asked = run(kyc, "request", customer_id, "id_type", "--message", "unreadable")
     assert asked.output == f"{customer_id} stands NEEDS_INFO now.\n"
-    assert run(kyc, "accept", customer_id).exit_code == 0
+    assert run(kyc, "accept", customer_id, "--version", "2").exit_code == 0
     said = run(kyc, "reject", customer_id, "--message", "no", "--yes")
     assert said.output == f"{customer_id} stands REJECTED now.\n"
-    again = run(kyc, "accept", customer_id)
+    again = run(kyc, "accept", customer_id, "--version", "2")
     assert (again.exit_code, again.output) == (1, "this customer was refused for good\n")
     assert run(kyc, "show", "unknown").exit_code == 1
 
@@ -73,7 +73,7 @@ def test_an_operator_erases_by_id_and_by_time(kyc: Kyc) -> None:
     assert done.output == "1 customer(s) erased.\n"
     assert kyc.history(first) == ["erased"]
     assert "erased" in run(kyc, "show", first).output
-    assert run(kyc, "accept", first, "--type", "plain").exit_code == 1
+    assert run(kyc, "accept", first, "--version", "2", "--type", "plain").exit_code == 1
     assert run(kyc, "purge", "--yes").output == "0 customer(s) erased.\n"
     assert len(kyc.history(second)) > 1
 

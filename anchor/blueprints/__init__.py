@@ -6,6 +6,7 @@ from flask_cors import CORS
 from anchor import request_ids
 from anchor.blueprints import (
     errors,
+    forms,
     health,
     interactive,
     limits,
@@ -37,6 +38,7 @@ _ID = "X-Request-ID"
 
 def register(app: Flask, settings: Settings) -> None:
     """Open the doors of the SEPs that are on, and map errors to answers, once."""
+    app.request_class = forms.Discreet
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else a redirect drops a body
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -1,10 +1,11 @@
 """Reading a request's body: form, multipart or JSON, always as one flat object."""
 
 import json
-from decimal import Decimal
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from io import BytesIO
+from typing import IO, Any
 
-from flask import request
+from flask import Request, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from anchor.blueprints import speech
@@ -13,14 +14,27 @@ from anchor.errors import Rejected
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 #: A body that says nothing of itself is read as JSON.
 _JSON = frozenset({"application/json", ""})
+#: No amount and no id has a hundred digits. A few letters of exponent stand for gigabytes of
+#: digits, once somebody writes the number out.
+_MAX_MAGNITUDE = 100
+
+
+class Discreet(Request):
+    """A request whose files are kept in memory: they are identity documents.
+
+    Werkzeug writes what is larger than 500 KB to a disk as it came, before anything is sealed.
+    """
+
+    def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
+        return BytesIO()
 
 
 def body() -> dict[str, Any]:
     """Return the fields of the request's body.
 
-    Numbers in JSON are kept as exact `Decimal`, absurd ones as their text; NaN and Infinity, and
-    anything at the top but an object, are `Rejected` (GEN-11, GEN-13, GEN-32). Other types of body
-    are answered with 415. The answer is in the language that a field `lang` asks for.
+    Numbers in JSON are kept as exact `Decimal`; NaN and Infinity, exponents beyond 100, and
+    anything at the top but an object, are `Rejected` (GEN-11, GEN-13, GEN-32). Other types of
+    body are answered with 415. The answer is in the language that a field `lang` asks for.
     """
     found = _read()
     if "lang" in found:
@@ -47,10 +61,14 @@ def _read() -> dict[str, Any]:
     return found
 
 
-def _number(text: str) -> Decimal | str:
-    """Return an exact number; one that would fill the memory, written out, stays text."""
-    exponent = text.lower().partition("e")[2].lstrip("+-0")
-    return Decimal(text) if len(exponent) < 4 else text
+def _number(text: str) -> Decimal:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:  # an exponent that no Decimal can hold
+        found = Decimal("Infinity")
+    if not found.is_finite() or abs(found.adjusted()) > _MAX_MAGNITUDE:
+        raise Rejected("a number in the body is too large or too small")
+    return found
 
 
 def _no_such_number(name: str) -> None:

@@ -16,7 +16,7 @@ from anchor.lifecycle import Kind
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
-from anchor.services import deposits, details, opening, views, withdrawals
+from anchor.services import announcements, deposits, details, opening, views, withdrawals
 from anchor.services.views import Filter, View
 
 bp = Blueprint("sep24", __name__, url_prefix="/sep24")
@@ -145,3 +145,6 @@ def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
 
 def _shown(view: View) -> dict[str, Any]:
     return words.one(view, settings(), links.to_more_info)
+
+
+announcements.declare("interactive", _shown)

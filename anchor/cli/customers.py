@@ -6,7 +6,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group, signed
+from anchor.cli.group import group, signed, visible
 from anchor.customers.standing import Stand
 from anchor.services import customer_desk, customer_erasure
 from anchor.services.customer_desk import Dossier
@@ -54,6 +54,7 @@ def _whole(found: Dossier) -> str:
         f"account   {found.account or 'erased'}",
         f"memo      {found.memo_type} {found.memo}".rstrip(),
         f"since     {found.created_at.isoformat()}",
+        f"version   {found.version}",
     ]
     for name, (state, shown, error) in found.fields.items():
         lines.append(f"field     {name} ({state}{f': {error}' if error else ''})  {shown}")
@@ -62,17 +63,19 @@ def _whole(found: Dossier) -> str:
     for at, event, who, about, note in found.history:
         more = "".join(f" {part}" for part in (about, note and f"({note})") if part)
         lines.append(f"done      {at.isoformat()} {event} by {who}:{more}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 @customers.command("accept")
 @click.argument("customer")
+@click.option("--version", type=int, required=True, help="What you looked at, as `show` says.")
 @_type
 @signed
 @with_appcontext
-def accept(customer: str, *, type_: str | None, by: str, note: str | None) -> None:
-    """Accept a CUSTOMER with all that was given."""
-    _say(customer, customer_desk.accept(customer, type_, By(by, note)))
+def accept(customer: str, *, version: int, type_: str | None, by: str, note: str | None) -> None:
+    """Accept a CUSTOMER with all that was given, unless that is not what you looked at."""
+    told = customer_desk.accept(customer, type_, By(by, note), version=version)
+    _say(customer, told)
 
 
 @customers.command("reject")

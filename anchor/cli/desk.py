@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group, signed
+from anchor.cli.group import group, signed, visible
 from anchor.errors import Rejected
 from anchor.extensions import settings
 from anchor.money import format_amount, parse_amount
@@ -44,7 +44,7 @@ def cases(
         click.echo(_json(page))
         return
     for each in page:
-        click.echo(_line(each))
+        click.echo(visible(_line(each)))
     if len(page) == limit:
         click.echo(f"There may be more: --after {page[-1].id}", err=True)
     if not page:
@@ -80,7 +80,7 @@ def _whole(case: Desk) -> str:
         f"done         {each.done_at.isoformat()} {each.what} by {each.who}: {each.note or ''}"
         for each in case.done
     ]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _json(found: list[Desk]) -> str:

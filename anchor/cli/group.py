@@ -40,6 +40,14 @@ def until_signalled(stop: threading.Event) -> None:
         signal.signal(number, lambda *_: stop.set())
 
 
+def visible(line: str) -> str:
+    """Return a line whose letters all show themselves, for a terminal.
+
+    What customers and payers wrote would else break lines, move the cursor or turn text round.
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+
+
 def _somebody() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from unicodedata import category
 
 from iso3166 import countries_by_alpha2, countries_by_alpha3
 
@@ -127,9 +128,9 @@ def check_text(name: str, text: str, *, lines: bool = False) -> None:
         raise Rejected("{field} is too long", field=name)
     allowed = "\r\n\t" if lines else ""
     for letter in text:
-        if (ord(letter) < 32 and letter not in allowed) or ord(letter) == 127:
+        if category(letter) == "Cc" and letter not in allowed:
             raise Rejected("{field} must not have control characters", field=name)
-        if 0xD800 <= ord(letter) <= 0xDFFF:
+        if category(letter) == "Cs":
             raise Rejected("{field} must be valid Unicode", field=name)
 
 

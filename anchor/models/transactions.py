@@ -46,7 +46,8 @@ class Transaction(Base):
     `funded_at` is when that was enough, and `is_resting` keeps it from being paid out until a
     person or the customer acts. What left is `amount_paid` and `amount_refunded`, each with its
     fees; they never exceed what came. `destination` is where a deposit is paid to; `reference` is
-    what its payer writes on the transfer, and is never given out again.
+    what its payer writes on the transfer, and is never given out again. `callback_url` is told of
+    each change of status.
 
     One on a quote exchanges `amount_in_asset` for `amount_out_asset` (named as SEP-38 does) on
     the quote's numbers: what came, what was refunded, `amount_paid` and the fee are in the
@@ -160,6 +161,7 @@ class Transaction(Base):
     quote_id: Mapped[str | None] = mapped_column(ForeignKey("quotes.id"))
     amount_in_asset: Mapped[str | None] = mapped_column(Text)
     amount_out_asset: Mapped[str | None] = mapped_column(Text)
+    callback_url: Mapped[str | None] = mapped_column(Text)
 
     @property
     def received_as(self) -> str:

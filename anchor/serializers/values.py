@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from unicodedata import category
 
 from marshmallow import ValidationError, fields, missing
 
@@ -87,8 +88,9 @@ class Lang(fields.Field[str]):
 
 def plain(text: str) -> str:
     """Refuse control characters, which a database and a log cannot hold."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    kinds = {category(character) for character in text}
+    if "Cc" in kinds:
         raise invalid("must not have control characters")
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+    if "Cs" in kinds:
         raise invalid("must be valid Unicode")
     return text

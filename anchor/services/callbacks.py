@@ -2,8 +2,9 @@
 
 What is to be told is written down, as the bytes that go out, in the commit of the fact. A job
 for each subject and host posts one after the other; a host that hangs takes two hands at most,
-and all that failed before share three, so they delay no other (promise 12). Nothing that
-is told ever waits for an answer (CB-09).
+all that failed before share three, and all together six, whatever names somebody makes up for
+hosts: they delay no other (promise 12), and no payout. Nothing that is told ever waits for an
+answer (CB-09).
 """
 
 import base64
@@ -27,8 +28,11 @@ TIMEOUT_S = 5
 PER_HOST = 2
 #: How many of those that failed before are tried at once, whatever their hosts.
 RETRIES_AT_ONCE = 3
+#: How many are posted at once in all: workers have money to move besides, on eight threads.
+AT_ONCE = 6
 _LEASE_S = TIMEOUT_S + 25
 _PAUSE_S, _PAUSE_MAX_S = 10, 6 * 3600
+_NEXT_TURN_S = 2
 #: After so long a person is asked.
 _PATIENCE = timedelta(days=3)
 _LANE = "callback "
@@ -85,8 +89,12 @@ def signature(secret: str, at: int, host: str, body: bytes) -> str:
 def deliver(claimed: jobs.Claim) -> None:
     """Post what is owed about one subject to one host, in order; the job `CALLBACK`."""
     subject, _, host = claimed.subject_id.partition(" ")
-    if claimed.attempts > 1 and _retries_at_once() > RETRIES_AT_ONCE:
+    is_retry = claimed.attempts > 1
+    all_at_once, retries_at_once = _under_way()
+    if is_retry and retries_at_once > RETRIES_AT_ONCE:
         raise jobs.Later(_PAUSE_S, "too many others are tried again now", counts=True)
+    if all_at_once > AT_ONCE:
+        raise jobs.Later(_NEXT_TURN_S, "too many others are told now", counts=is_retry)
     while (next_one := _next(subject, host)) is not None:
         jobs.extend(claimed)
         try:
@@ -129,10 +137,14 @@ def _failed(claimed: jobs.Claim, callback: Callback, error: AnchorError) -> None
 
 
 @atomic
-def _retries_at_once() -> int:
-    """Count whom a further try is under way to: they may all hang, so they are few at once."""
-    under_way = Job.kind == CALLBACK, Job.leased_until > func.now(), Job.attempts > 1
-    return db.session.execute(select(func.count()).where(*under_way)).scalar_one()
+def _under_way() -> tuple[int, int]:
+    """Count whom a try is under way to, and a further try: they may all hang."""
+    retries = func.count().filter(Job.attempts > 1)
+    counted = select(func.count(), retries).where(
+        Job.kind == CALLBACK, Job.leased_until > func.now()
+    )
+    total, further = db.session.execute(counted).one()
+    return total, further
 
 
 @atomic

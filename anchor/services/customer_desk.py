@@ -32,9 +32,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Dossier:
-    """All that is known of a customer. Values are masked unless they were asked for."""
+    """All that is known of a customer. Values are masked unless they were asked for.
+
+    `version` counts what was given: a verdict can be held against it.
+    """
 
     customer_id: str
+    version: int
     account: str | None
     memo_type: str
     memo: str
@@ -84,6 +88,7 @@ def show(customer_id: str, by: By, *, values: bool = False) -> Dossier:
     history = select(CustomerHistory).where(CustomerHistory.customer_id == customer_id)
     return Dossier(
         customer.id,
+        customer.version,
         customer.owner_account,
         customer.memo_type,
         customer.memo,
@@ -102,12 +107,13 @@ def _masked(text: str | None) -> str | None:
     return None if text is None else "•" * min(8, max(4, len(text)))
 
 
-def accept(customer_id: str, type_: str | None, by: By) -> str:
+def accept(customer_id: str, type_: str | None, by: By, *, version: int | None = None) -> str:
     """Accept a customer with all that is given now; return how they stand then.
 
     Whoever has not given everything is accepted for what there is, and asked for the rest.
+    `Rejected` where that is not the `version` any more that somebody looked at.
     """
-    return _decide(customer_id, type_, Accepted(), by)
+    return _decide(customer_id, type_, Accepted(), by, version)
 
 
 def reject(customer_id: str, type_: str | None, message: str, by: By) -> str:
@@ -137,10 +143,14 @@ def _own_fields() -> set[str]:
 
 
 @atomic
-def _decide(customer_id: str, type_: str | None, verdict: Verdict, by: By) -> str:
+def _decide(
+    customer_id: str, type_: str | None, verdict: Verdict, by: By, version: int | None = None
+) -> str:
     customer = _get(customer_id, lock=True)
     if customer.erased_at is not None:
         raise NotFound("the data of this customer was erased")
+    if version not in (None, customer.version):
+        raise Rejected("more was given since version {version}; look again", version=version)
     named = type_ or _only_type(customer_id)
     if named not in customers.plugin().types():
         raise Rejected("{type} is no type of customer", type=named)

@@ -6,8 +6,9 @@ Of whoever was erased only the row is left that says so, without account or memo
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, select, update
 
+from anchor.customers.identity import Identity
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db, settings
 from anchor.models import (
@@ -33,9 +34,10 @@ _BATCH = 100
 def erase(target: Target) -> None:
     """Erase all that is held of a customer; `NotFound` where that is nothing (SEP12-61, -62)."""
     customer = customers.hold(target)
-    if customer is None:
+    if customer is not None:
+        _erase(customer, CUSTOMER)
+    elif not _discard_unreferred(target.identity):
         raise NotFound("nothing is known of this customer")
-    _erase(customer, CUSTOMER)
 
 
 def _erase(customer: Customer, who: str) -> None:
@@ -44,9 +46,8 @@ def _erase(customer: Customer, who: str) -> None:
     db.session.execute(delete(CustomerField).where(CustomerField.customer_id == mine))
     for table in (CustomerCode, CustomerCallback, CustomerStanding, CustomerHistory):
         db.session.execute(delete(table).where(table.customer_id == mine))
-    db.session.execute(
-        delete(CustomerFile).where(or_(CustomerFile.customer_id == mine, _unreferred(customer)))
-    )
+    db.session.execute(delete(CustomerFile).where(CustomerFile.customer_id == mine))
+    _discard_unreferred(Identity(customer.owner_account or "", customer.memo_type, customer.memo))
     callbacks.forget("customer", mine)
     db.session.execute(delete(Job).where(Job.subject_id.startswith(f"{mine}/")))
     db.session.execute(
@@ -57,15 +58,21 @@ def _erase(customer: Customer, who: str) -> None:
     customers.note(mine, "erased", who)
 
 
-def _unreferred(customer: Customer) -> ColumnElement[bool]:
-    """Return the condition for files that the same log-in uploaded and nothing refers to."""
-    below = int(customer.memo) if customer.memo_type == "id" else None
+def _discard_unreferred(who: Identity) -> bool:
+    """Take away the files that a log-in uploaded and nothing refers to; False where none are.
+
+    Nobody logs in with a memo of another type than id: what their account uploaded for them
+    may be anybody's of that account.
+    """
+    if who.memo_type not in {"none", "id"}:
+        return False
     column = CustomerFile.owner_subaccount
-    return and_(
-        CustomerFile.owner_account == customer.owner_account,
+    gone = delete(CustomerFile).where(
+        CustomerFile.owner_account == who.account_id,
         CustomerFile.customer_id.is_(None),
-        column.is_(None) if below is None else column == below,
+        column == int(who.memo) if who.memo_type == "id" else column.is_(None),
     )
+    return bool(db.session.execute(gone.returning(CustomerFile.id)).all())
 
 
 def purge(customer_ids: Sequence[str], who: str) -> int:

@@ -84,14 +84,16 @@ def keep(owner: Owner, new: NewFile, customer_id: str | None = None) -> Customer
     return row
 
 
-def hold(owner: Owner, name: str, file_id: str) -> CustomerFile:
-    """Lock a file that `name` is to refer to. Needs an open transaction.
+def hold(owner: Owner, customer_id: str, name: str, file_id: str) -> CustomerFile:
+    """Lock a file that `name` of a customer is to refer to. Needs an open transaction.
 
-    Unknown, another account's and over are one: `Rejected` (SEP12-46).
+    Unknown, another account's, another customer's and over are one: `Rejected` (SEP12-46). A
+    file that two customers shared could be erased with neither.
     """
+    is_free = CustomerFile.customer_id.is_(None) | (CustomerFile.customer_id == customer_id)
     found = db.session.scalar(
         select(CustomerFile)
-        .where(*_visible_to(owner), CustomerFile.id == file_id)
+        .where(*_visible_to(owner), CustomerFile.id == file_id, is_free)
         .with_for_update()
     )
     if found is None:
@@ -121,6 +123,7 @@ def _visible_to(owner: Owner) -> tuple[ColumnElement[bool], ...]:
     terms = (CustomerFile.owner_account == owner.account_id, is_alive)
     if owner.subaccount_id is None:
         return terms
+    # a plain int above 63 bits is bound as a bigint and does not fit
     return *terms, CustomerFile.owner_subaccount == owner.subaccount_id
 
 

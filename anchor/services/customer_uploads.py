@@ -180,14 +180,21 @@ def _plain(name: str, value: object) -> str:
 
 
 def _check_codes(target: Target, checked: _Checked) -> None:
-    """Raise `Rejected` for the first code that is wrong; what is verified already passes."""
+    """Raise `Rejected` for the first code that is wrong, each a try that is used up for good."""
     for name, code in checked.codes.items():
-        customer_id, row = _field_of(target, name)
-        is_changed = name in checked.texts and row is not None and not _is_kept(row, checked)
-        if row is None or row.sealed is None or is_changed:
-            raise Rejected("{field} was not given, or changes with this", field=name)
-        if row.verified_at is None and not customer_codes.is_right(customer_id, name, code):
-            raise Rejected("{field} is not the code that was sent", field=name + VERIFICATION)
+        _check_code(_field_of(target, name), name, code, checked)
+
+
+def _check_code(
+    row: CustomerField | None, name: str, code: str, checked: _Checked
+) -> CustomerField:
+    """Return the field that a code is right for; what is verified already passes."""
+    is_changed = name in checked.texts and row is not None and not _is_kept(row, checked)
+    if row is None or row.sealed is None or is_changed:
+        raise Rejected("{field} was not given, or changes with this", field=name)
+    if row.verified_at is None and not customer_codes.is_right(row.customer_id, name, code):
+        raise Rejected("{field} is not the code that was sent", field=name + VERIFICATION)
+    return row
 
 
 def _is_kept(row: CustomerField, checked: _Checked) -> bool:
@@ -195,11 +202,9 @@ def _is_kept(row: CustomerField, checked: _Checked) -> bool:
 
 
 @atomic
-def _field_of(target: Target, name: str) -> tuple[str, CustomerField | None]:
+def _field_of(target: Target, name: str) -> CustomerField | None:
     customer = customers.find(target)
-    if customer is None:
-        return "", None
-    return customer.id, customers.rows_of(customer.id).get(name)
+    return customers.rows_of(customer.id).get(name) if customer else None
 
 
 @atomic
@@ -218,7 +223,7 @@ def _keep(target: Target, about: Occasion | None, checked: _Checked) -> str:
             _refer(customer, rows, name, row)
             changed.append(name)
     for name, file_id in checked.file_ids.items():
-        row = customer_files.hold(target.owner, name, file_id)
+        row = customer_files.hold(target.owner, customer.id, name, file_id)
         if name not in rows or rows[name].file_id != row.id:
             _refer(customer, rows, name, row)
             changed.append(name)
@@ -235,9 +240,15 @@ def _any_occasion(target: Target) -> Occasion:
 
 
 def _use_codes(rows: Mapping[str, CustomerField], checked: _Checked) -> None:
-    for name in checked.codes:
-        if rows[name].verified_at is None:
-            customer_codes.use_up(rows[name].customer_id, name)
+    """Note what codes have proved.
+
+    They are looked at once more, now that the customer is locked: the field may be another
+    one's number since they were checked.
+    """
+    for name, code in checked.codes.items():
+        row = _check_code(rows.get(name), name, code, checked)
+        if row.verified_at is None:
+            customer_codes.use_up(row.customer_id, name)
 
 
 def _note(customer: Customer, changed: list[str]) -> None:

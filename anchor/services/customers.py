@@ -73,7 +73,8 @@ def hold(target: Target) -> Customer | None:
 
 def hold_or_make(target: Target) -> Customer:
     """Lock the customer, registered now where nobody was (SEP12-42)."""
-    if target.customer_id is None:
+    # Whoever is erased while we wait for the lock is nobody again.
+    while (found := hold(target)) is None:
         made = insert(Customer).values(
             id=new_id(),
             owner_account=target.identity.account_id,
@@ -82,8 +83,6 @@ def hold_or_make(target: Target) -> Customer:
             version=1,
         )
         db.session.execute(made.on_conflict_do_nothing())
-    found = hold(target)
-    assert found is not None, "it was made just now"
     return found
 
 

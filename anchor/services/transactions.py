@@ -1,6 +1,6 @@
 """Transactions: opening them, reading them, and the one function that moves their status."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -68,6 +68,13 @@ _RESTS_UNTIL = frozenset(
 #: Columns that are set to the database's clock.
 _INSTANTS = frozenset({"updated_at", "completed_at", "funded_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
+#: Told the ids of transactions whose status changed, inside the commit that changes them.
+_followers: list[Callable[[Sequence[str]], None]] = []
+
+
+def follow(follower: Callable[[Sequence[str]], None]) -> None:
+    """Have `follower` told of every change of status, inside the transaction that makes it."""
+    _followers.append(follower)
 
 
 @dataclass(frozen=True)
@@ -265,8 +272,11 @@ def _write(changes: Sequence[_Change]) -> None:
         db.session.execute(insert(cast(Table, History.__table__)), history)
     owed = [job for change in changes if (job := change.next_job())]
     jobs.ensure(owed)
+    moved = [change.row.id for change in changes if change.to_status != change.row.status]
     for change in changes:
         db.session.expire(change.row)
+    for follower in _followers if moved else ():
+        follower(moved)
 
 
 def _by_columns(changes: Sequence[_Change]) -> dict[tuple[str, ...], list[_Change]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
@@ -66,10 +66,7 @@ def find(
 def listing(owner: Owner, wanted: Filter) -> list[View]:
     """Return the owner's transactions, the newest first, `MAX_PAGE` at most."""
     query = (
-        select(Transaction, Memo, Quote)
-        .outerjoin(Memo, Memo.transaction_id == Transaction.id)
-        .outerjoin(Quote, Quote.id == Transaction.quote_id)
-        .where(*_owned_by(owner), Transaction.asset_code == wanted.asset_code)
+        _chosen(*_owned_by(owner), Transaction.asset_code == wanted.asset_code)
         .order_by(Transaction.started_at.desc(), Transaction.id.desc())
         .limit(min(wanted.limit or MAX_PAGE, MAX_PAGE))
     )
@@ -85,18 +82,27 @@ def listing(owner: Owner, wanted: Filter) -> list[View]:
     return _with_refunds([_view(*found) for found in db.session.execute(query)])
 
 
+def several(*terms: ColumnElement[bool]) -> list[View]:
+    """Return all that the conditions choose, by their ids. Needs an open transaction."""
+    found = db.session.execute(_chosen(*terms).order_by(Transaction.id))
+    return _with_refunds([_view(*each) for each in found])
+
+
 def _one(*terms: ColumnElement[bool]) -> View:
-    found = db.session.execute(
+    newest = _chosen(*terms).order_by(Transaction.started_at.desc()).limit(1)
+    found = db.session.execute(newest).one_or_none()
+    if found is None:
+        raise NotFound("there is no such transaction")
+    return _with_refunds([_view(*found)])[0]
+
+
+def _chosen(*terms: ColumnElement[bool]) -> Select[Transaction, Memo, Quote]:
+    return (
         select(Transaction, Memo, Quote)
         .outerjoin(Memo, Memo.transaction_id == Transaction.id)
         .outerjoin(Quote, Quote.id == Transaction.quote_id)
         .where(*terms)
-        .order_by(Transaction.started_at.desc())
-        .limit(1)
-    ).one_or_none()
-    if found is None:
-        raise NotFound("there is no such transaction")
-    return _with_refunds([_view(*found)])[0]
+    )
 
 
 def _view(row: Transaction, memo: Memo | None, quote: Quote | None) -> View:

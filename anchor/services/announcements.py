@@ -1,0 +1,35 @@
+"""What a wallet is told of its transaction: each change of status, owed in the commit of it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from anchor.models import Transaction
+from anchor.services import callbacks, transactions, views
+from anchor.services.transactions import any_of
+from anchor.services.views import View
+
+
+def declare(flow: str, shown: Callable[[View], Mapping[str, Any]]) -> None:
+    """Say how the door of a flow shows a transaction: what it answers is what is told (CB-04)."""
+
+    def written(view: View) -> str:
+        body = {"transaction": shown(view)}
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+    callbacks.declare(flow, written)
+
+
+def announce(transaction_ids: Sequence[str]) -> None:
+    """Owe each address what its door shows of the transaction now (CB-04, CB-06, CB-09).
+
+    Needs the open transaction of the change. What is written now goes out, however late.
+    """
+    told = Transaction.id == any_of(transaction_ids), Transaction.callback_url.is_not(None)
+    for view in views.several(*told):
+        row = view.row
+        assert row.callback_url is not None
+        callbacks.owe(row.flow, row.id, row.callback_url, view)
+
+
+transactions.follow(announce)

@@ -1,0 +1,82 @@
+"""A wallet is told of each change of its transaction, whatever made it, and nobody waits for it."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from anchor.extensions import db, transaction
+from anchor.models import Callback, Job, Transaction
+from anchor.services import sweeps
+from anchor.services.callbacks import CALLBACK
+from tests.doors.test_sep24 import filled, opened, shown
+from tests.test_callbacks import DOWN, NO_CONTENT, listening
+from tests.world import World
+
+
+@pytest.fixture
+def client(world: World) -> Any:
+    return world.app.test_client()
+
+
+def to_be_told(transaction_id: str, url: str) -> None:
+    with transaction():
+        mine = Transaction.id == transaction_id
+        db.session.execute(update(Transaction).where(mine).values(callback_url=url))
+
+
+def owed(transaction_id: str) -> list[dict[str, Any]]:
+    with transaction():
+        mine = Callback.subject == f"interactive/{transaction_id}"
+        bodies = db.session.scalars(select(Callback.body).where(mine).order_by(Callback.id))
+        return [json.loads(body or "{}")["transaction"] for body in bodies]
+
+
+@pytest.mark.conforms("CB-04", "CB-09")
+def test_each_change_of_status_is_told_in_order_as_the_door_shows_it(
+    world: World, client: Any
+) -> None:
+    one = opened(world, client)
+    with listening(NO_CONTENT) as wallet:
+        to_be_told(one["id"], f"http://127.0.0.1:{wallet.port}/told")
+        filled(client, one)
+        at_first = shown(client, one)
+        world.pay("100", at_first["withdraw_memo"])
+        world.read()
+        world.work()
+        sweeps.work_off([CALLBACK])
+        told = [json.loads(body)["transaction"] for _, body in wallet.requests]
+    assert [each["status"] for each in told] == [
+        "pending_user_transfer_start",
+        "pending_anchor",
+        "completed",
+    ]
+    now = shown(client, one)
+    for each in (*told, at_first, now):
+        assert f"/{one['id']}" in each.pop("more_info_url")
+    assert told[0] == at_first
+    assert told[-1] == now
+
+
+@pytest.mark.conforms("CB-09")
+def test_a_wallet_that_is_down_holds_up_no_money(world: World, client: Any) -> None:
+    one = opened(world, client)
+    with listening(DOWN) as wallet:
+        to_be_told(one["id"], f"http://127.0.0.1:{wallet.port}/told")
+        filled(client, one)
+        world.pay("100", shown(client, one)["withdraw_memo"])
+        sweeps.work_off([CALLBACK])
+        world.read()
+        world.work()
+        assert shown(client, one)["status"] == "completed"
+    assert len(owed(one["id"])) == 3
+    with transaction():
+        job = db.session.scalars(select(Job).where(Job.kind == CALLBACK)).one()
+    assert job.attempts == 1
+
+
+def test_nobody_is_told_who_did_not_ask(world: World, client: Any) -> None:
+    one = opened(world, client)
+    filled(client, one)
+    assert owed(one["id"]) == []
