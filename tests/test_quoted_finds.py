@@ -4,6 +4,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -24,6 +25,7 @@ from anchor.services import (
     outflows,
     payouts,
     receipts,
+    reconciliation,
 )
 from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
@@ -291,3 +293,21 @@ def test_a_rate_out_of_its_bounds_is_promised_to_nobody(
     for asked in (market.sale(), market.purchase()):
         found = market.get("price", **asked).status_code, market.post(**asked).status_code
         assert found == wanted
+
+
+# -- what the bank says afterwards ----------------------------------------------------------
+
+
+def test_a_payout_that_left_in_another_currency_is_named(trade: Trade, world: World) -> None:
+    """490 BRL paid as 490 USD: the amounts agree, and the money is gone."""
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    world.work()
+    plain = world.paid_withdrawal()
+    world.work()
+    day = datetime.now(UTC).date()
+    assert reconciliation.run(1, day).differences == []
+    world.bank.transfers[f"{row_id}-1"].currency = "USD"
+    world.bank.transfers[f"{plain}-1"].currency = "USD"
+    [found] = reconciliation.run(1, day).differences
+    assert found.sentence == "left in USD, and was ordered in BRL"

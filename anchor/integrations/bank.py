@@ -159,7 +159,10 @@ class SimulatedBankRail(RailsIntegration):
     def statement(self, day: date) -> Statement:
         """Read the bank's books of a day."""
         body = self._ask("/statement", {"day": day.isoformat()}).json()
-        transfers = [Transfer(each["key"], Decimal(each["amount"])) for each in body["transfers"]]
+        transfers = [
+            Transfer(each["key"], Decimal(each["amount"]), each.get("currency") or None)
+            for each in body["transfers"]
+        ]
         return Statement([_receipt(each) for each in body["bookings"]], transfers)
 
     def deposit_instructions(self, deposit: PendingDeposit) -> Mapping[str, Instruction]:
