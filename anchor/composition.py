@@ -29,6 +29,7 @@ from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.landmarks import Landmarks
 from anchor.ledger.rpc import RpcGateway
 from anchor.serializers import sep12 as _words  # noqa: F401 - what callbacks are written in
+from anchor.serializers import telling as _telling  # noqa: F401
 from anchor.services import exchanges, networks
 
 MAX_BODY_BYTES = 1_000_000

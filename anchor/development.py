@@ -58,6 +58,11 @@ fee_fixed = "0.5"
 create_accounts = true
 claimable_balances = true
 
+[assets.{code}.send]                       # what other anchors send (SEP-31)
+min_amount = "1"
+max_amount = "10000"
+fee_fixed = "1"
+
 [rails.bank]
 url = "{bank}"
 webhook_secret = "{webhook}"
@@ -200,7 +205,7 @@ def _lay_ground(root: Path, url: str) -> None:
     ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)
     if not (root / "anchor.toml").exists():
         text = _FILE.format(
-            seps=sorted({*default_seps(), 6, 12, 38, 45}),
+            seps=sorted({*default_seps(), 6, 12, 31, 38, 45}),
             contract=ground.web_auth_contract(url),
             passphrase=TESTNET_PASSPHRASE,
             code=CODE,

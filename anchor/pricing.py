@@ -7,6 +7,7 @@ kept (SEP38-34). For each `Priced`, to the last stroop (SEP38-40 to 43)::
     sell_amount = fee + price * buy_amount        sell_amount = total_price * buy_amount
 """
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -16,6 +17,7 @@ from anchor.money import DECIMALS, MAX_STROOPS, FeeSchedule, round_down, to_deci
 #: So many digits that a price times any amount the ledger can hold is right to the last stroop.
 DIGITS = 22
 _WORK = 60
+_RATE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class Priced:
     fee_share: int
     price: Decimal
     total_price: Decimal
+
+
+def parse_rate(text: object) -> Decimal:
+    """Read a plain decimal above 0, as text; else `ValueError`."""
+    if not isinstance(text, str) or not _RATE.fullmatch(text):
+        raise ValueError('a rate is a plain number in quotes, such as "5.42"')
+    found = Decimal(text)
+    if found <= 0:
+        raise ValueError("a rate must be above 0")
+    return found
 
 
 def price_of(terms: Terms) -> Decimal:

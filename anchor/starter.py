@@ -94,6 +94,17 @@ poll_pending_deposits = "* * * * *"
 check_trustlines = "* * * * *"
 work = "* * * * *"
 
+# Payments of other anchors (SEP-31): put 31 and 12 into seps, and say with whom that is agreed.
+# [assets.USDC.send]
+# min_amount = "1"
+# fee_fixed = "1"
+# kyc = "async"                            # or "before": customers are accepted first
+# quotes_required = false
+#
+# [sending_anchors.remitter]
+# accounts = ["G…"]                        # with which it logs in
+# settlement = "stellar"                   # or "rail": its money comes by bank
+
 # [web_auth]
 # contract_id = "C…"                       # the web auth contract of SEP-45
 # request_header = "off"                   # or accepted, required: signed requests of SEP-10

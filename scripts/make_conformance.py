@@ -30,6 +30,7 @@ _TITLES = {
     "SEP12": "SEP-12: customers",
     "SEP23": "SEP-23: addresses",
     "SEP24": "SEP-24: hosted deposits and withdrawals",
+    "SEP31": "SEP-31: payments between anchors",
     "SEP38": "SEP-38: quotes",
     "SEP45": "SEP-45: web authentication of contracts",
     "V": "What the validator wants besides",
@@ -43,6 +44,7 @@ _SECTIONS = {
     "5": "SEP12",
     "7": "SEP6",
     "8": "SEP24",
+    "9": "SEP31",
     "10": "SEP38",
 }
 _INTRODUCTION = """\

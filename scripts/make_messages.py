@@ -35,7 +35,7 @@ msgstr ""
 """
 PACKAGE = Path(__file__).parents[1] / "anchor"
 #: Whoever calls these says a sentence: it stands first.
-SPEAKERS = frozenset({"Rejected", "NotFound", "Unauthorized", "Unavailable"})
+SPEAKERS = frozenset({"Rejected", "NotFound", "Unauthorized", "Forbidden", "Unavailable"})
 ALSO = frozenset({"invalid", "ValidationError", "Message", "mark", "_", "say", "Problem"})
 #: Packages and modules whose sentences operators read, in a terminal or a log.
 OPERATORS = (

@@ -214,3 +214,17 @@ def holder(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
     with made.app.app_context():
         yield Wallet(made)
         _dispose(made.app)
+
+
+@pytest.fixture
+def remitter(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
+    """Another anchor that may send to this one (`tests.sending`)."""
+    from stellar_sdk import Keypair
+
+    from tests.sending import Remitter, world_of
+
+    settings = settings_for(sandbox, database_url, None)
+    made = world_of(settings, sandbox, bank, Keypair.random())
+    with made.app.app_context():
+        yield Remitter(made)
+        _dispose(made.app)

@@ -56,6 +56,7 @@ def test_the_doctor_is_content_with_a_healthy_anchor(world: World) -> None:
         "ledger clock",
         "account of USDC",
         "custody local",
+        "pages forms",
         "rail bank",
         "rates fixed",
         "price of USDC, BRL, deposit",
@@ -69,8 +70,10 @@ def test_the_doctor_names_each_thing_that_is_missing(world: World) -> None:
     object.__setattr__(world.settings, "broker_url", "redis://127.0.0.1:1/0")
     schema.downgrade(world.settings.database_url, "base")
     world.app.extensions["anchor"].rails["bank"]._url = "http://127.0.0.1:1"
-    done = run(world, "doctor")
-    schema.upgrade(world.settings.database_url)  # the next test has the same database
+    try:
+        done = run(world, "doctor")
+    finally:
+        schema.upgrade(world.settings.database_url)  # the next test has the same database
     assert done.exit_code == 1
     lines = done.output.splitlines()
     failed = [line for line in lines if line.startswith("FAILED")]

@@ -81,6 +81,10 @@ withdrawal = { fee_fixed = "0.5", fee_percent = "2" }
         ("[[pairs]]", '[quotes.reserve_max]\nEUR = "5"\n[[pairs]]', "EUR is neither an asset"),
         ("[[pairs]]", '[quotes.reserve_max]\nUSDC = "a"\n[[pairs]]', "reserve_max.USDC must be"),
         ("[[pairs]]", "[[pairs]]\nspread_percent = 0.5", "percentage in quotes"),
+        ("[[pairs]]", '[[pairs]]\nrate_min = "1e3"', "a plain number in quotes"),
+        ("[[pairs]]", '[[pairs]]\nrate_max = "0"', "must be above 0"),
+        ("[[pairs]]", "[[pairs]]\nrate_max = 5", "rate_max"),
+        ("[[pairs]]", '[[pairs]]\nrate_min = "6"\nrate_max = "5"', "rate_min is above rate_max"),
         ("[[pairs]]", '[[pairs]]\ndeposit = { fee_percent = "100" }', "leaves nothing"),
         (
             "[[pairs]]",

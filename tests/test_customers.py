@@ -244,7 +244,7 @@ def test_development_mode_needs_no_table() -> None:
     assert problems == []
     assert "sep31-receiver" in found.types
     asked = {rule.need.name for rules in found.types.values() for rule in rules.fields}
-    assert asked == {"first_name", "last_name", "email_address"}
+    assert asked == {"first_name", "last_name", "email_address", "bank_account_number"}
     assert registry.load_customers(found).types()
 
 

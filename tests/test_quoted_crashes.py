@@ -7,15 +7,27 @@ from typing import Any
 import pytest
 
 from anchor.extensions import transaction
+from anchor.integrations.protocols import Outcome, OutgoingTransaction
 from anchor.integrations.rates import Way
 from anchor.lifecycle import Event
 from anchor.models import Quote
 from anchor.money import parse_amount
-from anchor.services import brakes, opening, payments, quotes, receipts, restore, withdrawals
+from anchor.services import (
+    brakes,
+    desk,
+    opening,
+    payments,
+    quotes,
+    receipts,
+    restore,
+    withdrawals,
+)
+from anchor.services.desk import By
 from tests.deposits import Bench
 from tests.puppets import LOOKS_UP, due_now, puppet
 from tests.quoted import Trade, agree, owed
 from tests.receiving import booked
+from tests.test_refunds import give_back, returning, work
 from tests.test_restore import everything
 from tests.world import World
 
@@ -143,4 +155,31 @@ def test_promise_01_a_payment_kept_unjudged_is_judged_by_its_own_time(
     everything(world)
     assert world.verdicts() == ["credited"]
     assert Event.FUNDS_RECEIVED in world.events(row_id)
+    agree()
+
+
+def test_promise_06_a_bank_with_an_account_for_each_currency_is_asked_in_the_right_one(
+    trade: Trade, world: World, backup: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it does not know the refund that it made, and another one is sent."""
+    rail = returning(world, can_look_up=True, currencies=frozenset({"BRL"}))
+    find = rail.find_outgoing_transaction
+
+    def in_its_account(order: OutgoingTransaction) -> Outcome | None:
+        return find(order) if order.currency == "BRL" else None
+
+    monkeypatch.setattr(rail, "find_outgoing_transaction", in_its_account)
+    row_id = trade.deposit()
+    arrive(world, row_id)
+    receipts.observe("bank", [booked("B2", "50", currency="BRL", reference="who?")])
+    desk.hold(row_id, By("ann", "looks odd"))
+    backup.take()
+    give_back(row_id)
+    give_back("receipt bank/B2")
+    work(world)
+    assert sorted(rail.moved) == sorted([f"{row_id}-1", "receipt-bank-B2-1"])
+    backup.restore()
+    found = restore.look("ann")
+    assert found.payouts == ["receipt-bank-B2-1"]
+    assert f"{row_id}-1: known to bank, and not to us" in found.unexplained
     agree()

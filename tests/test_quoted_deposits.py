@@ -166,7 +166,8 @@ def test_a_deposit_goes_back_in_the_currency_that_came(trade: Trade, world: Worl
     assert refund.amount == parse_amount("542")
     settle(world, row_id)
     assert books() == {}
-    assert [each.cents for each in world.bank.transfers.values()] == [54200]
+    moved = [(each.cents, each.currency) for each in world.bank.transfers.values()]
+    assert moved == [(54200, "BRL")]
     agree()
 
 

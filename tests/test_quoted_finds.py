@@ -4,23 +4,36 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
 
+from anchor import references
 from anchor.errors import Misconfigured
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Returned, Unavailable
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration
 from anchor.models import Quote, Transaction
-from anchor.services import customer_standings, desk, outcomes, outflows, payouts, receipts
+from anchor.services import (
+    brakes,
+    customer_standings,
+    desk,
+    links,
+    outcomes,
+    outflows,
+    payouts,
+    receipts,
+    reconciliation,
+)
 from anchor.services.desk import By
 from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
 from tests.quoted import Trade, agree, owed
 from tests.receiving import booked
-from tests.world import ACCOUNT, World
+from tests.visiting import Visitor
+from tests.world import World
 
 ME = By("ann", "the customer asked")
 
@@ -149,17 +162,14 @@ def test_the_page_of_a_quote_that_cannot_be_served_any_more_says_so(
     body = {"asset_code": "USDC", "quote_id": asked["id"]}
     path = "/sep24/transactions/withdraw/interactive"
     url = market.client.post(path, json=body, headers=market.headers).json["url"]
-    page, _, token = url.removeprefix("http://localhost").partition("?token=")
     if gone == "pair":
         market.serve(pairs=(), offchain={})
     else:
         object.__setattr__(market.world.policy, "rails", ("cash",))
         del market.world.app.extensions["anchor"].rails["bank"]
-    shown = market.client.get(page, query_string={"token": token})
-    data = {"token": token, "amount": "100", "bank_account_number": ACCOUNT}
-    for answer in (shown, market.client.post(page, data=data)):
-        assert answer.status_code == 400
-        assert "way to pay is not offered" in answer.text
+    shown = Visitor(market.client, url).page
+    assert shown.status_code == 400
+    assert "way to pay is not offered" in shown.text
 
 
 # -- who else reads the amounts -------------------------------------------------------------
@@ -178,7 +188,7 @@ def test_what_is_asked_of_a_customer_goes_by_the_amount_on_the_ledger(
     for row_id in row_ids:
         with transaction():
             row = db.session.get_one(Transaction, row_id, populate_existing=True)
-            about = customer_standings._about("sep6", row)
+            about = customer_standings.occasion_on("sep6", row)
         assert (about.asset, about.amount) == (world.policy.id, 100)
 
 
@@ -217,3 +227,87 @@ def test_what_no_market_says_is_no_price(market: Market, answer: object) -> None
     assert market.get("prices", **query).status_code == 503
     with transaction():
         assert db.session.scalar(select(func.count(Quote.id))) == 0
+
+
+# -- brakes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["withdrawal", "withdrawal-exchange", "deposit"])
+def test_promise_14_a_pause_of_withdrawals_stops_those_on_a_quote(
+    trade: Trade, world: World, way: str
+) -> None:
+    """Who pulls the brake does not ask what is exchanged."""
+    rail = puppet(world)
+    brakes.pause("kind", way, "ann", None)
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    world.work()
+    assert len(rail.calls) == (1 if way == "deposit" else 0)
+    brakes.resume("kind", way, "ann", None)
+    due_now()
+    world.work()
+    assert world.status(row_id) == "completed"
+
+
+# -- what a customer is told ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_deposit", [False, True])
+def test_nobody_is_told_to_pay_on_a_quote_that_has_run_out(
+    trade: Trade, world: World, is_deposit: bool
+) -> None:
+    """The status waits for what the source says; the page does not ask for late money."""
+    row_id = trade.deposit() if is_deposit else trade.withdrawal()
+    client = world.app.test_client()
+
+    def page() -> str:
+        with world.app.test_request_context():
+            url = links.to_more_info(row_id)
+        return str(client.get(url.removeprefix(world.settings.public_url)).text)
+
+    asked = (
+        references.grouped(str(world.row(row_id).reference)) if is_deposit else world.distribution
+    )
+    assert asked in page()
+    trade.due(row_id, seconds=1)
+    assert world.status(row_id) == "pending_user_transfer_start"
+    assert asked not in page()
+    assert "Please do not pay any more" in page()
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "is_believed"),
+    [("5", "5", True), ("5.01", None, False), (None, "4.99", False), ("4", "6", True)],
+)
+def test_a_rate_out_of_its_bounds_is_promised_to_nobody(
+    market: Market, least: str | None, most: str | None, is_believed: bool
+) -> None:
+    """The source says 5: whoever set the bounds knows that it slipped."""
+    bounds = {
+        "rate_min": None if least is None else Decimal(least),
+        "rate_max": None if most is None else Decimal(most),
+    }
+    [pair] = market.world.settings.quotes.pairs
+    market.serve(pairs=(replace(pair, **bounds),))
+    wanted = (200, 201) if is_believed else (503, 503)
+    for asked in (market.sale(), market.purchase()):
+        found = market.get("price", **asked).status_code, market.post(**asked).status_code
+        assert found == wanted
+
+
+# -- what the bank says afterwards ----------------------------------------------------------
+
+
+def test_a_payout_that_left_in_another_currency_is_named(trade: Trade, world: World) -> None:
+    """490 BRL paid as 490 USD: the amounts agree, and the money is gone."""
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    world.work()
+    plain = world.paid_withdrawal()
+    world.work()
+    day = datetime.now(UTC).date()
+    assert reconciliation.run(1, day).differences == []
+    world.bank.transfers[f"{row_id}-1"].currency = "USD"
+    world.bank.transfers[f"{plain}-1"].currency = "USD"
+    [found] = reconciliation.run(1, day).differences
+    assert found.sentence == "left in USD, and was ordered in BRL"

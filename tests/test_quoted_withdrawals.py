@@ -52,7 +52,8 @@ def test_what_was_promised_is_paid_out(trade: Trade, world: World) -> None:
         due_now()
         world.work()
     assert world.status(row_id) == "completed"
-    assert [each.cents for each in world.bank.transfers.values()] == [49000]
+    moved = [(each.cents, each.currency) for each in world.bank.transfers.values()]
+    assert moved == [(49000, "BRL")]
     assert amounts(world, row_id) == NUMBERS
     assert books() == {
         "USDC treasury": "100",

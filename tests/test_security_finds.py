@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from threading import Thread
 
@@ -13,6 +14,7 @@ from flask import request
 from werkzeug.test import encode_multipart
 
 from anchor.cli import group
+from anchor.config import Secret
 from anchor.integrations.store import RuledStore
 from anchor.services import customer_codes
 from tests.doors.test_sep12_files import listed, part, uploaded
@@ -209,3 +211,35 @@ def test_nobody_is_accepted_with_what_the_operator_never_saw(kyc: Kyc) -> None:
     assert kyc.seen(headers, type="sep31-sender")["status"] == "PROCESSING"
     version = str(json.loads(run("show", customer_id, "--values", "--json").output)["version"])
     assert run("accept", customer_id, "--version", version).exit_code == 0
+
+
+@pytest.mark.parametrize("path", ["/auth", "/interactive/deposit/unknown"])
+def test_nobody_has_a_form_of_countless_fields_taken_apart(world: World, path: str) -> None:
+    client = world.app.test_client()
+    as_form = {"Content-Type": "application/x-www-form-urlencoded"}
+    most = "&".join(["a=1"] * 1_000)
+    assert client.post(path, data=most, headers=as_form).status_code in {400, 403}
+    for body in (f"{most}&a=1", "&" * 900_000, "a=%ff&" * 100_000):
+        assert client.post(path, data=body, headers=as_form).status_code == 413
+
+
+def test_promise_15_settings_that_are_printed_tell_no_key_of_a_plug_in(world: World) -> None:
+    """A bug report that shows local variables, or a log that shows the settings."""
+    address = "https://key-of-ours@node.example/key-of-ours"
+    options = {"name": {"token": "key-of-ours"}}
+    told = replace(
+        world.settings,
+        horizon_urls=(address,),
+        rpc_url=address,
+        database_url=address,
+        broker_url=address,
+        redis_url=address,
+        signing_secret=Secret("key-of-ours"),
+        distribution_secrets={"USDC": Secret("key-of-ours")},
+        customer_keys={"one": Secret("key-of-ours")},
+        rails=options,
+        rates=options,
+        custody_options=options,
+        customers=replace(world.settings.customers, options={"codes_url": address}),
+    )
+    assert "key-of-ours" not in repr(told)

@@ -147,15 +147,15 @@ def send_customer_code(customer_and_field: str) -> None:
 
 
 @actor()
-def complete_transaction(transaction_id: str) -> None:
-    """Go on with what waited for its customer to be judged."""
-    jobs.run(jobs.Address(completions.COMPLETE, transaction_id))
-
-
-@actor()
 def bring_on_transaction(transaction_id: str) -> None:
     """Let a transaction go on whose customer was accepted."""
     jobs.run(jobs.Address(programmatic.BRING_ON, transaction_id))
+
+
+@actor()
+def complete_transaction(transaction_id: str) -> None:
+    """Go on with what waited for its customer to be judged."""
+    jobs.run(jobs.Address(completions.COMPLETE, transaction_id))
 
 
 @actor()
@@ -186,7 +186,7 @@ ACTORS: dict[str, AppActor] = {
     callbacks.CALLBACK: deliver_callbacks,
     customer_judging.JUDGE: judge_customer,
     customer_codes.SEND: send_customer_code,
-    completions.COMPLETE: complete_transaction,
     programmatic.BRING_ON: bring_on_transaction,
+    completions.COMPLETE: complete_transaction,
     customer_erasure.PURGE: purge_customers,
 }

@@ -19,6 +19,7 @@ from anchor.blueprints import (
     sep10,
     sep12,
     sep24,
+    sep31,
     sep38,
     sep45,
     speech,
@@ -31,6 +32,7 @@ _SEPS = {
     10: sep10.bp,
     12: sep12.bp,
     24: sep24.bp,
+    31: sep31.bp,
     38: sep38.bp,
     45: sep45.bp,
 }
@@ -42,7 +44,7 @@ _ID = "X-Request-ID"
 
 def register(app: Flask, settings: Settings) -> None:
     """Open the doors of the SEPs that are on, and map errors to answers, once."""
-    app.request_class = forms.Discreet
+    app.request_class = forms.Guarded
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # else a redirect drops a body
     app.json.sort_keys = False  # type: ignore[attr-defined]

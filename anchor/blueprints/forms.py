@@ -6,12 +6,15 @@ from io import BytesIO
 from typing import IO, Any
 
 from flask import Request, request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from anchor.blueprints import speech
 from anchor.errors import Rejected
 
-_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_URLENCODED = "application/x-www-form-urlencoded"
+_FORMS = frozenset({_URLENCODED, "multipart/form-data"})
+#: As many as Werkzeug takes parts of a multipart body.
+_MAX_FIELDS = 1_000
 #: A body that says nothing of itself is read as JSON.
 _JSON = frozenset({"application/json", ""})
 #: No amount and no id has a hundred digits. A few letters of exponent stand for gigabytes of
@@ -19,11 +22,18 @@ _JSON = frozenset({"application/json", ""})
 _MAX_MAGNITUDE = 100
 
 
-class Discreet(Request):
-    """A request whose files are kept in memory: they are identity documents.
+class Guarded(Request):
+    """A request whose forms cost little to read, and whose files are on no disk.
 
-    Werkzeug writes what is larger than 500 KB to a disk as it came, before anything is sealed.
+    Werkzeug counts the parts of a multipart body alone, and a megabyte of ``a&a&a…`` takes
+    seconds to take apart. A file of more than 500 KB it writes down as it came: those are
+    identity documents, and nothing is sealed yet.
     """
+
+    def _load_form_data(self) -> None:
+        if self.mimetype == _URLENCODED and self.get_data().count(b"&") >= _MAX_FIELDS:
+            raise RequestEntityTooLarge
+        super()._load_form_data()
 
     def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
         return BytesIO()

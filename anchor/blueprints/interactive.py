@@ -14,7 +14,7 @@ from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from anchor.blueprints import customer_form, links, speech, visits
+from anchor.blueprints import customer_form, speech, visits
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import kept_headers, sentence_of, status_of, words_of
 from anchor.blueprints.page_making import moment, page, refusal, sentence
@@ -26,7 +26,7 @@ from anchor.money import format_amount, parse_amount
 from anchor.serializers import page_fields, sep07
 from anchor.serializers import pages as words
 from anchor.serializers.answers import PageBody, PageQuery
-from anchor.services import callbacks, deposits, details, drafts, opening, views
+from anchor.services import callbacks, deposits, details, drafts, links, opening, views
 from anchor.services.drafts import Draft, Step
 from anchor.services.views import View
 from anchor.web_auth import PageSession
@@ -172,11 +172,11 @@ def status(way: str, transaction_id: str) -> ResponseReturnValue:
 def more_info(transaction_id: str) -> ResponseReturnValue:
     """Show a customer how a transaction stands."""
     place = url_for("interactive.more_info", transaction_id=transaction_id)
-    if "token" not in request.args or visits.is_open(visits.LOOK, transaction_id):
-        session = visits.on_page(visits.LOOK, transaction_id, place)
+    if "token" not in request.args or visits.is_open(links.LOOK, transaction_id):
+        session = visits.on_page(links.LOOK, transaction_id, place)
         return _status(session, views.get(transaction_id), place)
     links.check_more_info(transaction_id, request.args["token"])
-    session = _told_by(PageSession(transaction_id, visits.LOOK, lang=request.args.get("lang")))
+    session = _told_by(PageSession(transaction_id, links.LOOK, lang=request.args.get("lang")))
     return visits.keep(_status(session, views.get(transaction_id), place), session, place)
 
 
@@ -203,11 +203,11 @@ def _enter(way: str, transaction_id: str) -> Response:
     token = request.args["token"]
     links.check_form(transaction_id, token)
     _view(way, transaction_id)
-    session = PageSession(transaction_id, visits.FORM, lang=request.args.get("lang"))
+    session = PageSession(transaction_id, links.FORM, lang=request.args.get("lang"))
     response = _to(way, transaction_id, "form")
     if request.method == "HEAD":  # whoever only looks whether it is there does not open it
         return make_response("")
-    if visits.is_open(visits.FORM, transaction_id):  # in this very browser
+    if visits.is_open(links.FORM, transaction_id):  # in this very browser
         return response
     links.use_up(token)
     return visits.keep(response, _told_by(session), _place(way, transaction_id))
@@ -223,7 +223,7 @@ def _told_by(session: PageSession) -> PageSession:
         wish = request.args.get(name, "")
         if wish.lower() == _POST_MESSAGE:
             tells.append(name)
-        elif wish and session.purpose == visits.FORM:
+        elif wish and session.purpose == links.FORM:
             try:
                 callbacks.check_url(wish)
             except (Rejected, Unavailable) as error:
@@ -238,7 +238,7 @@ def _told_by(session: PageSession) -> PageSession:
 
 def _visit(way: str, transaction_id: str) -> tuple[PageSession, View]:
     place = _place(way, transaction_id)
-    session = visits.on_page(visits.FORM, transaction_id, place)
+    session = visits.on_page(links.FORM, transaction_id, place)
     view = _view(way, transaction_id)
     speech.answer_page_in(session.lang or view.row.lang)
     return session, view
@@ -362,6 +362,7 @@ def _review(session: PageSession, transaction_id: str, problem: Rejected | None 
 
 def _status(session: PageSession, view: View, place: str) -> Response:
     is_waiting = view.row.status == Status.PENDING_USER_TRANSFER_START
+    is_waiting = is_waiting and not words.has_run_out(view)
     link = sep07.pay_link(view, settings().network_passphrase) if is_waiting else None
     speech.answer_page_in(session.lang or view.row.lang)
     title = say("The payment as a QR code")
@@ -377,7 +378,7 @@ def _status(session: PageSession, view: View, place: str) -> Response:
         pay_link=link,
         picture=sep07.picture(link, title) if link else None,
         state_url=f"{place}/state",
-        is_form=session.purpose == visits.FORM,
+        is_form=session.purpose == links.FORM,
     )
 
 

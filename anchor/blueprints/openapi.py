@@ -29,6 +29,7 @@ _TITLES = {
     "sep10": "SEP-10: web authentication",
     "sep12": "SEP-12: customers",
     "sep24": "SEP-24: hosted deposits and withdrawals",
+    "sep31": "SEP-31: payments from other anchors",
     "sep38": "SEP-38: quotes",
     "sep45": "SEP-45: web authentication of contracts",
     "interactive": "Pages for customers",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import links, visits
+from anchor.blueprints import visits
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
 from anchor.errors import NotFound
@@ -15,7 +15,7 @@ from anchor.money import parse_amount
 from anchor.serializers import page_answers as answers
 from anchor.serializers import pages as words
 from anchor.serializers import sep24
-from anchor.services import drafts, views
+from anchor.services import drafts, links, views
 
 bp = Blueprint("page_data", __name__, url_prefix="/interactive")
 
@@ -66,14 +66,14 @@ def given() -> ResponseReturnValue:
 @described(answer=answers.StateAnswer, errors=(403, 404))
 def state(way: str, transaction_id: str) -> ResponseReturnValue:
     """Show how a transaction stands, to the page that completes it."""
-    return _state(visits.FORM, transaction_id, drafts.WAYS[way])
+    return _state(links.FORM, transaction_id, drafts.WAYS[way])
 
 
 @bp.get("/transaction/<transaction_id>/state")
 @described(answer=answers.StateAnswer, errors=(403, 404))
 def state_of(transaction_id: str) -> ResponseReturnValue:
     """Show how a transaction stands, to the page that tells of it."""
-    return _state(visits.LOOK, transaction_id, tuple(Kind))
+    return _state(links.LOOK, transaction_id, tuple(Kind))
 
 
 def _state(purpose: str, transaction_id: str, kinds: Sequence[Kind]) -> ResponseReturnValue:
@@ -90,7 +90,7 @@ def _state(purpose: str, transaction_id: str, kinds: Sequence[Kind]) -> Response
 @described(query=answers.PriceQuery, answer=answers.PriceAnswer, errors=(403, 404))
 def price(way: str, transaction_id: str) -> ResponseReturnValue:
     """Show what an amount would come to at this moment; nothing is promised."""
-    visits.current(visits.FORM, transaction_id)
+    visits.current(links.FORM, transaction_id)
     if views.get(transaction_id).row.kind not in drafts.WAYS[way]:
         raise NotFound("there is no such transaction")
     query = answers.PriceQuery().load(request.args.to_dict())

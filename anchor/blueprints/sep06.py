@@ -1,15 +1,13 @@
 """SEP-6: deposits and withdrawals that a wallet carries through with its own screens."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor import languages
 from anchor.assets import StellarAsset
-from anchor.blueprints import forms, links, speech
+from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.blueprints.limits import costly
@@ -21,7 +19,7 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import sep06 as words
 from anchor.serializers import sep06_answers as answers
 from anchor.serializers import transaction_words
-from anchor.services import announcements, corrections, deposits, memos, programmatic, views
+from anchor.services import corrections, deposits, links, memos, programmatic, views
 from anchor.services.opening import flow_of
 from anchor.services.rail_needs import FLOW
 from anchor.services.views import Filter, View
@@ -199,14 +197,3 @@ def _shown(
 
 def _instructions(view: View) -> Mapping[str, Instruction]:
     return deposits.rail_says(view.row) if words.is_to_be_paid(view) else {}
-
-
-def _told(view: View) -> dict[str, Any]:
-    """Show a transaction to the address that is told of it, in the language of its opening.
-
-    Its instructions are read from the door: no rail is asked while a change is written down.
-    """
-    return _shown(view, partial(languages.say, languages.choose(view.row.lang)), {})
-
-
-announcements.declare(FLOW, _told)

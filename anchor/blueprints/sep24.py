@@ -8,8 +8,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor import languages
-from anchor.blueprints import forms, links, speech
+from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.blueprints.limits import costly
@@ -24,10 +23,10 @@ from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
 from anchor.serializers import transaction_words
 from anchor.services import (
-    announcements,
     deposits,
     details,
     draft_customers,
+    links,
     opening,
     views,
     withdrawals,
@@ -195,13 +194,3 @@ def _shown(view: View) -> dict[str, Any]:
     """Show a transaction in the language of the request, to which its page goes on (SEP24-65)."""
     lang = request.args.get("lang") or view.row.lang
     return words.one(view, settings(), partial(links.to_more_info, lang=lang), speech.say)
-
-
-def _told(view: View) -> Mapping[str, Any]:
-    """Show a transaction to the address that is told of it, in the language of its opening."""
-    say = partial(languages.say, languages.choose(view.row.lang))
-    more_info = partial(links.to_more_info, lang=view.row.lang)
-    return words.one(view, settings(), more_info, say)
-
-
-announcements.declare("interactive", _told)

@@ -16,7 +16,6 @@ from anchor.extensions import settings
 from anchor.services import logins
 from anchor.web_auth import PageSession
 
-FORM, LOOK = "interactive", "more_info"
 _COOKIE = "anchor_page"
 TOKEN = "form_token"
 

@@ -18,14 +18,16 @@ from anchor import addresses, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
+from anchor.config.doors import check_doors
 from anchor.config.file import FileSchema, sentences
 from anchor.config.pages import pages_policy
-from anchor.config.published import check_organization
+from anchor.config.published import published
 from anchor.config.quotes import quote_policy
+from anchor.config.sends import sending_anchors, with_sends
 from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
-from anchor.policies import AssetPolicy, LimitPolicy
+from anchor.policies import AssetPolicy, LimitPolicy, SendingAnchor
 from anchor.policies.pages import PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
@@ -75,14 +77,17 @@ class Secret(str):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a process was told, checked. Built by `load`."""
+    """Everything a process was told, checked. Built by `load`.
+
+    Addresses and the options of plug-ins may hold keys, so they do not show themselves.
+    """
 
     public_url: str
     home_domains: tuple[str, ...]
     web_auth_domain: str
     seps: frozenset[int]
     network_passphrase: str
-    horizon_urls: tuple[str, ...]
+    horizon_urls: tuple[str, ...] = field(repr=False)
     database_url: str = field(repr=False)
     broker_url: str | None = field(repr=False)
     signing_secret: Secret
@@ -90,11 +95,11 @@ class Settings:
     distribution_secrets: Mapping[str, Secret] = field(repr=False)
     assets: Mapping[str, AssetPolicy]
     organization: Mapping[str, Any]
-    rails: Mapping[str, Mapping[str, Any]]
+    rails: Mapping[str, Mapping[str, Any]] = field(repr=False)
     schedule: Mapping[str, str]
     client_domains: Mapping[str, Any]
     custody: str = "local"
-    custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
     deadline_grace_hours: int = 1
@@ -104,13 +109,14 @@ class Settings:
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30
-    rpc_url: str | None = None
+    rpc_url: str | None = field(default=None, repr=False)
     web_auth: WebAuthOptions = field(default_factory=WebAuthOptions)
     published: Published = field(default_factory=Published)
     quotes: QuotePolicy = field(default_factory=QuotePolicy)
-    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    sending_anchors: Mapping[str, SendingAnchor] = field(default_factory=dict)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     pages: PagesPolicy = field(default_factory=PagesPolicy)
     redis_url: str | None = field(default=None, repr=False)
@@ -258,11 +264,9 @@ class _Builder:
         seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
-        assets = {
-            code: asset_policy(code, table, self.problems) for code, table in data["assets"].items()
-        }
-        if 38 in data["anchor"]["seps"] and not data["pairs"]:
-            self.problems.append("anchor.seps has 38, and no [[pairs]] say what is exchanged.")
+        customers = self._customers()
+        assets = self._assets(customers)
+        check_doors(data, self.problems)
         return Settings(
             public_url=public_url,
             home_domains=self._home_domains(host),
@@ -285,10 +289,11 @@ class _Builder:
             channel_secret=self._channel_secret(),
             rpc_url=rpc_url,
             web_auth=web_auth_options(data["web_auth"], seps, rpc_url, self.problems),
-            published=self._published(seps),
+            published=published(data, self.problems),
             quotes=quote_policy(data, assets, self.problems),
             rates=data["rates"],
-            customers=self._customers(),
+            customers=customers,
+            sending_anchors=self._sending_anchors(),
             customer_keys=self._customer_keys(),
             limits=data["limits"],
             pages=pages_policy(data["pages"], self.folder, self.problems),
@@ -336,24 +341,6 @@ class _Builder:
         if found[0].startswith("*"):
             self.problems.append("The first of home_domains is the default: no *. pattern.")
         return found
-
-    def _published(self, seps: frozenset[int]) -> Published:
-        """What stellar.toml says beside the settings; SEP-31 is nothing without SEP-12."""
-        data = self.data
-        if 6 in seps and 12 not in seps:
-            self.problems.append("SEP-6 needs SEP-12: add 12 to anchor.seps.")
-        if 31 in seps and 12 not in seps:
-            self.problems.append("SEP-31 needs SEP-12: add 12 to anchor.seps.")
-        homes = tuple(data["anchor"]["home_domains"])
-        if homes:
-            check_organization(data["organization"], homes, self.problems)
-        return Published(
-            general={name.upper(): value for name, value in data["stellar_toml"].items()},
-            principals=tuple(data["principals"]),
-            validators=tuple(data["validators"]),
-            currencies=tuple(data["currencies"]),
-            assets={code: table["toml"] for code, table in data["assets"].items()},
-        )
 
     def _rpc_url(self) -> str | None:
         given = self.values.get("ANCHOR_RPC_URL") or self.data["network"].get("rpc_url")
@@ -426,6 +413,19 @@ class _Builder:
             self.data.get("customers"),
             self.problems,
             is_on=CUSTOMERS in self.data["anchor"]["seps"],
+            development=self.development,
+        )
+
+    def _assets(self, customers: CustomerPolicy) -> dict[str, AssetPolicy]:
+        tables = self.data["assets"]
+        assets = {code: asset_policy(code, table, self.problems) for code, table in tables.items()}
+        return with_sends(assets, tables, customers, self.problems)
+
+    def _sending_anchors(self) -> dict[str, SendingAnchor]:
+        return sending_anchors(
+            self.data["sending_anchors"],
+            self.problems,
+            self.data["anchor"]["seps"],
             development=self.development,
         )
 

@@ -131,8 +131,9 @@ def customer_policy(
 
 def _usual() -> CustomerPolicy:
     rules = TypeRules(tuple(FieldRule(_need(name, {})) for name in _USUAL_FIELDS))
+    paid = TypeRules((*rules.fields, FieldRule(_need("bank_account_number", {}))))
     return CustomerPolicy(
-        types=dict.fromkeys(USUAL_TYPES, rules),
+        types=dict.fromkeys(USUAL_TYPES, rules) | {"sep31-receiver": paid},
         default_type=USUAL_TYPES[0],
         options={"log_codes": True},
     )

@@ -22,6 +22,7 @@ from anchor.config.web_auth import WebAuthTable
 from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
 from anchor.money import parse_amount
+from anchor.pricing import parse_rate
 from anchor.schedule import SERVICES, problem_of
 
 _DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?\Z")
@@ -52,6 +53,13 @@ class _Amount(fields.String):
         super().__init__(validate=_amount, **kwargs)
 
 
+def _rate(value: str) -> None:
+    try:
+        parse_rate(value)
+    except ValueError as error:
+        raise ValidationError(f"cannot be read: {error}") from error
+
+
 class _Percent(fields.Decimal):
     def __init__(self) -> None:
         super().__init__(
@@ -72,7 +80,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 38, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 31, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -130,6 +138,18 @@ class _Deposit(_Flow):
     )
 
 
+class _Send(_Flow):
+    quotes_required = fields.Boolean(load_default=False)
+    kyc = fields.String(load_default="async", validate=validate.OneOf(["async", "before"]))
+    sender_types = fields.List(fields.String(validate=validate.Length(min=1)))
+    receiver_types = fields.List(fields.String(validate=validate.Length(min=1)))
+
+
+class _SendingAnchor(_Strict):
+    accounts = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+    settlement = fields.String(load_default="stellar", validate=validate.OneOf(["stellar", "rail"]))
+
+
 class _Refund(_Strict):
     fee = _Amount(load_default="0")
     automatic = fields.List(
@@ -157,7 +177,7 @@ class _Asset(_Strict):
     tolerance = _Amount()
     withdrawal = fields.Nested(_Flow)
     deposit = fields.Nested(_Deposit)
-    send = fields.Nested(_Flow)
+    send = fields.Nested(_Send)
     refund = fields.Nested(_Refund)
     outflow_cap_per_hour = _Amount()
     toml = fields.Nested(AssetTable, load_default=dict)
@@ -200,6 +220,8 @@ class _Pair(_Strict):
     offchain = fields.String(required=True)
     rates = fields.String(load_default="fixed", validate=validate.Length(min=1))
     spread_percent = _Percent()
+    rate_min = fields.String(validate=_rate)
+    rate_max = fields.String(validate=_rate)
     deposit = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
     withdrawal = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
 
@@ -244,6 +266,11 @@ class FileSchema(_Strict):
     )
     client_domains = fields.Nested(_ClientDomains, load_default=lambda: _ClientDomains().load({}))
     web_auth = fields.Nested(WebAuthTable, load_default=lambda: WebAuthTable().load({}))
+    sending_anchors = fields.Dict(
+        keys=fields.String(validate=validate.Length(min=1, max=100)),
+        values=fields.Nested(_SendingAnchor),
+        load_default=dict,
+    )
     quotes = fields.Nested(_Quotes, load_default=lambda: _Quotes().load({}))
     offchain = fields.Dict(keys=fields.String(), values=fields.Nested(_Offchain), load_default=dict)
     pairs = fields.List(fields.Nested(_Pair), load_default=list)

@@ -2,13 +2,14 @@
 
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from anchor.assets import is_account_id, is_contract_id
-from anchor.policies.published import ANCHORED_TO, STATUSES
+from anchor.policies.published import ANCHORED_TO, STATUSES, Published
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}\Z")
@@ -198,7 +199,21 @@ class StellarTomlTable(_Strict):
     accounts = fields.List(fields.String(validate=_account))
 
 
-def check_organization(
+def published(data: Mapping[str, Any], problems: list[str]) -> Published:
+    """Return what stellar.toml says beside the settings; contradictions go to `problems`."""
+    homes = tuple(data["anchor"]["home_domains"])
+    if homes:
+        _check_organization(data["organization"], homes, problems)
+    return Published(
+        general={name.upper(): value for name, value in data["stellar_toml"].items()},
+        principals=tuple(data["principals"]),
+        validators=tuple(data["validators"]),
+        currencies=tuple(data["currencies"]),
+        assets={code: table["toml"] for code, table in data["assets"].items()},
+    )
+
+
+def _check_organization(
     organization: dict[str, Any], home_domains: tuple[str, ...], problems: list[str]
 ) -> None:
     """Add what contradicts SEP-1 between addresses: all belong to the home domain (SEP1-20)."""

@@ -9,6 +9,7 @@ from anchor.errors import Rejected
 from anchor.money import FeeSchedule, parse_amount
 from anchor.policies import AssetPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
+from anchor.pricing import parse_rate
 
 #: ISO 3166-1 alpha-2, and ISO 3166-2 below it.
 _COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
@@ -59,7 +60,13 @@ def _pair(
             problems.append(f"{where}: a fee_percent of 100 leaves nothing.")
     if not any(ways.values()):
         problems.append(f"{where}: both ways are closed; leave the pair out.")
-    return PairPolicy(code, other, table["rates"], table["spread_percent"], **ways)
+    least, most = (
+        parse_rate(table[name]) if name in table else None for name in ("rate_min", "rate_max")
+    )
+    if least is not None and most is not None and least > most:
+        problems.append(f"{where}: rate_min is above rate_max.")
+    spread = table["spread_percent"]
+    return PairPolicy(code, other, table["rates"], spread, **ways, rate_min=least, rate_max=most)
 
 
 def _fee(table: Mapping[str, Any]) -> FeeSchedule:

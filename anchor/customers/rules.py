@@ -60,7 +60,7 @@ class CustomerPolicy:
     plugin: str = "store"
     types: Mapping[str, TypeRules] = field(default_factory=dict)
     default_type: str = ""
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
     retention_days: int | None = None
     code_minutes: int = 15
     code_tries: int = 5

@@ -99,6 +99,8 @@ class SimulatedBankRail(RailsIntegration):
             "account": account,
             "amount": str(transaction.amount.quantize(Decimal("0.01"))),
         }
+        if transaction.currency is not None:
+            order["currency"] = transaction.currency
         try:
             answer = self._session().post(
                 f"{self._url}/transfers", json=order, timeout=(3, self.traits.timeout_s)
@@ -157,7 +159,10 @@ class SimulatedBankRail(RailsIntegration):
     def statement(self, day: date) -> Statement:
         """Read the bank's books of a day."""
         body = self._ask("/statement", {"day": day.isoformat()}).json()
-        transfers = [Transfer(each["key"], Decimal(each["amount"])) for each in body["transfers"]]
+        transfers = [
+            Transfer(each["key"], Decimal(each["amount"]), each.get("currency") or None)
+            for each in body["transfers"]
+        ]
         return Statement([_receipt(each) for each in body["bookings"]], transfers)
 
     def deposit_instructions(self, deposit: PendingDeposit) -> Mapping[str, Instruction]:

@@ -1,22 +1,9 @@
 """Rates that stand in the configuration: ``"USDC/BRL" = "5.42"``, so many BRL for one USDC."""
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Rejected
-
-_PRICE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
-
-
-def price(text: object) -> Decimal:
-    """Read a plain decimal above 0, as text; else `ValueError`."""
-    if not isinstance(text, str) or not _PRICE.fullmatch(text):
-        raise ValueError('a rate is a plain number in quotes, such as "5.42"')
-    found = Decimal(text)
-    if found <= 0:
-        raise ValueError("a rate must be above 0")
-    return found
+from anchor.pricing import parse_rate
 
 
 @dataclass
@@ -28,7 +15,7 @@ class FixedRates(RatesIntegration):
         self._prices = {}
         for pair, text in self.options.items():
             try:
-                self._prices[pair] = price(text)
+                self._prices[pair] = parse_rate(text)
             except ValueError as error:
                 raise ValueError(f"{pair}: {error}") from error
 

@@ -15,9 +15,8 @@ from typing import Any
 
 from anchor import outgoing
 from anchor.errors import AnchorError
-from anchor.integrations.fixed_rates import price
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Unavailable
-from anchor.pricing import inverse
+from anchor.pricing import inverse, parse_rate
 
 MAX_BYTES = 100_000
 _OPTIONS = frozenset(
@@ -149,7 +148,7 @@ class HttpRates(RatesIntegration):
         found: Any = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
         for part in path:
             found = found[int(part) if isinstance(found, list) else part]
-        number = price(found)
+        number = parse_rate(found)
         return inverse(number) if self.options.get("invert") else number
 
     def _headers(self) -> Mapping[str, str]:

@@ -228,10 +228,14 @@ class ReceiptPage:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer that left, as the bank's books have it: by the key that it was ordered under."""
+    """A transfer that left, as the bank's books have it: by the key that it was ordered under.
+
+    `currency` is what the bank paid in; None where it does not say.
+    """
 
     key: str
     amount: Decimal
+    currency: str | None = None
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,9 @@ class Transaction(Base):
     the quote's numbers: what came, what was refunded, `amount_paid` and the fee are in the
     former. Else all are in `asset`.
 
-    `customer_id` is whose it is, where its owner named another customer of theirs;
-    `required_info` are the details that its rail wants again, by name, each with the reason.
+    `customer_id` is whose it is, where its owner named another customer of theirs; a send is from
+    the customer `sender_id` to `receiver_id`. `required_info` are the details that its rail wants
+    again, by name, each with the reason.
     """
 
     __tablename__ = "transactions"
@@ -115,6 +116,10 @@ class Transaction(Base):
             postgresql_where=text("status = 'pending_customer_info_update'"),
         ),
         Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
+        *(
+            Index(f"ix_transactions_{name}", name, postgresql_where=text(f"{name} IS NOT NULL"))
+            for name in ("sender_id", "receiver_id")
+        ),
         Index(
             "ix_transactions_pending_trust",
             "id",
@@ -172,6 +177,8 @@ class Transaction(Base):
     amount_out_asset: Mapped[str | None] = mapped_column(Text)
     callback_url: Mapped[str | None] = mapped_column(Text)
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
+    sender_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
+    receiver_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
     required_info: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
 
     @property

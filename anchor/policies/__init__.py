@@ -52,6 +52,33 @@ class RefundPolicy:
 
 
 @dataclass(frozen=True)
+class SendPolicy:
+    """What sending anchors are asked for with a send of an asset.
+
+    `sender_types` and `receiver_types` are the types as one of which a customer has to be
+    accepted; none asks for nobody. With `waits_for_customers` a send is opened before they are, and
+    is not paid for until they are; else it is refused.
+    """
+
+    quotes_required: bool = False
+    waits_for_customers: bool = True
+    sender_types: tuple[str, ...] = ()
+    receiver_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SendingAnchor:
+    """A business with which it is agreed that it sends: its accounts, and how it settles.
+
+    `settlement` is ``stellar``: it pays on the ledger; or ``rail``: its money comes by rail.
+    """
+
+    name: str
+    accounts: tuple[str, ...]
+    settlement: str = "stellar"
+
+
+@dataclass(frozen=True)
 class AssetPolicy:
     """One Stellar asset that the anchor serves.
 
@@ -72,6 +99,7 @@ class AssetPolicy:
     send: FlowPolicy
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     refund: RefundPolicy = field(default_factory=RefundPolicy)
+    sends: SendPolicy = field(default_factory=SendPolicy)
     currency: str | None = None
     outflow_cap: int | None = None
 

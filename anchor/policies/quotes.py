@@ -39,7 +39,7 @@ class PairPolicy:
     `asset` is the code under which it is served, `offchain` the other side's name; `rates`
     is the plug-in that knows what one of `asset` costs. `deposit` is the fee of who buys the
     asset, in the other side's money, `withdrawal` that of who sells it, in the asset; None
-    where that way is closed.
+    where that way is closed. A rate is believed from `rate_min` to `rate_max`; None is no bound.
     """
 
     asset: str
@@ -48,6 +48,14 @@ class PairPolicy:
     spread: Decimal
     deposit: FeeSchedule | None
     withdrawal: FeeSchedule | None
+    rate_min: Decimal | None = None
+    rate_max: Decimal | None = None
+
+    def believes(self, rate: Decimal) -> bool:
+        """Tell whether a rate is within the bounds that were set."""
+        is_low = self.rate_min is not None and rate < self.rate_min
+        is_high = self.rate_max is not None and rate > self.rate_max
+        return not (is_low or is_high)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ _DELAY_S = 2
 
 @dataclass
 class Transfer:
-    """One order; `cents` of its customer's `account`, taken `at_ms` since 1970."""
+    """One order; `cents` to a customer's `account`, taken `at_ms` since 1970.
+
+    They are cents of `currency`, or of our account's own where none is named.
+    """
 
     id: str
     key: str
@@ -41,6 +44,7 @@ class Transfer:
     cents: int
     status: str = "settled"
     at_ms: int = 0
+    currency: str = ""
 
 
 class Bank:
@@ -77,16 +81,19 @@ class Bank:
             if transfer.account.endswith("0002") and transfer.status == "sent":
                 self.settles_at[transfer.key] = monotonic()
 
-    def order(self, key: str, account: str, cents: int) -> tuple[Transfer, bool]:
+    def order(
+        self, key: str, account: str, cents: int, currency: str = ""
+    ) -> tuple[Transfer, bool]:
         """Take an order once for each key; tell whether it is new."""
         with self.lock:
             known = self.transfers.get(key)
             if known is not None:
-                if (known.account, known.cents) != (account, cents):
+                same = (known.account, known.cents, known.currency)
+                if same != (account, cents, currency):
                     raise ValueError("the key was used for another order")
                 return known, False
             transfer = Transfer(f"T{len(self.transfers) + 1:06d}", key, account, cents)
-            transfer.at_ms = time_ns() // 1_000_000
+            transfer.at_ms, transfer.currency = time_ns() // 1_000_000, currency
             if account.endswith(("0002", "0003")):
                 transfer.status = "sent"
             if account.endswith("0002"):
@@ -178,6 +185,9 @@ class Application:
         key, account, amount = (str(body.get(n, "")) for n in ("key", "account", "amount"))
         if not key or not _ACCOUNT.fullmatch(account) or not _AMOUNT.fullmatch(amount):
             return _answer({"error": "key, account and amount are needed"}, 400)
+        currency = str(body.get("currency") or "")
+        if currency and not _CURRENCY.fullmatch(currency):
+            return _answer({"error": "a currency has three letters"}, 400)
         with self.bank.lock:
             self.bank.calls[key] += 1
         mode, seconds = self.bank.misbehave()
@@ -188,7 +198,8 @@ class Application:
         if account.endswith("0001"):
             return _answer({"error": "this account does not exist"}, 422)
         try:
-            transfer, is_new = self.bank.order(key, account, int(Decimal(amount) * 100))
+            cents = int(Decimal(amount) * 100)
+            transfer, is_new = self.bank.order(key, account, cents, currency)
         except ValueError as error:
             return _answer({"error": str(error)}, 409)
         if mode == "slow":

@@ -8,6 +8,7 @@ from typing import Any
 
 from anchor import pricing, references
 from anchor.assets import code_of
+from anchor.clock import utcnow
 from anchor.config import Settings
 from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
@@ -90,6 +91,11 @@ _COMMON = {
     ),
     _S.REFUNDED: Standing(_("Paid back"), _("You have got your money back.")),
 }
+_RAN_OUT = Standing(
+    _("The quote has run out"),
+    _("Please do not pay any more. If you paid in time, your money counts as soon as we see it."),
+    "wait",
+)
 _DEPOSIT = {
     _S.PENDING_USER_TRANSFER_START: Standing(
         _("Waiting for your transfer"),
@@ -158,6 +164,8 @@ _BEHIND = {
 
 def standing(view: View) -> Standing:
     """Say how a transaction stands."""
+    if has_run_out(view):
+        return _RAN_OUT
     status = Status(view.row.status)
     if status is Status.PENDING_ANCHOR and not view.row.amount_received:
         return _CHECKING
@@ -184,6 +192,15 @@ def progress(view: View) -> list[tuple[str, str]]:
         (label, marks[0 if place < behind else 1 if place == behind else 2])
         for place, label in enumerate(_STAGES[is_deposit])
     ]
+
+
+def has_run_out(view: View) -> bool:
+    """Tell whether money that is sent from now on comes too late for a quote.
+
+    Whether any came in time only its source can tell: until then the status stays.
+    """
+    waits = view.row.status == Status.PENDING_USER_TRANSFER_START
+    return waits and view.quote is not None and view.quote.expires_at <= utcnow()
 
 
 def to_do(view: View, settings: Settings, instructions: Sequence[tuple[str, str]]) -> list[Fact]:

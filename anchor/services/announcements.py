@@ -1,6 +1,7 @@
 """What a wallet is told of its transaction: each change of status, owed in the commit of it."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from anchor.models import Transaction
 from anchor.services import callbacks, transactions, views
 from anchor.services.transactions import any_of
 from anchor.services.views import View
+
+log = logging.getLogger(__name__)
 
 
 def declare(flow: str, shown: Callable[[View], Mapping[str, Any]]) -> None:
@@ -29,6 +32,9 @@ def announce(transaction_ids: Sequence[str]) -> None:
     for view in views.several(*told):
         row = view.row
         assert row.callback_url is not None
+        if not callbacks.is_declared(row.flow):  # what cannot be told holds up no money
+            log.error("nobody in this process can say how %s stands", row.id)
+            continue
         callbacks.owe(row.flow, row.id, row.callback_url, view)
 
 

@@ -24,6 +24,8 @@ RESTORE = "restore"
 STELLAR, REFUND = "stellar", "refund"
 #: After so many seconds an outflow that a brake stopped is tried again.
 RETRY_S = 30
+#: A pause of a kind is one of its transactions on quotes, too.
+_ON_A_QUOTE = "-exchange"
 KINDS = (*(kind.value for kind in Kind), REFUND)
 
 
@@ -136,8 +138,8 @@ def _paused() -> set[tuple[str, str]]:
 def _stops(held: set[tuple[str, str]], leaving: Leaving) -> bool:
     every, *some = PAUSE_SCOPES
     subjects = (leaving.asset, leaving.rail, leaving.kind)
-    is_all = any(scope == every for scope, _ in held)
-    return is_all or any(each in held for each in zip(some, subjects, strict=True))
+    stops = {*zip(some, subjects, strict=True), ("kind", leaving.kind.removesuffix(_ON_A_QUOTE))}
+    return any(scope == every for scope, _ in held) or not held.isdisjoint(stops)
 
 
 def _fits(leaving: Leaving, room: int | None) -> bool:

@@ -47,6 +47,11 @@ def declare(kind: str, writer: Callable[[Any], str]) -> None:
     _writers[kind] = writer
 
 
+def is_declared(kind: str) -> bool:
+    """Tell whether it was said how subjects of this kind are written."""
+    return kind in _writers
+
+
 def check_url(url: str) -> str:
     """Return the host that is signed for (CB-03); `Rejected` where nothing is ever posted (CB-08).
 

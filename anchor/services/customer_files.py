@@ -123,7 +123,6 @@ def _visible_to(owner: Owner) -> tuple[ColumnElement[bool], ...]:
     terms = (CustomerFile.owner_account == owner.account_id, is_alive)
     if owner.subaccount_id is None:
         return terms
-    # a plain int above 63 bits is bound as a bigint and does not fit
     return *terms, CustomerFile.owner_subaccount == owner.subaccount_id
 
 

@@ -239,7 +239,7 @@ def _rate(exchange: Exchange, *, is_firm: bool) -> Decimal:
     except Exception as error:  # a plug-in may raise anything; no price is made of it
         log.exception("the rates %s failed at %s", source.name, query.pair)
         raise _no_price() from error
-    if not _is_sane(found):
+    if not _is_sane(found) or not exchange.pair.believes(found.price):
         log.error("the rates %s said %r of %s", source.name, found, query.pair)
         raise _no_price()
     return found.price

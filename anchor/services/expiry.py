@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, text
 
 from anchor.extensions import atomic, db, settings
-from anchor.lifecycle import Event, Status
+from anchor.lifecycle import Event, Kind, Status
 from anchor.matching import LEDGER_FUNDED, Verdict
 from anchor.models import (
     UNPAID,
@@ -48,7 +48,7 @@ def expire(claimed: jobs.Claim) -> None:
 @atomic
 def _overdue() -> list[Select[str]]:
     """Return what selects the overdue of each source, as far as each was read."""
-    return [*_on_ledger(), *_by_rail(), _never_completed()]
+    return [*_on_ledger(), *_by_rail(), _never_completed(), _never_told()]
 
 
 def _on_ledger() -> Iterator[Select[str]]:
@@ -111,6 +111,18 @@ def _never_completed() -> Select[str]:
             (Transaction.deadline_at.is_(None), Transaction.started_at < func.now() - patience),
             else_=Transaction.deadline_at < func.now(),
         ),
+    )
+
+
+def _never_told() -> Select[str]:
+    """Select sends whose customers were not accepted in time: nobody was told where to pay."""
+    told = exists().where(Memo.transaction_id == Transaction.id)
+    return select(Transaction.id).where(
+        text(UNPAID),
+        Transaction.kind == Kind.SEND,
+        Transaction.reference.is_(None),
+        ~told,
+        Transaction.deadline_at < func.now(),
     )
 
 

@@ -23,10 +23,10 @@ from anchor.integrations.protocols import (
     Sent,
     Unknown,
 )
-from anchor.lifecycle import FINAL, Event
-from anchor.models import Outflow, Transaction
+from anchor.lifecycle import FINAL, Event, Status
+from anchor.models import Customer, Outflow, Transaction
 from anchor.money import to_stroops
-from anchor.services import bookings, cases, refund_ends, returns
+from anchor.services import bookings, cases, refund_ends, returns, send_customers
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import Happening, happened
 
@@ -40,6 +40,12 @@ def record(attempt: Attempt, outcome: Outcome) -> None:
     Safe to repeat, and right also from a hand that lost its job meanwhile: a fact is
     recorded on the attempt it is about, and what contradicts a final fact is a case.
     """
+    # Whoever locks a customer and a transaction locks the customer first.
+    receiver = (
+        send_customers.hold_receiver(attempt.order.transaction_id)
+        if isinstance(outcome, NeedsInfo)
+        else None
+    )
     outflow = db.session.scalar(
         select(Outflow)
         .where(Outflow.id == attempt.outflow_id)
@@ -60,7 +66,7 @@ def record(attempt: Attempt, outcome: Outcome) -> None:
         outflow.state = outflow.state if outflow.state == "sent" else "unknown"
         outflow.note = outcome.reason[:500]
     else:
-        _refused(outflow, outcome)
+        _refused(outflow, outcome, receiver)
 
 
 def _storable(outflow: Outflow, outcome: Outcome) -> Outcome:
@@ -151,7 +157,9 @@ def _sent(outflow: Outflow, outcome: Sent | ReadyForPickup) -> None:
         _tell(outflow, Event.PAYOUT_SENT)
 
 
-def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned) -> None:
+def _refused(
+    outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned, receiver: Customer | None
+) -> None:
     event, reason = _negative(outcome)
     outflow.state = "refused"
     outflow.settled_at = func.now()
@@ -161,11 +169,11 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned) -
     if outflow.kind == "refund":
         refund_ends.failed(outflow)
         return
-    if isinstance(outcome, NeedsInfo):
+    if not isinstance(outcome, NeedsInfo):
+        _tell(outflow, event)
+    elif receiver is None or not _asks_receiver(outflow, outcome, receiver):
         required = {"required_info": dict(outcome.fields)}
         _tell(outflow, event, message=outcome.message, columns=required)
-    else:
-        _tell(outflow, event)
     cases.open_case(
         event.value,
         outflow.key,
@@ -174,6 +182,22 @@ def _refused(outflow: Outflow, outcome: Refused | Held | NeedsInfo | Returned) -
         asset=outflow.gross_asset,
         amount_owed=outflow.gross,
     )
+
+
+def _asks_receiver(outflow: Outflow, outcome: NeedsInfo, receiver: Customer) -> bool:
+    """Have the receiver of a send correct what they gave; False where they gave nothing of it."""
+    wrong = send_customers.held_by(receiver, outcome.fields)
+    if not wrong or wrong != outcome.fields.keys():
+        return False
+    row = db.session.get_one(
+        Transaction, outflow.transaction_id, with_for_update=True, populate_existing=True
+    )
+    if row.status in FINAL or not send_customers.correct(receiver, row, outcome.fields):
+        return False
+    if row.status != Status.PENDING_RECEIVER:
+        _tell(outflow, Event.PAYOUT_NEEDS_INFO)
+    _tell(outflow, Event.CUSTOMER_INFO_NEEDED, message=outcome.message)
+    return True
 
 
 def _negative(outcome: Refused | Held | NeedsInfo | Returned) -> tuple[Event, str]:

@@ -18,13 +18,14 @@ from functools import partial
 from sqlalchemy import exists, select
 
 from anchor.assets import currency_of
+from anchor.customers.standing import Stand
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
 from anchor.money import to_stroops
-from anchor.services import brakes, cases, jobs, outcomes, outflows, rails, recovery
+from anchor.services import brakes, cases, jobs, outcomes, outflows, rails, recovery, sends
 from anchor.services.outflows import Attempt
 from anchor.services.recovery import Step
 from anchor.services.transactions import PAY_OUT, next_job_kind
@@ -143,6 +144,9 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
     if known is not None or next_job_kind(row) != PAY_OUT or outflows.has_open(row.id):
         return known
     try:
+        stand = sends.before_payout(row)
+        if stand is not Stand.ACCEPTED:
+            return "a customer is not accepted yet" if stand is Stand.PROCESSING else None
         _demand_currency(row.rail, row.asset, currency_of(row.paid_as))
         leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
         return brakes.why_not(leaving) or outflows.open_payout(row)

@@ -90,10 +90,9 @@ def expectation(row: Owned) -> Expectation:
 
 def _currency_of(row: Owned) -> str:
     """Return the currency that a transaction's money is booked in: on a quote, what that sells."""
-    if row.amount_in_asset:
-        return currency_of(held_as(row.amount_in_asset)) or str(row.asset)
+    sold = currency_of(held_as(row.amount_in_asset)) if row.amount_in_asset else None
     policy = settings().asset_by_id(row.asset)
-    return policy.booked_in if policy else str(row.asset)
+    return sold or (policy.booked_in if policy else str(row.asset))
 
 
 def held_in(rail: str, entry: Entry, row: Owned | None) -> str:

@@ -20,7 +20,7 @@ from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
 from anchor.matching import Verdict
-from anchor.models import OUTFLOW_OPEN, Act, Case, Outflow, Payment, Transaction
+from anchor.models import OUTFLOW_OPEN, Act, Case, Memo, Outflow, Payment, Transaction
 from anchor.models.columns import MEMO_TYPES
 from anchor.money import FeeSchedule, Split, format_amount, split
 from anchor.policies import AssetPolicy
@@ -153,8 +153,8 @@ def is_ours(account_id: str) -> bool:
 def _has_memo(arrival: Arrival) -> bool:
     if arrival.transaction_id is None:
         return False
-    query = select(Transaction.refund_memo).where(Transaction.id == arrival.transaction_id)
-    return db.session.scalar(query) is not None
+    row = db.session.get_one(Transaction, arrival.transaction_id)
+    return row.refund_memo is not None or row.kind == Kind.SEND
 
 
 @atomic
@@ -307,9 +307,14 @@ def _memo_for(row: Transaction, arrival: Arrival) -> tuple[str | None, str | Non
     """Return the memo of a refund: the one that was asked for, else that of the payment itself.
 
     So SEP6-41 and SEP24-31 have it; what asks for memos is not content with our own (SEP-29).
+    A sending anchor tells its customers' refunds apart by the one that we issued (SEP31-45).
     """
     if row.refund_memo is not None:
         return row.refund_memo_type, row.refund_memo
+    if row.kind == Kind.SEND:
+        issued = select(Memo.memo_type, Memo.memo).where(Memo.transaction_id == row.id)
+        found = db.session.execute(issued).one_or_none()
+        return (found[0], found[1]) if found else (None, None)
     paid = db.session.get_one(Payment, arrival.row_id)
     return (paid.memo_type, paid.memo) if paid.memo_type in MEMO_TYPES else (None, None)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select, update
 
+from anchor.assets import currency_of
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import (
@@ -89,8 +90,11 @@ def _read(transaction_id: str) -> _Asked:
     row = locked(transaction_id)
     whole = Split(row.amount_received, row.amount_received, 0)
     came_by = {each.rail for each in arrivals.of_transaction(row.id) if each.rail is not None}
+    order = outflows.planned(row, whole).order
+    if row.kind in DEPOSITS:  # a rail can only have sent back what came
+        order = replace(order, currency=currency_of(row.received_as))
     return _Asked(
-        outflows.planned(row, whole).order,
+        order,
         outflows.next_attempt(row.id),
         outflows.open_attempt(row),
         None if row.kind in DEPOSITS or row.funded_at is None else row.rail,
@@ -254,6 +258,7 @@ def _refund_of(arrival: arrivals.Arrival, key: str) -> OutgoingTransaction:
         started_at=arrival.came_at,
         refund_of=arrival.cause.partition("/")[2],
         payer=arrival.payer,
+        currency=currency_of(arrival.asset),
     )
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import select
 
+from anchor.assets import currency_of
 from anchor.errors import AnchorError
-from anchor.extensions import atomic, db, house, refuse_inside_transaction
+from anchor.extensions import atomic, db, house, refuse_inside_transaction, settings
 from anchor.integrations.protocols import RailsIntegration, Statement
 from anchor.models import Outflow
 from anchor.money import signed, to_stroops
@@ -69,6 +70,15 @@ def _judged(rail: str, statement: Statement) -> Iterator[Difference]:
         elif outflow.amount != amount:
             sentence = f"left with {signed(amount)}, and {signed(outflow.amount)} were ordered"
             yield Difference("bank", about, sentence)
+        elif transfer.currency not in {None, (wanted := _currency_of(outflow))}:
+            sentence = f"left in {transfer.currency}, and was ordered in {wanted}"
+            yield Difference("bank", about, sentence)
+
+
+def _currency_of(outflow: Outflow) -> str | None:
+    """Return the currency that an order is in: what it names, or its asset's own."""
+    policy = settings().asset_by_id(outflow.asset)
+    return currency_of(outflow.asset) or (policy.booked_in if policy else None)
 
 
 @atomic

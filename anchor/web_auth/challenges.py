@@ -50,7 +50,8 @@ def build_challenge(
     """Build a challenge for `client`, signed by the server, as base64 XDR.
 
     `client_domain` is the domain with its signing key. Raises `Rejected` for a home
-    domain that is not ours (SEP10-06) and a client domain that no data entry can hold.
+    domain that is not ours (SEP10-06), and a client domain that no data entry can hold or
+    that shows our own key.
 
     It is built here, for the SDK's own builder drops a memo of 0 (SEP10-05).
     """
@@ -59,6 +60,7 @@ def build_challenge(
         raise Rejected("home_domain is not served here")
     if client_domain is not None and size_of(client_domain[0]) > MAX_DATA_BYTES:
         raise Rejected("client_domain is too long")
+    policy.demand_wallet(client_domain)
     server = policy.signer()
     now = int(utcnow().timestamp())
     builder = TransactionBuilder(

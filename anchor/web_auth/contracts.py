@@ -68,12 +68,13 @@ def ask_for_entries(
     """Return the call, as an envelope, whose simulation tells what has to be signed.
 
     `client_domain` is the domain with its signing key. Raises `Rejected` for an account that
-    is no contract (SEP45-01) and a home domain that is not ours (SEP45-02).
+    is no contract (SEP45-01), a home domain that is not ours (SEP45-02) and our own key.
     """
     if not is_contract(account):
         raise Rejected("account must be a contract account (C…); others log in by SEP-10")
     if not policy.serves(home_domain):
         raise Rejected("home_domain is not served here")
+    policy.demand_wallet(client_domain)
     arguments = {
         "account": account,
         "home_domain": home_domain,

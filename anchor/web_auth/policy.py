@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from stellar_sdk import Keypair
 
 from anchor import jwt_keys
-from anchor.errors import Misconfigured
+from anchor.errors import Misconfigured, Rejected
 
 #: The names and values of data entries have 64 bytes (SEP10-33 to 35).
 MAX_DATA_BYTES = 64
@@ -68,6 +68,11 @@ class WebAuthPolicy:
         except Exception:
             # The SDK's error quotes the seed; a traceback must not carry it (promise 15).
             raise Misconfigured("ANCHOR_SIGNING_SECRET is not a secret key") from None
+
+    def demand_wallet(self, client_domain: tuple[str, str] | None) -> None:
+        """Raise `Rejected` for a client domain that shows our own key."""
+        if client_domain is not None and client_domain[1] == self.signing_key:
+            raise Rejected("the SIGNING_KEY of client_domain is this server's own")
 
 
 def auth_key(home_domain: str) -> str:

@@ -21,6 +21,8 @@ def described_answers(request: pytest.FixtureRequest) -> Iterator[None]:
         world = request.getfixturevalue("world")
     elif "holder" in request.fixturenames:
         world = request.getfixturevalue("holder").world
+    elif "remitter" in request.fixturenames:
+        world = request.getfixturevalue("remitter").world
     else:
         yield
         return
@@ -58,6 +60,8 @@ def problems(app: Flask, document: dict[str, Any], response: Response) -> Iterat
     said = described["responses"].get(str(response.status_code))
     if said is None:
         yield f"{where} is not among its answers"
+        return
+    if "content" not in said and not response.data:
         return
     media = said.get("content", {}).get(response.mimetype)
     if media is None:

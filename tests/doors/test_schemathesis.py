@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.sending import Remitter
 from tests.transfers import Wallet
 from tests.world import World
 
@@ -108,6 +109,11 @@ def test_no_operation_fails_where_customers_and_their_own_screens_are_served(
     seen = attack(holder.world, examples=12, number=1, below="/sep6")
     assert 200 in seen["GET /sep6/transactions"]
     assert {400, 403} <= seen["GET /sep6/withdraw-exchange"]
+
+
+def test_no_operation_of_sending_anchors_and_customers_fails(remitter: Remitter) -> None:
+    seen = attack(remitter.world, examples=15, number=1, below="/sep31")
+    assert seen.keys() >= {"POST /sep31/transactions", "GET /sep31/transactions/{transaction_id}"}
 
 
 @pytest.mark.slow

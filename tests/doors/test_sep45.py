@@ -710,3 +710,15 @@ def test_too_many_challenges_are_refused_in_json(world: World) -> None:
     assert answer.status_code == 429
     assert answer.json["error"]
     dispose()
+
+
+def test_a_domain_that_shows_our_own_key_is_no_wallet(
+    anchor: World, client: Any, customer: Customer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever puts our SIGNING_KEY into a stellar.toml gets no challenge, and no alarm rings."""
+    know_wallet(anchor, key=server_of(anchor))
+    told = "the SIGNING_KEY of client_domain is this server's own"
+    assert refused(customer.ask(client, client_domain=DOMAIN)) == told
+    query = {"account": anchor.payer.public_key, "client_domain": DOMAIN}
+    assert refused(client.get("/auth", query_string=query)) == told
+    assert caplog.text == ""

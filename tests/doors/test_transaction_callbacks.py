@@ -1,6 +1,8 @@
 """A wallet is told of each change of its transaction, whatever made it, and nobody waits for it."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -80,3 +82,16 @@ def test_nobody_is_told_who_did_not_ask(world: World, client: Any) -> None:
     one = opened(world, client)
     filled(client, one)
     assert owed(one["id"]) == []
+
+
+def test_a_process_without_doors_tells_as_well() -> None:
+    """Workers and the stream change most statuses, and open no door."""
+    code = (
+        "import sys; from anchor import composition; from anchor.services import callbacks;"
+        "assert not [name for name in sys.modules if name.startswith('anchor.blueprints')];"
+        "print([callbacks.is_declared(each) for each in ('interactive', 'programmatic', 'send')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.strip() == "[True, True, True]", done.stderr

@@ -1,12 +1,14 @@
 """Links to pages: each opens one page of one transaction, for a while, and nothing else."""
 
-from flask import current_app
+from urllib.parse import urlencode
 
 from anchor import web_auth
-from anchor.blueprints.visits import FORM, LOOK
 from anchor.errors import Unauthorized
 from anchor.extensions import settings
 from anchor.services import logins
+
+#: What a link is for: to give details, or to look how it stands.
+FORM, LOOK = "interactive", "more_info"
 
 
 def to_form(way: str, transaction_id: str) -> str:
@@ -15,19 +17,19 @@ def to_form(way: str, transaction_id: str) -> str:
     It opens once.
     """
     token = web_auth.issue_link(logins.policy(), FORM, transaction_id, is_once=True)
-    return _url("form", way=way, transaction_id=transaction_id, token=token)
+    return _url(f"{way}/{transaction_id}", token=token)
 
 
 def to_more_info(transaction_id: str, lang: str | None = None) -> str:
     """Return the address of the page that shows how a transaction stands (SEP24-65)."""
     token = web_auth.issue_link(logins.policy(), LOOK, transaction_id)
     known = {} if lang is None else {"lang": lang}
-    return _url("more_info", transaction_id=transaction_id, token=token, **known)
+    return _url(f"transaction/{transaction_id}", token=token, **known)
 
 
 def bare_more_info(transaction_id: str) -> str:
     """Return the same address without what opens it, for whoever must not (SEP24-46)."""
-    return _url("more_info", transaction_id=transaction_id)
+    return _url(f"transaction/{transaction_id}")
 
 
 def check_more_info(transaction_id: str, token: str) -> None:
@@ -50,7 +52,7 @@ def _check(purpose: str, transaction_id: str, token: str) -> None:
         raise Unauthorized("this link is for another transaction")
 
 
-def _url(page: str, **values: str) -> str:
-    """Return the page's address, also where no request is about: callbacks show links too."""
-    path = current_app.url_map.bind("").build(f"interactive.{page}", values)
-    return settings().public_url + path
+def _url(page: str, **query: str) -> str:
+    """Return a page's address, also where no door is open: callbacks show links too."""
+    asked = f"?{urlencode(query)}" if query else ""
+    return f"{settings().public_url}/interactive/{page}{asked}"
