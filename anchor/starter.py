@@ -59,6 +59,11 @@ create_accounts = false                    # open accounts that are not on the l
 # creation_fee = "0.50"
 claimable_balances = false                 # for wallets that take them
 
+# [pages]                                  # how the interactive pages look
+# name = "Example Anchor"
+# logo = "logo.svg"                        # a file beside this one
+# accent = "#14508c"
+
 [rails.bank]                               # handed to the rail as its options
 url = "https://bank.example/api"
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from anchor.blueprints import customer_form, speech, visits
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import kept_headers, sentence_of, status_of, words_of
+from anchor.blueprints.limits import costly
 from anchor.blueprints.page_making import moment, page, refusal, sentence
 from anchor.blueprints.speech import say
 from anchor.errors import AnchorError, NotFound, Rejected, Unavailable
@@ -52,6 +53,7 @@ def form(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.post(_WAY)
+@costly
 @described(body=PageBody, media="text/html", errors=(403, 404), leads_on=True)
 def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     """Take how much the customer pays, and how."""
@@ -86,6 +88,7 @@ def customer(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.post(f"{_WAY}/customer")
+@costly
 @described(body=PageBody, media="text/html", errors=(403, 404), leads_on=True)
 def submit_customer(way: str, transaction_id: str) -> ResponseReturnValue:
     """Hand what the customer says to the store of customers, which keeps it or says what lacks."""
@@ -112,6 +115,7 @@ def account(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.post(f"{_WAY}/account")
+@costly
 @described(body=PageBody, media="text/html", errors=(403, 404), leads_on=True)
 def submit_account(way: str, transaction_id: str) -> ResponseReturnValue:
     """Keep what the rail needs to know."""
@@ -139,6 +143,7 @@ def review(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.post(f"{_WAY}/review")
+@costly
 @described(body=PageBody, media="text/html", errors=(403, 404), leads_on=True)
 def confirm(way: str, transaction_id: str) -> ResponseReturnValue:
     """Complete the transaction for just what the customer saw."""

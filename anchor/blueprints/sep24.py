@@ -15,8 +15,8 @@ from anchor.blueprints.limits import costly
 from anchor.errors import AnchorError, Rejected, Unavailable
 from anchor.extensions import house, settings
 from anchor.integrations.interactive import Visit
+from anchor.integrations.own_pages import Forms
 from anchor.lifecycle import Kind
-from anchor.models import Transaction
 from anchor.money import to_decimal
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
@@ -160,18 +160,19 @@ def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
     return jsonify(
         {
             "type": "interactive_customer_info_needed",
-            "url": _url(way, views.get(transaction_id).row),
+            "url": _url(way, transaction_id),
             "id": transaction_id,
         }
     )
 
 
-def _url(way: str, row: Transaction) -> str:
+def _url(way: str, transaction_id: str) -> str:
     """Return where the customer goes: to our own pages, or to those of the business."""
     pages = house().interactive
-    own = links.to_form(way, row.id)
-    if pages is None:
+    own = links.to_form(way, transaction_id)
+    if pages is None or isinstance(pages, Forms):
         return own
+    row = views.get(transaction_id).row
     visit = Visit(
         row.id,
         "deposit" if way == "deposit" else "withdrawal",

@@ -32,8 +32,10 @@ def prefill(transaction_id: str, given: Mapping[str, object]) -> None:
 
     What the store has already stays as it is (SEP24-26).
     """
+    if house().customers is None or not given.keys() & _askable():
+        return
     row = views.get(transaction_id).row
-    customer = customer_of(row) if given.keys() & _askable() else None
+    customer = customer_of(row)
     if customer is None:
         return
     texts = {}
