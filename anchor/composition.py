@@ -86,10 +86,12 @@ def _plug_ins(settings: Settings) -> dict[str, Any]:
         {rail for policy in settings.assets.values() for rail in policy.rails}, settings.rails
     )
     exchanges.demand_rails(settings, rails)
+    rates = load_rates(settings.quotes.sources, settings.rates)
+    exchanges.demand_rates(settings, rates)
     return {
         "rails": rails,
         "custody": _custody(settings),
-        "rates": load_rates(settings.quotes.sources, settings.rates),
+        "rates": rates,
         "customers": load_customers(settings.customers) if CUSTOMERS in settings.seps else None,
     }
 

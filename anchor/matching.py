@@ -7,7 +7,7 @@ reference agree, or a person decides. All amounts are stroops.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from anchor.lifecycle import FINAL, Event, Kind, Status
@@ -52,6 +52,8 @@ LEDGER_FUNDED = frozenset({Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND}
 #: Kinds whose money comes in by rail; that of a send as its settlement says.
 RAIL_FUNDED = frozenset({Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.SEND})
 
+#: A source's clock and ours differ by less.
+_CLOCKS = timedelta(minutes=5)
 _OVER = FINAL | {Status.EXPIRED, Status.ERROR}
 MAX_ID = 2**64 - 1
 
@@ -87,7 +89,8 @@ class Expectation:
     Of one that is paid by rail `account` is the rail and `asset` the currency. `amount` is
     what it was told to send, None where any amount within the limits will do. `received` is
     what was credited before, and `is_funded` says that this was enough. `matching` is the
-    asset's policy. One on a quote is paid exactly, and by `due_at` on the source's own clock.
+    asset's policy. One on a quote is paid exactly, and by `due_at` on the source's own clock; a
+    bank that dates its money before `begun_at`, when nobody could know of it, tells no time.
     """
 
     transaction_id: str
@@ -104,6 +107,7 @@ class Expectation:
     max_amount: int | None = None
     settled_on_ledger: bool = True
     due_at: datetime | None = None
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -183,10 +187,21 @@ def _judge_owned(
         return Judgement(Verdict.LATE, about, note=f"the transaction is {expected.status}")
     if other_source is not None:
         return Judgement(Verdict.SECOND, about, note=other_source)
-    due_at = None if expected.is_funded else expected.due_at
-    if due_at is not None and came_at > due_at:
-        return Judgement(Verdict.LATE, about, note="the quote had run out when it came")
+    late = None if expected.is_funded else _why_late(expected, came_at)
+    if late is not None:
+        return Judgement(Verdict.LATE, about, note=late)
     return _by_amount(expected, amount)
+
+
+def _why_late(expected: Expectation, came_at: datetime) -> str | None:
+    """Return why nobody can say that money came while its quote held, or None."""
+    if expected.due_at is None:
+        return None
+    if came_at > expected.due_at:
+        return "the quote had run out when it came"
+    if expected.begun_at is not None and came_at < expected.begun_at - _CLOCKS:
+        return "it is dated before its quote was used, so nobody knows whether it came in time"
+    return None
 
 
 def _why_nobody(arrival: Arrival) -> str:

@@ -61,7 +61,11 @@ class Puppet(RailsIntegration):
         return {item.key: Done() for item in transactions}
 
 
-LOOKS_UP = RailTraits(can_look_up=True, not_found_final_after=timedelta(seconds=60))
+LOOKS_UP = RailTraits(
+    can_look_up=True,
+    not_found_final_after=timedelta(seconds=60),
+    currencies=frozenset({"BRL"}),
+)
 
 
 def puppet(world: World, traits: RailTraits = LOOKS_UP, **more: Any) -> Puppet:

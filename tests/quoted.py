@@ -65,11 +65,14 @@ class Trade:
         return row_id
 
     def due(self, row_id: str, **ago: int) -> None:
-        """Let a transaction's quote run out so long ago."""
+        """Let a transaction's quote run out so long ago, some minutes after it was made."""
         moved = func.now() - timedelta(**ago)
+        begun = func.least(Transaction.started_at, moved - timedelta(minutes=5))
         with transaction():
             db.session.execute(
-                update(Transaction).where(Transaction.id == row_id).values(deadline_at=moved)
+                update(Transaction)
+                .where(Transaction.id == row_id)
+                .values(deadline_at=moved, started_at=begun)
             )
             quote_id = select(Transaction.quote_id).where(Transaction.id == row_id)
             db.session.execute(

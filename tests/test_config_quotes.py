@@ -97,6 +97,28 @@ def test_what_contradicts_itself_stops_the_start(
     assert said in problems(tmp_path, SEP38 + PAIR.replace(old, new))
 
 
+def test_each_pair_needs_a_way_to_pay_that_is_a_rail_of_its_asset(tmp_path: Path) -> None:
+    """BRL is paid by PIX, which is a rail of EURC alone."""
+    more = f"""
+[assets.EURC]
+issuer = "{ISSUER}"
+distribution = "{ISSUER}"
+rails = ["pix"]
+[[pairs]]
+asset = "EURC"
+offchain = "iso4217:BRL"
+withdrawal = {{ enabled = false }}
+"""
+    pix = PAIR.replace("[[pairs]]", 'sell_delivery_methods = { pix = "By PIX" }\n[[pairs]]')
+    said = problems(tmp_path, SEP38 + pix + more)
+    assert "USDC and iso4217:BRL: none of the ways to pay for a deposit is a rail of USDC" in said
+    assert "none of the ways to pay for a withdrawal" not in said
+    assert "EURC and iso4217:BRL" not in said
+    both = pix.replace("pix =", 'bank = "By bank", pix =')
+    found = config.load(environ(tmp_path, SEP38 + both + more))
+    assert set(found.quotes.offchain["iso4217:BRL"].sell_delivery_methods) == {"bank", "pix"}
+
+
 def test_development_mode_has_a_pair_to_try(tmp_path: Path) -> None:
     text = development._FILE.format(
         passphrase=config.TESTNET_PASSPHRASE,

@@ -299,3 +299,26 @@ def test_old_quotes_are_forgotten_by_the_pass_that_lets_expire(trade: Trade) -> 
     passes.owe("work")
     sweeps.work_off(passes.SERVICES["work"].kinds)
     assert not quotes.has_old()
+
+
+@pytest.mark.parametrize(
+    ("before_s", "verdict"), [(0, "credited"), (240, "credited"), (360, "late"), (43_200, "late")]
+)
+def test_promise_11_a_bank_that_knows_the_day_alone_gives_nobody_a_day_to_choose(
+    trade: Trade, world: World, before_s: int, verdict: str
+) -> None:
+    """A quote runs out at ten past ten; money of the evening is dated midnight of that day.
+
+    Whoever could pay until the bank closes would watch the market, and pay where he wins.
+    """
+    row_id = trade.deposit()
+    begun = world.row(row_id).started_at
+    arrive(world, row_id, booked_at=begun - timedelta(seconds=before_s))
+    assert verdicts() == [verdict]
+    if verdict == "late":
+        assert owed() == [("receipt_late", "BRL", "542")]
+        [case] = desk.listing()
+        assert "dated before" in (case.note or "")
+        desk.credit(case.id, row_id, ME)
+    assert world.status(row_id) == "pending_anchor"
+    agree()

@@ -354,7 +354,7 @@ def test_promise_14_the_cap_of_the_asset_counts_what_is_exchanged_for_it(
     trade: Trade, world: World
 ) -> None:
     """In the asset: 98 of it become 490, and a second 98 are beyond the cap of 150."""
-    rail = puppet(world, RailTraits())
+    rail = puppet(world, RailTraits(currencies=frozenset({"BRL"})))
     object.__setattr__(world.policy, "outflow_cap", parse_amount("150"))
     first, second = trade.withdrawal(), trade.withdrawal()
     for row_id in (first, second):

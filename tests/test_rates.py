@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from anchor import create_app
 from anchor.integrations import http_rates, registry
 from anchor.integrations.fixed_rates import FixedRates
 from anchor.integrations.http_rates import HttpRates
 from anchor.integrations.rates import RateQuery, RatesIntegration, Rejected, Unavailable, Way
 from anchor.integrations.testing_rates import RatesContract
+from tests.world import World, dispose
 
 QUERY = RateQuery("USDC:ISSUER", "USDC", "iso4217:BRL", Way.DEPOSIT)
 
@@ -201,6 +204,29 @@ def test_while_one_asks_the_others_go_on(endpoint: Endpoint, clock: Clock) -> No
     assert len(endpoint.asked) == 2
 
 
+def test_while_an_endpoint_is_down_one_alone_waits_for_it(endpoint: Endpoint, clock: Clock) -> None:
+    """Else whoever asks for prices could hold all threads of the web, and all other doors."""
+    rates = source(endpoint, timeout_s=1)
+    endpoint.status = 500
+    with pytest.raises(Unavailable):
+        rates.rate(QUERY)
+    clock.now_s += 2
+    endpoint.delay_ms = 3000
+
+    def ask() -> None:
+        with pytest.raises(Unavailable):
+            rates.rate(QUERY)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while len(endpoint.asked) < 2:
+        sleep(0.005)
+    ask()
+    assert asking.is_alive()
+    asking.join()
+    assert len(endpoint.asked) == 2
+
+
 def test_a_key_comes_from_its_file(endpoint: Endpoint, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("first\n")
@@ -215,6 +241,7 @@ def test_a_key_comes_from_its_file(endpoint: Endpoint, tmp_path: Path) -> None:
     [
         ("http", {}, "address"),
         ("http", {"url": "https://x", "odd": 1}, "odd"),
+        ("http", {"url": "https://x", "invert": "false"}, "invert"),
         ("http", {"url": "https://x", "cache_s": "5"}, "cache_s"),
         ("http", {"url": "https://x", "timeout_s": 60}, "timeout_s"),
         ("http", {"url": "https://x", "cache_s": 60, "stale_s": 10}, "below"),
@@ -237,3 +264,37 @@ def test_a_source_with_wrong_options_stops_the_start(
 def test_fixed_rates_know_only_their_own_pairs() -> None:
     with pytest.raises(Rejected, match="USDC/BRL"):
         FixedRates("fixed").rate(QUERY)
+
+
+def test_the_place_in_the_answer_is_filled_in_too(endpoint: Endpoint) -> None:
+    """One address that tells all rates: each pair is read, and remembered, at its own place."""
+    endpoint.body = {"rates": {"BRL": 5.42, "MXN": 17}}
+    rates = source(endpoint, url=endpoint.url, path="rates.{currency}")
+    assert rates.rate(QUERY).price == Decimal("5.42")
+    assert rates.rate(replace(QUERY, offchain="iso4217:MXN")).price == 17
+
+
+def test_pairs_that_are_read_at_the_same_place_stop_the_start(
+    endpoint: Endpoint, world: World
+) -> None:
+    """Else MXN would be sold at the price of BRL."""
+    policy = world.settings.quotes
+    [pair] = policy.pairs
+    other = replace(policy.offchain["iso4217:BRL"], id="iso4217:MXN")
+    quotes = replace(
+        policy,
+        offchain={**policy.offchain, "iso4217:MXN": other},
+        pairs=(
+            replace(pair, rates="http"),
+            replace(pair, rates="http", offchain="iso4217:MXN"),
+        ),
+    )
+    settings = replace(
+        world.settings,
+        quotes=quotes,
+        rates={"http": {"url": endpoint.url, "path": "rates.BRL"}},
+    )
+    with pytest.raises(SystemExit, match="USDC/BRL and USDC/MXN are read at the same place"):
+        create_app(settings)
+    apart = {"http": {"url": endpoint.url, "path": "rates.{currency}"}}
+    dispose(create_app(replace(settings, rates=apart)))

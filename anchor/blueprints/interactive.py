@@ -117,12 +117,18 @@ def _fields(view: View, rail: str) -> tuple[Field, ...]:
 
 
 def _ways(view: View) -> list[str]:
-    """Return the rails that a customer may choose from, the preferred one first."""
+    """Return the rails that a customer may choose from, the preferred one first.
+
+    Raises `Rejected` where those of a quote are gone from the configuration.
+    """
     quote, rails = view.quote, list(_policy(view).rails)
     if quote is None:
         return rails
-    named = opening.quoted_rail(quote)
-    return [named] if named else [rail for rail in rails if rail in opening.quoted_ways(quote)]
+    ways, named = opening.quoted_ways(quote), opening.quoted_rail(quote)
+    found = [rail for rail in rails if rail in ways and named in {None, rail}]
+    if not found:
+        raise Rejected("this way to pay is not offered")
+    return found
 
 
 def _amount(way: str, text: str, view: View, problems: dict[str, Rejected]) -> int:

@@ -1,7 +1,7 @@
 """What ``[quotes]``, ``[offchain]`` and ``[[pairs]]`` say, checked and put together as policies."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from anchor.assets import Currency
@@ -26,6 +26,7 @@ def quote_policy(
         name: _offchain(name, each, _rails_of(name, pairs, assets), problems)
         for name, each in data["offchain"].items()
     }
+    problems += _unpayable(pairs, offchain, assets)
     if table["hold_s"] > table["hold_max_s"]:
         problems.append("quotes: hold_s is above hold_max_s.")
     return QuotePolicy(
@@ -71,6 +72,23 @@ def _demand_once(pairs: tuple[PairPolicy, ...], problems: list[str]) -> None:
         if (pair.asset, pair.offchain) in seen:
             problems.append(f"pairs: {pair.asset} and {pair.offchain} stand there twice.")
         seen.add((pair.asset, pair.offchain))
+
+
+def _unpayable(
+    pairs: tuple[PairPolicy, ...],
+    offchain: Mapping[str, OffchainAsset],
+    assets: Mapping[str, AssetPolicy],
+) -> Iterator[str]:
+    """Yield a sentence for each way of a pair by which nothing could be paid."""
+    for pair in pairs:
+        for way in ("deposit", "withdrawal"):
+            if getattr(pair, way) and pair.asset in assets and pair.offchain in offchain:
+                methods = offchain[pair.offchain].methods(is_sold=way == "deposit")
+                if methods and not set(methods) & set(assets[pair.asset].rails):
+                    yield (
+                        f"pairs: {pair.asset} and {pair.offchain}: none of the ways to pay for a "
+                        f"{way} is a rail of {pair.asset}."
+                    )
 
 
 def _rails_of(

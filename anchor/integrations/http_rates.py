@@ -6,7 +6,7 @@ time all the same.
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -25,11 +25,13 @@ _OPTIONS = frozenset(
 )
 #: After a failure nobody asks again for so long: a source that hangs holds few of us up.
 _REST_S = 1
+#: Where a price is read: the address, and the way to the number in its answer.
+_Place = tuple[str, tuple[str, ...]]
 
 
 @dataclass
 class _Kept:
-    """What was heard of one address: a price, when it was asked for, and the latest failure."""
+    """What was heard at one place: a price, when it was asked for, and the latest failure."""
 
     price: Decimal | None = None
     asked_at: float | None = None
@@ -44,8 +46,9 @@ class _Kept:
 
 @dataclass
 class HttpRates(RatesIntegration):
-    """Asks `url`, in which ``{asset}`` and ``{currency}`` are filled in, and reads the number at
-    `path` (``data.0.rate``), `invert`ed where it says how many assets one unit of money is.
+    """Asks `url`, and reads the number at `path` (``data.0.rate``) of the answer; ``{asset}`` and
+    ``{currency}`` are filled in in both. It is `invert`ed where it says how many assets one unit
+    of money is.
 
     An answer is used for `cache_s` seconds without asking again, and for `stale_s` while nobody
     answers; after that there is no price. `key_file` holds what `key_header` is sent with.
@@ -70,8 +73,10 @@ class HttpRates(RatesIntegration):
         )
         if self._stale_s < self._cache_s:
             raise ValueError("stale_s is below cache_s")
-        self._kept: dict[str, _Kept] = {}
-        self._locks: dict[str, threading.Lock] = {}
+        if not isinstance(self.options.get("invert", False), bool):
+            raise ValueError("invert is true or false")
+        self._kept: dict[_Place, _Kept] = {}
+        self._locks: dict[_Place, threading.Lock] = {}
         self._lock = threading.Lock()
         self._headers()
 
@@ -83,39 +88,57 @@ class HttpRates(RatesIntegration):
 
     def rate(self, query: RateQuery) -> Rate:
         """Return the pair's rate, none older than `stale_s`; else `Unavailable`."""
-        url = self._url.replace("{asset}", query.asset_code).replace("{currency}", query.currency)
-        kept, lock = self._of(url)
-        # Those who have something to go on with do not wait for who asks.
-        if not kept.is_younger_than(self._cache_s) and lock.acquire(
-            blocking=not kept.is_younger_than(self._stale_s)
-        ):
+        place = self._place(query)
+        kept, lock = self._of(place)
+        # Who has something to go on with waits for nobody, nor for a source that failed.
+        is_worth_waiting = kept.failed_at is None and not kept.is_younger_than(self._stale_s)
+        if not kept.is_younger_than(self._cache_s) and lock.acquire(blocking=is_worth_waiting):
             try:
-                self._refresh(url, kept)
+                self._refresh(place, kept)
             finally:
                 lock.release()
         if kept.price is None or not kept.is_younger_than(self._stale_s):
             raise Unavailable("no price is known at the moment; try again in a minute")
         return Rate(kept.price)
 
-    def _of(self, url: str) -> tuple[_Kept, threading.Lock]:
+    def demand_apart(self, queries: Sequence[RateQuery]) -> None:
+        """Raise `ValueError` where the price of one pair would be taken for that of another."""
+        pairs: dict[_Place, str] = {}
+        for query in queries:
+            first = pairs.setdefault(self._place(query), query.pair)
+            if first != query.pair:
+                raise ValueError(
+                    f"{first} and {query.pair} are read at the same place; "
+                    "say {asset} or {currency} in url or path"
+                )
+
+    def _place(self, query: RateQuery) -> _Place:
+        """Return the address for a pair, and where in its answer the number is."""
+
+        def filled(text: str) -> str:
+            return text.replace("{asset}", query.asset_code).replace("{currency}", query.currency)
+
+        return filled(self._url), tuple(filled(part) for part in self._path)
+
+    def _of(self, place: _Place) -> tuple[_Kept, threading.Lock]:
         with self._lock:
             return (
-                self._kept.setdefault(url, _Kept()),
-                self._locks.setdefault(url, threading.Lock()),
+                self._kept.setdefault(place, _Kept()),
+                self._locks.setdefault(place, threading.Lock()),
             )
 
-    def _refresh(self, url: str, kept: _Kept) -> None:
+    def _refresh(self, place: _Place, kept: _Kept) -> None:
         if kept.is_younger_than(self._cache_s) or kept.failed_just_now():
             return
         asked_at = monotonic()
         try:
-            found = self._ask(url)
+            found = self._ask(*place)
         except (AnchorError, ValueError, LookupError, TypeError, RecursionError):
             kept.failed_at = monotonic()
             return
         kept.price, kept.asked_at, kept.failed_at = found, asked_at, None
 
-    def _ask(self, url: str) -> Decimal:
+    def _ask(self, url: str, path: tuple[str, ...]) -> Decimal:
         body = outgoing.fetch(
             url,
             max_bytes=MAX_BYTES,
@@ -124,7 +147,7 @@ class HttpRates(RatesIntegration):
             headers=self._headers(),
         )
         found: Any = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
-        for part in self._path:
+        for part in path:
             found = found[int(part) if isinstance(found, list) else part]
         number = price(found)
         return inverse(number) if self.options.get("invert") else number

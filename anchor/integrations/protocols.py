@@ -148,9 +148,9 @@ class Receipt:
 
     `receipt_id` is the bank's own id of the booking: the same money has the same id
     whoever tells of it and however often. `amount` is in units of `currency`, `booked_at`
-    an instant with its time zone, and `reference` what the payer wrote, reduced to what
-    the anchor gave out where the rail can tell. `is_reversed` says that the bank took this
-    very booking back.
+    an instant with its time zone, no earlier than the money came, and `reference` what the
+    payer wrote, reduced to what the anchor gave out where the rail can tell. `is_reversed`
+    says that the bank took this very booking back.
     """
 
     receipt_id: str

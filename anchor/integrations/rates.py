@@ -5,7 +5,7 @@ the anchor's. `docs/reference/quotes.md` has the contract.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -74,6 +74,9 @@ class RatesIntegration(ABC):
         not know that it still holds. Raises `Rejected` for a pair that it does not know. Any
         other exception counts as `Unavailable`.
         """
+
+    def demand_apart(self, queries: Sequence[RateQuery]) -> None:  # noqa: B027
+        """Raise where it could not tell the pairs apart that it will be asked for; at the start."""
 
     def check(self) -> str:
         """Return one sentence for `flask anchor doctor`; raise where something is wrong."""

@@ -22,6 +22,10 @@ class OffchainAsset:
     sell_delivery_methods: Mapping[str, str]
     buy_delivery_methods: Mapping[str, str]
 
+    def methods(self, *, is_sold: bool) -> Mapping[str, str]:
+        """Return how customers pay it, or are paid it."""
+        return self.sell_delivery_methods if is_sold else self.buy_delivery_methods
+
     @property
     def currency(self) -> str:
         """The currency in which rails book it."""

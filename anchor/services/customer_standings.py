@@ -82,6 +82,8 @@ def _is_of(row: Transaction, owner: Owner) -> bool:
 
 def _about(type_: str, row: Transaction) -> Occasion:
     amount = row.amount_received or row.amount_expected
+    if row.received_as != row.asset:  # a quote sells another currency for it
+        amount = row.amount_out
     units = None if amount is None else to_decimal(amount)
     return Occasion(type_, row.id, row.kind, row.asset, units)
 

@@ -8,16 +8,20 @@ from functools import partial
 
 from anchor import pricing
 from anchor.config import Settings
-from anchor.errors import AnchorError, Misconfigured, Rejected, Unavailable
+from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import house, refuse_inside_transaction, settings
 from anchor.integrations.protocols import RailsIntegration
-from anchor.integrations.rates import Rate, RateQuery, Way
+from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Way
 from anchor.money import DECIMALS, FeeSchedule
 from anchor.policies import AssetPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy
 from anchor.pricing import Priced, Terms
+from anchor.services.rails import pays
 
 log = logging.getLogger(__name__)
+
+#: No market says more, or less: 18 digits before the point, or after it.
+_LEAST, _MOST = Decimal("1E-18"), Decimal("1E+18")
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,12 @@ class Exchange:
 
     @property
     def methods(self) -> dict[str, str]:
-        """How the other side can be paid, whichever side that is: names and descriptions."""
-        if self.way is Way.DEPOSIT:
-            return dict(self.offchain.sell_delivery_methods)
-        return dict(self.offchain.buy_delivery_methods)
+        """How the other side can be paid, whichever side that is: names and descriptions.
+
+        These are rails of the asset; the other side may have more, for other assets.
+        """
+        found = self.offchain.methods(is_sold=self.way is Way.DEPOSIT)
+        return {name: told for name, told in found.items() if name in self.policy.rails}
 
     @property
     def fee(self) -> FeeSchedule:
@@ -112,14 +118,35 @@ def demand_rails(policy: Settings, rails: Mapping[str, RailsIntegration]) -> Non
         asset, offchain = policy.assets[pair.asset], policy.quotes.offchain[pair.offchain]
         methods = {*offchain.sell_delivery_methods, *offchain.buy_delivery_methods}
         for name in sorted(methods & set(asset.rails)):
-            known = rails[name].traits.currencies | {asset.booked_in}
-            if offchain.currency not in known:
+            if not pays(rails[name], asset, offchain.currency):
                 problems.append(
                     f'offchain."{offchain.id}": the rail {name} does not say that it pays '
                     f"{offchain.currency} (`currencies` of its traits)."
                 )
     if problems:
         raise Misconfigured(*problems)
+
+
+def demand_rates(policy: Settings, sources: Mapping[str, RatesIntegration]) -> None:
+    """Raise `Misconfigured` where a source would take one pair for another."""
+    problems = []
+    for name, source in sources.items():
+        queries = [
+            _query(policy.assets[pair.asset], pair.offchain, way)
+            for pair in policy.quotes.pairs
+            if pair.rates == name
+            for way in Way
+        ]
+        try:
+            source.demand_apart(queries)
+        except Exception as error:  # a plug-in may raise anything
+            problems.append(f"The source of rates {name} refuses its pairs: {error}.")
+    if problems:
+        raise Misconfigured(*problems)
+
+
+def _query(asset: AssetPolicy, offchain: str, way: Way, *, is_firm: bool = False) -> RateQuery:
+    return RateQuery(asset.id, asset.code, offchain, way, is_firm)
 
 
 def _sides(exchange: Exchange) -> tuple[str, str]:
@@ -204,16 +231,10 @@ def _rate(exchange: Exchange, *, is_firm: bool) -> Decimal:
     """Ask the pair's source for the market's rate: so much of the other side for one asset."""
     refuse_inside_transaction()
     source = house().rates[exchange.pair.rates]
-    query = RateQuery(
-        asset=exchange.policy.id,
-        asset_code=exchange.policy.code,
-        offchain=exchange.offchain.id,
-        way=exchange.way,
-        is_firm=is_firm,
-    )
+    query = _query(exchange.policy, exchange.offchain.id, exchange.way, is_firm=is_firm)
     try:
         found = source.rate(query)
-    except AnchorError:
+    except (Rejected, Unavailable):
         raise
     except Exception as error:  # a plug-in may raise anything; no price is made of it
         log.exception("the rates %s failed at %s", source.name, query.pair)
@@ -244,7 +265,7 @@ def _no_price() -> Unavailable:
 def _is_sane(found: object) -> bool:
     if not isinstance(found, Rate) or not isinstance(found.price, Decimal):
         return False
-    return found.price.is_finite() and found.price > 0
+    return found.price.is_finite() and _LEAST <= found.price <= _MOST
 
 
 def _terms(exchange: Exchange, rate: Decimal) -> Terms:

@@ -148,8 +148,7 @@ def _demand_quoted(row: Transaction, amount: int, rail: str) -> None:
 def quoted_ways(quote: Quote) -> Mapping[str, str]:
     """Return how what a quote has outside the ledger can be paid: names of rails."""
     offchain = settings().quotes.offchain
-    if quote.sell_asset in offchain:
-        return offchain[quote.sell_asset].sell_delivery_methods
-    if quote.buy_asset in offchain:
-        return offchain[quote.buy_asset].buy_delivery_methods
+    for asset, is_sold in ((quote.sell_asset, True), (quote.buy_asset, False)):
+        if asset in offchain:
+            return offchain[asset].methods(is_sold=is_sold)
     return {}

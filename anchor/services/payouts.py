@@ -17,8 +17,9 @@ from functools import partial
 
 from sqlalchemy import exists, select
 
+from anchor.assets import currency_of
 from anchor.errors import Rejected, Unavailable
-from anchor.extensions import atomic, db
+from anchor.extensions import atomic, db, settings
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
 from anchor.lifecycle import Kind, Status
 from anchor.models import Job, Outflow, Transaction
@@ -142,6 +143,7 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
     if known is not None or next_job_kind(row) != PAY_OUT or outflows.has_open(row.id):
         return known
     try:
+        _demand_currency(row.rail, row.asset, currency_of(row.paid_as))
         leaving = brakes.Leaving(row.kind, row.asset, row.rail, outflows.next_amount(row))
         return brakes.why_not(leaving) or outflows.open_payout(row)
     except Rejected as refusal:
@@ -154,6 +156,16 @@ def _begin(claimed: jobs.Claim) -> Attempt | str | None:
             amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
         )
         return None
+
+
+def _demand_currency(rail: str, asset: str, currency: str | None) -> None:
+    """Raise `Rejected` where a rail would take an amount for one of the asset's own currency.
+
+    The start asks about pairs that stand in the configuration; a quote outlives its pair.
+    """
+    policy = settings().asset_by_id(asset)
+    if currency is not None and not rails.pays(rails.find(rail), policy, currency):
+        raise Rejected(f"the rail {rail} does not say that it pays {currency}")
 
 
 @atomic
@@ -226,6 +238,11 @@ def _call_again(attempt: Attempt) -> Attempt:
     why_not = judge(_leaving(attempt))
     if why_not is not None:
         raise jobs.Later(brakes.RETRY_S, why_not)
+    if attempt.order.refund_of is None:
+        try:
+            _demand_currency(attempt.rail, attempt.order.asset, attempt.order.currency)
+        except Rejected as refusal:
+            raise jobs.Later(brakes.RETRY_S, str(refusal)) from refusal
     return outflows.call_again(attempt)
 
 

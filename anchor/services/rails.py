@@ -6,6 +6,7 @@ from typing import TypeVar
 from anchor.errors import Unavailable
 from anchor.extensions import house
 from anchor.integrations.protocols import RailsIntegration
+from anchor.policies import AssetPolicy
 from anchor.services import asking
 
 Item = TypeVar("Item")
@@ -23,6 +24,13 @@ def find(name: str) -> RailsIntegration:
     if rail is None:
         raise Unavailable(f"the rail {name} is not installed in this process")
     return rail
+
+
+def pays(rail: RailsIntegration, policy: AssetPolicy | None, currency: str) -> bool:
+    """Tell whether a rail says that it pays a currency, for money of an asset."""
+    return currency in rail.traits.currencies or (
+        policy is not None and currency == policy.booked_in
+    )
 
 
 def lease_s(name: str) -> int:

@@ -38,6 +38,7 @@ def locked(entries: Sequence[Entry]) -> dict[str, Owned | None]:
             Transaction.settlement,
             Transaction.quote_id,
             Transaction.deadline_at,
+            Transaction.started_at,
             Transaction.amount_in_asset,
         )
         .where(or_(Transaction.reference == any_of(names), Transaction.id == any_of(ids)))
@@ -83,6 +84,7 @@ def expectation(row: Owned) -> Expectation:
         max_amount=flow.max_amount if flow else None,
         settled_on_ledger=row.settlement == "stellar",
         due_at=row.deadline_at if row.quote_id else None,
+        begun_at=row.started_at,
     )
 
 
