@@ -70,6 +70,7 @@ def test_the_doctor_names_each_thing_that_is_missing(world: World) -> None:
     schema.downgrade(world.settings.database_url, "base")
     world.app.extensions["anchor"].rails["bank"]._url = "http://127.0.0.1:1"
     done = run(world, "doctor")
+    schema.upgrade(world.settings.database_url)  # other tests have the same one
     assert done.exit_code == 1
     lines = done.output.splitlines()
     failed = [line for line in lines if line.startswith("FAILED")]
