@@ -56,6 +56,7 @@ def test_the_doctor_is_content_with_a_healthy_anchor(world: World) -> None:
         "ledger clock",
         "account of USDC",
         "custody local",
+        "pages forms",
         "rail bank",
         "rates fixed",
         "price of USDC, BRL, deposit",

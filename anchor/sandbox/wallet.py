@@ -13,6 +13,12 @@ from anchor.sandbox import contract_accounts
 from anchor.sandbox.browser import form_of
 
 _TIMEOUT_S = 30
+#: What the wallet's customer says where somebody asks.
+_CUSTOMER = {
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "email_address": "ada@wallet.example",
+}
 
 
 class WalletError(Exception):
@@ -146,6 +152,7 @@ class Wallet:
             timeout=_TIMEOUT_S,
         )
         opened = _json(answer)
+        answers = _CUSTOMER | form
         with requests.Session() as browser:
             page = browser.get(opened["url"], timeout=_TIMEOUT_S)
             while not page.url.endswith("/status"):
@@ -153,7 +160,7 @@ class Wallet:
                 if page.status_code != 200 or asked is None:
                     raise WalletError(f"the page answered {page.status_code}")
                 page = browser.post(
-                    urljoin(page.url, asked.action), data=asked.filled(form), timeout=_TIMEOUT_S
+                    urljoin(page.url, asked.action), data=asked.filled(answers), timeout=_TIMEOUT_S
                 )
                 if page.status_code != 200:
                     raise WalletError(f"the page refused the form with {page.status_code}")

@@ -62,6 +62,7 @@ class TransactionAnswer(Schema):
     amount_fee = amount_text()
     amount_fee_asset = asset_text()
     fee_details = fields.Nested(shared.FeeDetailsAnswer)
+    quote_id = fields.String()
     started_at = instant_text(required=True)
     updated_at = instant_text(nullable=True)
     completed_at = instant_text(nullable=True)

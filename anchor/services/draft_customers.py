@@ -59,7 +59,7 @@ def _askable() -> set[str]:
 def customer_type(kind: str) -> str | None:
     """Return as what type of customer somebody is asked for a kind, by the most exact name."""
     plugin = house().customers
-    own = "sep24-deposit" if kind in _DEPOSITS else "sep24-withdraw"
+    own = "sep24-deposit" if kind in _DEPOSITS else "sep24-withdrawal"
     known = plugin.types() if plugin is not None else ()
     return next((name for name in (own, "sep24") if name in known), None)
 
