@@ -51,6 +51,7 @@
       const data = new FormData(form);
       const amount = (data.get("amount") || "").trim();
       sums.hidden = problem.hidden = true;
+      $("#amount-hint", form).hidden = Boolean(data.get("other"));  // another currency's fee
       if (!amount) return;
       await wait(250);
       if (mine !== last) return;
