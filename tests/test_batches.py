@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
+from sqlalchemy import text
 
 from anchor.errors import Unavailable
-from anchor.extensions import transaction
+from anchor.extensions import db, transaction
 from anchor.services import batches, deposit_payments, jobs, sweeps
 from anchor.services.deposit_payments import PAY_ON_LEDGER
 from anchor.services.jobs import Address, Claim, Later, Ran, Superseded, Untried
@@ -60,6 +61,18 @@ def test_what_is_claimed_together_is_one_pair_of_hands(bench: Bench, declare: Ca
     assert jobs.claim_together(free[0], 3) == []
     bench.sql("UPDATE jobs SET leased_until = NULL WHERE subject_id = ANY(:ids)", ids=[*held])
     assert len(jobs.claim_together(free[0], 3)) == 3
+
+
+def test_no_more_are_claimed_than_asked_for_however_the_database_goes_about_it(
+    bench: Bench, declare: Callable
+) -> None:
+    """A plan may run the choice again for each row, which finds others each time."""
+    declare(lambda _claims: {})
+    addresses = owe(9)
+    with transaction():
+        for name in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+            db.session.execute(text(f"SET LOCAL enable_{name} = off"))
+        assert len(jobs.claim_together(addresses[4], 3)) == 3
 
 
 def test_each_job_of_a_batch_ends_as_it_would_alone(bench: Bench, declare: Callable) -> None:

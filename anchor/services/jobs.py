@@ -31,6 +31,7 @@ from anchor.errors import Unavailable
 from anchor.extensions import after_commit, atomic, db, transaction
 from anchor.models import Job
 from anchor.services import cases
+from anchor.services.choosing import once
 from anchor.services.claims import Address, Claim, Later, Park, Ran, Superseded, Untried
 
 __all__ = ["Address", "Claim", "Later", "Park", "Ran", "Superseded", "Untried"]
@@ -184,7 +185,7 @@ def claim_together(address: Address, size: int) -> list[Claim]:
         .limit(size - 1)
         .with_for_update(skip_locked=True)
     )
-    return own + _take(work, lane, Job.kind == address.kind, Job.subject_id.in_(others))
+    return own + _take(work, lane, Job.kind == address.kind, Job.subject_id.in_(once(others)))
 
 
 def _take(work: Work, lane: str, *chosen: ColumnElement[bool]) -> list[Claim]:

@@ -10,6 +10,7 @@ from anchor.errors import Rejected, Unauthorized
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.models import UsedChallenge
 from anchor.services import client_domains
+from anchor.services.choosing import once
 from anchor.web_auth import WebAuthPolicy
 
 #: The host's clock judges challenges and the database's clock forgets them.
@@ -102,7 +103,7 @@ def is_first_use(mark: str, expires_at: datetime) -> bool:
         .limit(_FORGOTTEN_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    db.session.execute(delete(UsedChallenge).where(UsedChallenge.hash.in_(old)))
+    db.session.execute(delete(UsedChallenge).where(UsedChallenge.hash.in_(once(old))))
     used = db.session.execute(
         insert(UsedChallenge)
         .values(hash=mark, expires_at=expires_at + _CLOCKS_APART)

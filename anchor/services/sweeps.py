@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select, tuple_, update
 from anchor.extensions import atomic, db
 from anchor.models import Job
 from anchor.services import jobs
+from anchor.services.choosing import once
 from anchor.services.jobs import Address, Ran, is_free
 
 #: A job that was rung and not claimed for so long is rung again.
@@ -99,11 +100,13 @@ def _take_to_ring(kinds: Sequence[str], lane: str) -> list[Address]:
         update(Job)
         .where(
             tuple_(Job.kind, Job.subject_id).in_(
-                select(Job.kind, Job.subject_id)
-                .where(Job.kind.in_(kinds), Job.lane == lane, *is_free(), _unrung())
-                .order_by(Job.due_at)
-                .limit(ceiling)
-                .with_for_update(skip_locked=True)
+                once(
+                    select(Job.kind, Job.subject_id)
+                    .where(Job.kind.in_(kinds), Job.lane == lane, *is_free(), _unrung())
+                    .order_by(Job.due_at)
+                    .limit(ceiling)
+                    .with_for_update(skip_locked=True)
+                )
             )
         )
         .values(rung_at=func.now())
