@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from anchor.clock import utcnow
 from anchor.customers.standing import Stand
-from anchor.errors import NotFound, Rejected, Unavailable
+from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, house, settings
 from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind, Status
@@ -94,7 +94,7 @@ def open_send(
     send_customers.demand_own(owner.account_id, parties)
     needed = send_customers.required(policy, wanted.sender_id, wanted.receiver_id)
     memo_type, memo = memos.read(wanted.refund_memo_type, wanted.refund_memo)
-    network_id = _network(policy)
+    network_id = networks.receiving(policy.distribution)
     row = Transaction(
         id=new_id(),
         kind=Kind.SEND,
@@ -164,13 +164,6 @@ def paid_out_as(policy: AssetPolicy) -> str:
     """Return what one of the asset is paid out as where no quote says otherwise (SEP31-13)."""
     is_currency = len(policy.booked_in) == 3 and policy.booked_in.isupper()
     return f"iso4217:{policy.booked_in}" if is_currency else f"stellar:{policy.id}"
-
-
-def _network(policy: AssetPolicy) -> int:
-    network = networks.current()
-    if network is None or not networks.is_watched(network.id, policy.distribution):
-        raise Unavailable("the anchor does not follow its network yet; try again in a minute")
-    return network.id
 
 
 def _details(policy: AssetPolicy, rail: str, wanted: Wanted) -> dict[str, str]:
@@ -263,7 +256,7 @@ def _accepted(row: Transaction) -> dict[str, Any]:
         return {}
     columns: dict[str, Any] = {"message": None}
     if not _is_told(row):
-        _tell_where(row, _network(policy))
+        _tell_where(row, networks.receiving(policy.distribution))
         if row.quote_id is None:
             columns["deadline_at"] = utcnow() + timedelta(days=settings().transfer_days)
     return columns
