@@ -69,6 +69,7 @@ webhook_secret = "{webhook}"
 
 [offchain."iso4217:BRL"]                   # what it is exchanged for, on a quote
 country_codes = ["BR"]
+delivery_methods = {{ bank = "By bank transfer" }}   # the rails that pay it
 
 [[pairs]]
 asset = "{code}"

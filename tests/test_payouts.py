@@ -21,7 +21,7 @@ from anchor.integrations.protocols import (
     Sent,
     Unknown,
 )
-from anchor.models import Case, Job, Outflow
+from anchor.models import Case, Job, Outflow, Transaction
 from anchor.services import jobs, passes, payouts
 from anchor.services.transactions import PAY_OUT
 from tests.puppets import Puppet, age, due_now, puppet
@@ -210,6 +210,22 @@ def test_a_contradiction_after_the_end_is_a_case(world: World) -> None:
     payouts.outcomes.record(known, Refused("it came back"))
     assert world.status(row_id) == "completed"
     assert world.cases() == ["contradicts_final_outcome"]
+
+
+def test_who_knows_nothing_contradicts_no_refusal(world: World) -> None:
+    """Two hands were about one attempt, and the slower one only heard that the bank is down."""
+    puppet(world, script=[Refused("no")])
+    world.paid_withdrawal()
+    world.work()
+    before = world.cases()
+    with transaction():
+        outflow = db.session.scalars(select(Outflow)).one()
+        row = db.session.get_one(Transaction, outflow.transaction_id)
+        known = payouts.outflows._attempt(outflow, row, None, 0, 0)
+    payouts.outcomes.record(known, Unknown("the bank is down"))
+    assert world.cases() == before
+    payouts.outcomes.record(known, Sent())
+    assert world.cases() == [*before, "contradicts_final_outcome"]
 
 
 def test_another_delivered_amount_is_recorded_beside_and_is_a_case(world: World) -> None:

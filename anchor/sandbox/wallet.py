@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -125,11 +126,14 @@ class Wallet:
         return str(made["contract"])
 
     def ask_to_withdraw(
-        self, code: str, amount: str, account_number: str, rail: str = "bank"
+        self, code: str, amount: str, account_number: str, rail: str = "bank", **asked: str
     ) -> str:
-        """Open a withdrawal and fill in its page (SEP-24); return its id."""
+        """Open a withdrawal and fill in its page (SEP-24); return its id.
+
+        `asked` is what else the wallet opens it with, such as ``quote_id``.
+        """
         form = {"amount": amount, "rail": rail, "bank_account_number": account_number}
-        return self._fill_in("withdraw", code, form)[0]
+        return self._fill_in("withdraw", code, form, asked)[0]
 
     def ask_to_deposit(
         self, code: str, amount: str, rail: str = "bank", **details: str
@@ -144,11 +148,13 @@ class Wallet:
             raise WalletError("the page names no reference")
         return opened, reference[1]
 
-    def _fill_in(self, way: str, code: str, form: dict[str, str]) -> tuple[str, str]:
+    def _fill_in(
+        self, way: str, code: str, form: dict[str, str], more: Mapping[str, str] | None = None
+    ) -> tuple[str, str]:
         """Open a transaction and fill in its pages; return its id and the last of them."""
         answer = self.http.post(
             f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/{way}/interactive",
-            json={"asset_code": code},
+            json={"asset_code": code, **(more or {})},
             timeout=_TIMEOUT_S,
         )
         opened = _json(answer)

@@ -211,8 +211,12 @@ def _negative(outcome: Refused | Held | NeedsInfo | Returned) -> tuple[Event, st
 
 
 def _after_the_end(outflow: Outflow, outcome: Outcome) -> None:
-    agrees = isinstance(outcome, Done if outflow.state == "done" else _NEGATIVE)
-    if agrees or (isinstance(outcome, Unknown | Sent | ReadyForPickup) and outflow.state == "done"):
+    """Open a case for what contradicts the end; whoever does not know contradicts nobody.
+
+    Two hands may have been about one attempt: the slower one may have heard nothing.
+    """
+    agreeing = Done | Sent | ReadyForPickup if outflow.state == "done" else _NEGATIVE
+    if isinstance(outcome, Unknown | agreeing):
         return
     cases.open_case(
         "contradicts_final_outcome",

@@ -1,13 +1,11 @@
 """Real processes, really killed, and a quote: it is paid once, in full, by the ledger's clock."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from time import sleep
 from typing import Any
 
 import pytest
-import requests
 
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import Wallet
@@ -35,17 +33,9 @@ def quoted(stage: Stage, wallet: Wallet) -> tuple[dict[str, Any], dict[str, Any]
         "context": "sep24",
     }
     quote = wallet.http.post(f"{server}/quote", json=body, timeout=10).json()
-    opened = wallet.http.post(
-        f"{wallet.toml['TRANSFER_SERVER_SEP0024']}/transactions/withdraw/interactive",
-        json={"asset_code": CODE, "quote_id": quote["id"]},
-        timeout=10,
-    ).json()
-    token = re.search(r'name="token" value="([^"]+)"', requests.get(opened["url"], timeout=10).text)
-    assert token is not None
-    form = {"token": token[1], "amount": "100", "bank_account_number": "DE89370400440532013000"}
-    filled = requests.post(opened["url"].partition("?")[0], data=form, timeout=10)
-    assert filled.status_code == 200, filled.text
-    return wallet.transaction(opened["id"]), quote
+    account = "DE89370400440532013000"
+    opened = wallet.ask_to_withdraw(CODE, "100", account, quote_id=quote["id"])
+    return wallet.transaction(opened), quote
 
 
 def transfer(stage: Stage, row_id: str) -> dict[str, Any]:
