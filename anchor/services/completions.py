@@ -41,14 +41,15 @@ def customer_stands(customer_id: str, type_: str, stand: Stand) -> None:
 def complete(claimed: jobs.Claim) -> None:
     """Go on with one, as its customer stands now; the job `COMPLETE`."""
     try:
-        _complete(claimed.subject_id)
+        _complete(claimed)
     except Rejected as refusal:
         _give_back(claimed.subject_id, str(refusal))
 
 
 @atomic
-def _complete(transaction_id: str) -> None:
-    row = _waiting(transaction_id)
+def _complete(claimed: jobs.Claim) -> None:
+    jobs.hold(claimed)
+    row = _waiting(claimed.subject_id)
     customer = draft_customers.customer_of(row) if row is not None else None
     if row is None or customer is None or row.amount_expected is None:
         return

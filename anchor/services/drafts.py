@@ -206,8 +206,7 @@ def sums_of(view: View, policy: AssetPolicy) -> Sums:
     """Return what a transaction comes to by its amount, or its quote."""
     row = view.row
     if view.quote is not None:
-        quote = view.quote
-        return _quoted(quote)
+        return _quoted(view.quote)
     assert row.amount_expected is not None
     flow = opening.flow_of(policy, row.kind)
     return plain(policy, row.kind, split(row.amount_expected, flow.fee, policy.decimals))
