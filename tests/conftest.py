@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from flask import Flask
+from werkzeug.routing import Rule
 
 from anchor import create_app, embedded, schema
 from anchor.sandbox.bank import Bank, application
@@ -42,6 +43,28 @@ BEGIN
     WHERE schemaname = 'public' AND last_value IS NOT NULL;
 END $$
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses_are_compiled_once() -> Iterator[None]:
+    """Each test makes an app with the same addresses, and compiling them is most of its making.
+
+    It is also what CPython 3.11 fails at when another thread prints a traceback meanwhile
+    (https://github.com/python/cpython/issues/106905).
+    """
+    compiled: dict[tuple[object, ...], Any] = {}
+    compile_one = Rule._compile_builder
+
+    def once(rule: Rule, append_unknown: bool = True) -> Any:
+        defaults = tuple(sorted((rule.defaults or {}).items()))
+        key = (rule.rule, tuple(rule._trace), defaults, append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_one(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", once)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,13 @@ from tests.world import World, dispose
 QUERY = RateQuery("USDC:ISSUER", "USDC", "iso4217:BRL", Way.DEPOSIT)
 
 
+class Server(ThreadingHTTPServer):
+    """A server to whom a caller that hangs up is nothing to tell of."""
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
 class Endpoint:
     """An HTTP endpoint that answers what a test says, and counts."""
 
@@ -49,7 +56,7 @@ class Endpoint:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
 
