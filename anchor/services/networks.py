@@ -223,10 +223,11 @@ def receiving(account_id: str) -> int:
 
     Needs an open transaction.
     """
-    network = current()
-    if network is None or not is_watched(network.id, account_id):
+    query = select(Network.id).join(Account, Account.network_id == Network.id)
+    found = db.session.scalar(query.where(Network.is_current, Account.account_id == account_id))
+    if found is None:
         raise Unavailable("the anchor does not follow its network yet; try again in a minute")
-    return network.id
+    return found
 
 
 @atomic
