@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.customers.identity import Identity
@@ -135,10 +135,16 @@ def touch(customer: Customer) -> None:
     )
 
 
+_FIELDS = (
+    select(CustomerField)
+    .where(CustomerField.customer_id == bindparam("customer_id"))
+    .execution_options(populate_existing=True)
+)
+
+
 def rows_of(customer_id: str) -> dict[str, CustomerField]:
     """Return what is held of a customer, by canonical names. Needs an open transaction."""
-    query = select(CustomerField).where(CustomerField.customer_id == customer_id)
-    found = db.session.scalars(query.execution_options(populate_existing=True))
+    found = db.session.scalars(_FIELDS, {"customer_id": customer_id})
     return {row.name: row for row in found}
 
 
