@@ -1,7 +1,7 @@
 """How many requests the doors answer a second, and how long one takes.
 
-Gunicorn with 2 processes of 4 threads, PostgreSQL and Valkey as embedded servers, the sandbox as
-network, many transactions stored, no rate limits. One process asks over some connections that
+Gunicorn with 2 processes of 4 threads, PostgreSQL and Valkey as embedded servers, a Horizon that
+costs nothing, many transactions stored, no rate limits. One process asks over some connections that
 stay open, each with one request at a time; it shares the cores with what it measures. The
 command fails on a wrong answer, never on a slow one.
 """
@@ -23,6 +23,7 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import canned_account
 import psycopg
 import requests
 from stellar_sdk import Keypair, TransactionEnvelope
@@ -106,8 +107,8 @@ class Anchor:
         return f"http://localhost:{self.read('web.port')}"
 
     def follow(self) -> None:
-        """Have the accounts watched, once: before that nobody is told where to pay."""
-        with self.run(*FLASK, "watch-transactions"), self.connect() as connection:
+        """Wait until the accounts are watched: before that nobody is told where to pay."""
+        with self.connect() as connection:
             deadline = monotonic() + 60
             while not connection.execute("SELECT 1 FROM accounts").fetchone():
                 if monotonic() > deadline:
@@ -119,10 +120,14 @@ class Anchor:
         url = json.loads(self.read("servers", "ready.json"))["database_url"]
         return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
 
+    @property
+    def network(self) -> str:
+        """Where the sandbox answers."""
+        return str(json.loads(self.read("sandbox", "ready.json"))["url"])
+
     def wallet(self) -> Wallet:
         """A wallet with money that is logged in."""
-        network = json.loads(self.read("sandbox", "ready.json"))["url"]
-        made = Wallet(self.url, network)
+        made = Wallet(self.url, self.network)
         made.discover()
         made.fund(CODE, "10000", json.loads(self.read("secrets.json"))["issuer"])
         made.log_in()
@@ -322,10 +327,17 @@ def main() -> None:
         anchor.prepare()
         gunicorn = (str(SCRIPTS / "gunicorn"), "anchor:create_app()", "--no-control-socket")
         bind = f"127.0.0.1:{anchor.read('web.port')}"
-        stack.enter_context(anchor.run(*gunicorn, "-w", "2", "--threads", "4", "-b", bind))
-        until_answers(anchor.url)
-        anchor.follow()
-        wallet = anchor.wallet()
+        served = (*gunicorn, "-w", "2", "--threads", "4", "-b", bind)
+        with anchor.run(*FLASK, "watch-transactions"):
+            with anchor.run(*served):
+                until_answers(anchor.url)
+                anchor.follow()
+                wallet = anchor.wallet()
+            known = f"{anchor.network}/accounts/{wallet.keys.public_key}"
+            horizon = stack.enter_context(canned_account.serving(known, folder / "account"))
+            anchor.env["ANCHOR_HORIZON_URL"] = horizon
+            stack.enter_context(anchor.run(*served))
+            until_answers(anchor.url)
         asset = f"{CODE}:{wallet.asset(CODE).issuer}"
         anchor.fill(wallet.keys.public_key, asset, options.transactions)
         [own] = wallet.http.get(
