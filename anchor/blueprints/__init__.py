@@ -6,6 +6,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from anchor import request_ids
 from anchor.blueprints import (
+    describing,
     errors,
     forms,
     health,
@@ -76,6 +77,19 @@ def register(app: Flask, settings: Settings) -> None:
         max_age=86400,
     )
     errors.register(app)
+    _answer_few_heads(app)
+
+
+def _answer_few_heads(app: Flask) -> None:
+    """Refuse a HEAD where a GET signs, asks others or writes, and where it is about somebody.
+
+    Flask does the whole GET for a HEAD: one that only looks whether a door is there would open a
+    transaction of SEP-6, or have a customer judged.
+    """
+    for rule, view in openapi.public_rules(app):
+        said = describing.description_of(view)
+        if rule.methods and (limits.is_costly(view) or (said is not None and said.token)):
+            rule.methods.discard("HEAD")
 
 
 def _begin() -> None:
