@@ -1,9 +1,8 @@
 """What the configuration says about an asset, as plain values."""
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 
-from anchor.money import FeeSchedule
+from anchor.fees import Fees
 
 
 @dataclass(frozen=True)
@@ -13,7 +12,7 @@ class FlowPolicy:
     enabled: bool = False
     min_amount: int | None = None
     max_amount: int | None = None
-    fee: FeeSchedule = field(default_factory=lambda: FeeSchedule(0, Decimal(0)))
+    fees: Fees = field(default_factory=Fees)
 
 
 @dataclass(frozen=True)

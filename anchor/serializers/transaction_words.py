@@ -2,7 +2,8 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -90,12 +91,22 @@ def limits(flow: FlowPolicy) -> dict[str, Any]:
     return {name: number(to_decimal(each)) for name, each in found.items() if each is not None}
 
 
-def fees(flow: FlowPolicy) -> dict[str, Any]:
-    """Return the fee schedule as JSON numbers."""
-    return {
-        "fee_fixed": number(to_decimal(flow.fee.fixed)),
-        "fee_percent": number(flow.fee.percent),
+def fees(flow: FlowPolicy, rails: Iterable[str], *, minimum: bool = False) -> dict[str, Any]:
+    """Return what is kept of what goes by any of these rails, as JSON numbers.
+
+    It is left out where `fee_fixed` and `fee_percent` are not all of it, or not for each rail
+    (SEP24-13); with `minimum` there is a word for the least fee too.
+    """
+    found = flow.fees.all_of(rails)
+    fee = next(iter(found))
+    told = {
+        "fee_fixed": number(to_decimal(fee.fixed)),
+        "fee_percent": number(fee.percent),
     }
+    if minimum and fee.minimum:
+        told["fee_minimum"] = number(to_decimal(fee.minimum))
+        fee = replace(fee, minimum=0)
+    return told if len(found) == 1 and fee.is_plain else {}
 
 
 def number(amount: Decimal) -> Any:

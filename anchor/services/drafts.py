@@ -22,13 +22,14 @@ from anchor.clock import utcnow
 from anchor.customers.standing import Stand
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, house, settings
+from anchor.fees import FeeSchedule
 from anchor.integrations.interactive import Given
 from anchor.integrations.protocols import Field
 from anchor.integrations.rates import Way
 from anchor.languages import mark as _
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Quote, Transaction
-from anchor.money import Split, split, to_stroops
+from anchor.money import to_stroops
 from anchor.policies import AssetPolicy
 from anchor.services import (
     callbacks,
@@ -107,6 +108,13 @@ class Draft:
     def is_deposit(self) -> bool:
         """Whether it brings money onto the ledger."""
         return self.view.row.kind in DEPOSITS
+
+    @property
+    def plain_fee(self) -> FeeSchedule | None:
+        """The fee, where two numbers say it whatever the customer chooses; else None."""
+        found = opening.flow_of(self.policy, self.view.row.kind).fees.all_of(self.ways)
+        fee = next(iter(found))
+        return fee if len(found) == 1 and fee.is_plain else None
 
     @property
     def seal(self) -> str:
@@ -208,12 +216,12 @@ def sums_of(view: View, policy: AssetPolicy) -> Sums:
     if view.quote is not None:
         return _quoted(view.quote)
     assert row.amount_expected is not None
-    flow = opening.flow_of(policy, row.kind)
-    return plain(policy, row.kind, split(row.amount_expected, flow.fee, policy.decimals))
+    return plain(policy, row.kind, row.amount_expected, row.rail)
 
 
-def plain(policy: AssetPolicy, kind: str, parts: Split) -> Sums:
+def plain(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Sums:
     """Return what one for one comes to: the bank's currency on one side, the asset on the other."""
+    parts = opening.parts(policy, kind, amount, rail)
     paid_in, received_in = policy.booked_in, policy.code
     if kind not in DEPOSITS:
         paid_in, received_in = received_in, paid_in
@@ -241,11 +249,13 @@ def estimate(transaction_id: str, amount: int, rail: str | None, other: str | No
     row, policy = draft.view.row, draft.policy
     if is_fixed(draft.view):
         return sums_of(draft.view, policy)
+    way = rail or draft.ways[0]
+    if way not in draft.ways:
+        raise Rejected("this way to pay is not offered")
     if other is None:
-        _check_amount(row.kind, policy, amount)
-        flow = opening.flow_of(policy, row.kind)
-        return plain(policy, row.kind, split(amount, flow.fee, policy.decimals))
-    wish = _wish(row.kind, policy, amount, rail or draft.ways[0], other)
+        opening.check_amount(policy, row.kind, amount, way)
+        return plain(policy, row.kind, amount, way)
+    wish = _wish(row.kind, policy, amount, way, other)
     found = exchanges.price(wish)
     return Sums(
         found.sell_amount,
@@ -300,10 +310,6 @@ def _wish(kind: str, policy: AssetPolicy, amount: int, rail: str, other: str) ->
     return Wish(ours, other, sell_amount=amount, buy_delivery_method=rail)
 
 
-def _check_amount(kind: str, policy: AssetPolicy, amount: int) -> None:
-    (deposits if kind in DEPOSITS else withdrawals).check_amount(policy, amount)
-
-
 @atomic
 def _keep_way(transaction_id: str, rail: str, amount: int) -> None:
     row, _known = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
@@ -315,7 +321,7 @@ def _keep_way(transaction_id: str, rail: str, amount: int) -> None:
 @atomic
 def _keep_plain(transaction_id: str, amount: int, rail: str) -> None:
     row, policy = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
-    _check_amount(row.kind, policy, amount)
+    opening.check_amount(policy, row.kind, amount, rail)
     kind = Kind.DEPOSIT if row.kind in DEPOSITS else Kind.WITHDRAWAL
     _write(row, dict.fromkeys(_OF_QUOTES), kind=kind, amount_expected=amount, rail=rail)
 
