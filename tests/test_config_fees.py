@@ -45,6 +45,11 @@ _WHERE = "assets.USDC.withdrawal"
 @pytest.mark.parametrize(
     ("added", "sentence"),
     [
+        ('daily_limit = "0.5"', f"{_WHERE}: min_amount is above daily_limit."),
+        (
+            'daily_limit = "5"\nmonthly_limit = "4"',
+            f"{_WHERE}: daily_limit is above monthly_limit.",
+        ),
         ('fee_minimum = "2"\nfee_maximum = "1"', f"{_WHERE}: fee_minimum is above fee_maximum."),
         (TIER.format("0", "1"), f"{_WHERE}.tiers: each begins above the one before"),
         (

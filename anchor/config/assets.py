@@ -4,11 +4,18 @@ from typing import Any
 
 from anchor.assets import is_account_id
 from anchor.config.fees import fees
-from anchor.money import parse_amount
+from anchor.money import MAX_STROOPS, parse_amount
 from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy, RefundPolicy
 
 #: The lumens, in stroops, without which no account is: two base reserves.
 _RESERVE = 10_000_000
+_LIMITS = ("min_amount", "max_amount", "daily_limit", "monthly_limit")
+_ASCENDING = (
+    ("min_amount", "max_amount"),
+    ("min_amount", "daily_limit"),
+    ("min_amount", "monthly_limit"),
+    ("daily_limit", "monthly_limit"),
+)
 
 
 def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> AssetPolicy:
@@ -76,12 +83,12 @@ def _flow(where: str, asset: dict[str, Any], way: str, problems: list[str]) -> F
     table = asset.get(way)
     if table is None:
         return FlowPolicy()
-    low = parse_amount(table["min_amount"]) if table.get("min_amount") else None
-    high = parse_amount(table["max_amount"]) if table.get("max_amount") else None
-    if low is not None and high is not None and low > high:
-        problems.append(f"{where}: min_amount is above max_amount.")
+    amounts = {name: parse_amount(table[name]) for name in _LIMITS if table.get(name)}
+    for less, more in _ASCENDING:
+        if less in amounts and more in amounts and amounts[less] > amounts[more]:
+            problems.append(f"{where}: {less} is above {more}.")
     found = fees(where, table, asset["rails"], problems)
     begins = [tier.least for each in found.every for tier in each.tiers]
-    if high is not None and max(begins, default=0) > high:
+    if max(begins, default=0) > amounts.get("max_amount", MAX_STROOPS):
         problems.append(f"{where}: a tier begins above max_amount.")
-    return FlowPolicy(table["enabled"], low, high, found)
+    return FlowPolicy(table["enabled"], fees=found, **amounts)

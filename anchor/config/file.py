@@ -44,7 +44,7 @@ class _Anchor(Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 31, 38, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 2, 6, 10, 12, 24, 31, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -85,6 +85,8 @@ class _Flow(WayFeesTable):
     enabled = fields.Boolean(load_default=True)
     min_amount = Amount()
     max_amount = Amount()
+    daily_limit = Amount()
+    monthly_limit = Amount()
 
 
 class _Deposit(_Flow):

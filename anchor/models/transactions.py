@@ -93,6 +93,13 @@ class Transaction(Base):
         UniqueConstraint("quote_id"),
         Index("ix_transactions_owner", "owner_account", "started_at", "id"),
         Index(
+            "ix_transactions_agreed",
+            "owner_account",
+            "asset",
+            "agreed_at",
+            postgresql_where=text("agreed_at IS NOT NULL"),
+        ),
+        Index(
             "ix_transactions_ready",
             "status",
             "id",
@@ -172,6 +179,7 @@ class Transaction(Base):
     stellar_transaction_id: Mapped[str | None] = mapped_column(Text)
     external_transaction_id: Mapped[str | None] = mapped_column(Text)
     deadline_at: Mapped[datetime | None] = mapped_column(Instant)
+    agreed_at: Mapped[datetime | None] = mapped_column(Instant)
     started_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     completed_at: Mapped[datetime | None] = mapped_column(Instant)

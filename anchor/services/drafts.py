@@ -32,6 +32,7 @@ from anchor.models import Quote, Transaction
 from anchor.money import to_stroops
 from anchor.policies import AssetPolicy
 from anchor.services import (
+    allowances,
     callbacks,
     conversions,
     customers,
@@ -323,7 +324,8 @@ def _keep_plain(transaction_id: str, amount: int, rail: str) -> None:
     row, policy = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
     opening.check_amount(policy, row.kind, amount, rail)
     kind = Kind.DEPOSIT if row.kind in DEPOSITS else Kind.WITHDRAWAL
-    _write(row, dict.fromkeys(_OF_QUOTES), kind=kind, amount_expected=amount, rail=rail)
+    columns = dict.fromkeys(_OF_QUOTES)
+    _write(row, policy, columns, kind=kind, amount_expected=amount, rail=rail)
 
 
 _OF_QUOTES = (
@@ -341,13 +343,14 @@ def _keep_exchange(transaction_id: str, rail: str, wish: Wish, quote_id: str) ->
     quote = quotes.take(Use(quote_id, owner_of(row), FLOW, way, ours, other, wish.sell_amount))
     kind = Kind.DEPOSIT_EXCHANGE if is_in else Kind.WITHDRAWAL_EXCHANGE
     columns = conversions.columns(quote) | {"deadline_at": None}
-    _write(row, columns, kind=kind, rail=rail)
+    _write(row, policy, columns, kind=kind, rail=rail)
 
 
-def _write(row: Transaction, columns: dict[str, Any], **more: Any) -> None:
+def _write(row: Transaction, policy: AssetPolicy, columns: dict[str, Any], **more: Any) -> None:
     for name, value in (columns | more).items():
         setattr(row, name, value)
     db.session.flush()
+    allowances.demand(row, opening.flow_of(policy, row.kind), row.amount_expected)
 
 
 @atomic

@@ -14,10 +14,12 @@ from anchor.lifecycle import Kind, Status
 from anchor.models import History, Quote, Transaction, new_id
 from anchor.money import DECIMALS, format_amount, round_down
 from anchor.policies import AssetPolicy, FlowPolicy
-from anchor.services import conversions
+from anchor.services import allowances, conversions
 from anchor.services.transactions import Owner
 
 _DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+#: What is opened so is agreed on by its customer later, on a page.
+_ON_PAGES = "interactive"
 
 
 def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
@@ -75,7 +77,7 @@ def begin(
     owner: Owner,
     policy: AssetPolicy,
     *,
-    flow: str = "interactive",
+    flow: str = _ON_PAGES,
     rail: str | None = None,
     amount: int | None = None,
     quote: Quote | None = None,
@@ -84,8 +86,10 @@ def begin(
     """Store a transaction that wants its details yet; return its id.
 
     The fee schedule of today is frozen on it, or its quote; `columns` are what else is known
-    of it. Raises `Rejected` for an amount outside the limits. Needs an open transaction.
+    of it. Raises `Rejected` for an amount outside the limits, or where its owner has no room
+    for it. Needs an open transaction.
     """
+    allowed = flow_of(policy, kind)
     if quote is not None:
         columns |= conversions.columns(quote)
     else:
@@ -104,9 +108,13 @@ def begin(
         asset_code=policy.code,
         rail=by,
         decimals=policy.decimals,
-        **_frozen(flow_of(policy, kind).fees.of(by)),
+        **_frozen(allowed.fees.of(by)),
         **columns,
     )
+    if flow != _ON_PAGES or row.amount_expected is not None:
+        allowances.demand(row, allowed, row.amount_expected)
+    if flow != _ON_PAGES:
+        row.agreed_at = func.now()
     db.session.add(row)
     db.session.flush()
     db.session.add(
@@ -154,12 +162,15 @@ def completed(
     """Return the columns of a transaction that from now on waits for `amount` stroops.
 
     None is any amount within the limits. On a quote its numbers stand already. Raises
-    `Rejected` for another amount or rail than the quote says, and where it has run out.
+    `Rejected` for another amount or rail than the quote says, where it has run out, and where
+    its owner has no room for it (`allowances`).
     """
+    flow = flow_of(policy, row.kind)
     if row.quote_id is not None:
         due_at = _demand_quoted(row, amount, rail)
-        return {"rail": rail, "details": dict(details), "deadline_at": due_at}
-    columns = _frozen(flow_of(policy, row.kind).fees.of(rail))
+        agreed = allowances.take(row, flow, amount)
+        return {"rail": rail, "details": dict(details), "deadline_at": due_at} | agreed
+    columns = _frozen(flow.fees.of(rail))
     if amount is not None:
         check_amount(policy, row.kind, amount, rail)
         found = parts(policy, row.kind, amount, rail)
@@ -168,6 +179,7 @@ def completed(
             "amount_out": found.amount_out,
             "amount_fee": found.amount_fee,
         }
+    columns |= allowances.take(row, flow, amount)
     return columns | {
         "amount_expected": amount,
         "decimals": policy.decimals,

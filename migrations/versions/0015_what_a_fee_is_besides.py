@@ -1,4 +1,4 @@
-"""What a fee is besides a fixed part and a share: its bounds and its tiers.
+"""Bounds and tiers of a fee, and when a transaction's sums were agreed on.
 
 Revision: 0015, after 0013.
 """
@@ -17,8 +17,12 @@ def upgrade():
     """Go up."""
     rules = postgresql.JSONB(none_as_null=True, astext_type=sa.Text())
     op.add_column('transactions', sa.Column('fee_rules', rules, nullable=True))
+    op.add_column('transactions', sa.Column('agreed_at', sa.DateTime(timezone=True), nullable=True))
+    op.create_index('ix_transactions_agreed', 'transactions', ['owner_account', 'asset', 'agreed_at'], unique=False, postgresql_where=sa.text('agreed_at IS NOT NULL'))
 
 
 def downgrade():
     """Go down."""
+    op.drop_index('ix_transactions_agreed', table_name='transactions', postgresql_where=sa.text('agreed_at IS NOT NULL'))
+    op.drop_column('transactions', 'agreed_at')
     op.drop_column('transactions', 'fee_rules')
