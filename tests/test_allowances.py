@@ -22,7 +22,7 @@ from tests.waiting import until
 from tests.world import ACCOUNT, World
 
 DETAILS = {"bank_account_number": ACCOUNT}
-FULL = "{0} is left of the limit of {1} in {2}"
+FULL = "{0} USDC is left of the limit of {1} in {2}"
 
 
 def limited(world: World, daily: str | None = "250", monthly: str | None = None) -> None:
@@ -85,9 +85,9 @@ def test_each_memo_of_an_account_and_each_way_has_room_of_its_own(world: World) 
     withdraw(world, "250", Owner(account, 5))
     world.deposit("250")
     for again in (None, Owner(account, 5)):
-        with pytest.raises(Rejected, match="0 is left"):
+        with pytest.raises(Rejected, match="0 USDC is left"):
             withdraw(world, "2", again)
-    with pytest.raises(Rejected, match="0 is left"):
+    with pytest.raises(Rejected, match="0 USDC is left"):
         world.deposit("2")
 
 
@@ -141,7 +141,7 @@ def test_a_link_that_was_only_opened_takes_no_room(world: World) -> None:
         Owner(world.payer.public_key), served(world), amount=parse_amount("250")
     )
     withdraw(world, "10")
-    with pytest.raises(Rejected, match="240 is left"):
+    with pytest.raises(Rejected, match="240 USDC is left"):
         withdrawals.give_details(row_id, parse_amount("250"), "bank", DETAILS, "form 1")
     withdrawals.give_details(row_id, parse_amount("240"), "bank", DETAILS, "form 1")
     assert left_of(world) == "0"
@@ -154,13 +154,13 @@ def test_a_page_tells_what_is_left_where_the_amount_is_typed(world: World) -> No
     visitor = visited(world, world.app.test_client())
     visitor.send(amount="60")
     assert visitor.page.status_code == 400
-    assert "50 is left of the limit of 250 in 24 hours." in visitor.page.text
+    assert "50 USDC is left of the limit of 250 in 24 hours." in visitor.page.text
     visitor.send(amount="50")
     visitor.send(**DETAILS)
     withdraw(world, "2")  # another page was faster
     visitor.send()
     assert visitor.page.status_code == 400
-    assert "48 is left of the limit of 250 in 24 hours." in visitor.page.text
+    assert "48 USDC is left of the limit of 250 in 24 hours." in visitor.page.text
     assert world.status(id_of(visitor)) == "incomplete"
 
 
@@ -170,7 +170,7 @@ def test_a_wallet_is_told_in_its_language_and_has_to_name_an_amount(holder: Wall
     assert holder.ask_withdrawal(amount="200").status_code == 200
     answer = holder.ask_withdrawal(amount="60", lang="es")
     assert answer.status_code == 400
-    assert answer.json["error"] == "quedan 50 del límite de 250 en 24 horas"
+    assert answer.json["error"] == "quedan 50 USDC del límite de 250 en 24 horas"
     assert holder.ask_withdrawal(amount=None).json["error"] == (
         "amount is required, for there is a limit in time"
     )
@@ -210,8 +210,8 @@ def test_a_quoted_deposit_counts_in_the_asset_that_it_brings(world: World) -> No
     row_id = deposits.open_interactive(trade.owner, served(world), quote_id=quote.id)
     deposits.give_details(row_id, quote.sell_amount, "bank", {}, "form 1")
     assert format_amount(quote.buy_amount) == "100"
-    with pytest.raises(Rejected, match="50 is left"):
+    with pytest.raises(Rejected, match="50 USDC is left"):
         world.deposit("51")
     again = trade.quote(Way.DEPOSIT)
-    with pytest.raises(Rejected, match="50 is left"):
+    with pytest.raises(Rejected, match="50 USDC is left"):
         deposits.open_interactive(trade.owner, served(world), quote_id=again.id)

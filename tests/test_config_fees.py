@@ -39,6 +39,17 @@ def test_a_pair_has_the_same_words_for_its_fees(tmp_path: Path) -> None:
     assert pair.withdrawal.of("bank") == FeeSchedule(2 * UNIT)
 
 
+def test_the_example_of_the_page_is_taken(tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "reference" / "fees.md"
+    example = page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    base = GOOD.partition("[assets.USDC.withdrawal]")[0].replace("[assets.USDC]", _RAILS)
+    flow = config.load(environ(tmp_path, base + example)).assets["USDC"].withdrawal
+    assert flow.fees.of("wire") == FeeSchedule(25 * UNIT)
+    assert flow.fees.usual.tiers == (FeeTier(5000 * UNIT, 0, Decimal("0.4")),)
+    assert (flow.daily_limit, flow.monthly_limit) == (20_000 * UNIT, 100_000 * UNIT)
+
+
+_RAILS = '[assets.USDC]\nrails = ["bank", "wire"]'
 _WHERE = "assets.USDC.withdrawal"
 
 

@@ -6,13 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from stellar_sdk import Keypair
 
 from anchor import create_app
 from anchor.fees import Fees, FeeSchedule, FeeTier
 from anchor.money import format_amount, parse_amount
 from anchor.policies import AssetPolicy
-from anchor.serializers import sep06, sep24, sep31
-from anchor.services import opening
+from anchor.serializers import sep06, sep24, sep31, transaction_words
+from anchor.services import deposits, opening, views
+from anchor.services.transactions import Owner
 from tests.deposits import Bench
 from tests.doors.quoting import Market
 from tests.doors.test_page_steps import id_of, price, visited
@@ -81,6 +83,40 @@ def test_promise_09_a_deposit_costs_to_the_last_stroop_what_was_told(world: Worl
     assert balances(world)["fees"] == -(told.amount_fee or 0)
 
 
+def test_the_parts_of_a_fee_are_told_and_sum_to_it(world: World) -> None:
+    """A fixed part, a share, and what rounding or opening an account adds."""
+
+    def told(row_id: str) -> dict[str, str]:
+        view = views.get(row_id)
+        found = transaction_words.fee(view)["fee_details"]
+        parts = {each["name"]: each["amount"] for each in found.get("details", [])}
+        assert not parts or sum(map(Decimal, parts.values())) == Decimal(found["total"])
+        return parts
+
+    assert told(world.withdrawal("100.01")) == {
+        "Fixed fee": "1",
+        "Share of the amount": "0.50005",
+        "Rounding": "0.00995",
+    }
+    served(world, Fees(TIERED))
+    assert told(world.withdrawal("100")) == {}, "the least fee is one part"
+    bench, keys = Bench(world), Keypair.random()
+    offers = replace(world.policy.delivery, create_accounts=True, creation_fee=2 * UNIT)
+    offers = replace(offers, starting_balance=2 * UNIT)
+    policy = served(world, world.policy.deposit.fees, delivery=offers)
+    owner = Owner(world.payer.public_key)
+    row_id = deposits.open_interactive(owner, policy, destination=keys.public_key)
+    deposits.give_details(row_id, parse_amount("600"), "bank", {}, "form 1")
+    assert told(row_id) == {"Fixed fee": "1", "Share of the amount": "3"}
+    bench.serve(policy)
+    bench.fund(row_id, "600")
+    bench.wait(row_id, "pending_trust")
+    bench.trust(keys)
+    bench.wait(row_id, hurry=True)
+    opening_part = {"Opening of the account": "2"}
+    assert told(row_id) == {"Fixed fee": "1", "Share of the amount": "3"} | opening_part
+
+
 @pytest.fixture
 def wired(world: World) -> Iterator[World]:
     """The same anchor with a rail that costs more."""
@@ -107,6 +143,21 @@ def test_a_rail_of_its_own_fee_costs_that_on_the_page_and_in_the_end(wired: Worl
     visitor.send()
     row = wired.row(id_of(visitor))
     assert (row.rail, row.amount_fee) == ("wire", parse_amount("7"))
+
+
+def test_a_wallets_amount_that_another_rail_takes_is_chosen_anew_on_the_page(wired: World) -> None:
+    """Its own rail's fee would eat it: the page asks, and does not fall over."""
+    policy = wired.app.extensions["anchor"].settings.assets["USDC"]
+    flow = replace(policy.withdrawal, fees=Fees(FeeSchedule(50 * UNIT), {"wire": DEAR}))
+    Bench(wired).serve(replace(policy, withdrawal=flow))
+    wired.fund()
+    visitor = visited(wired, wired.app.test_client(), amount="10")
+    assert (visitor.page.status_code, visitor.step) == (200, "amount")
+    visitor.send(amount="10", rail="bank")
+    assert visitor.page.status_code == 400
+    visitor.send(amount="10", rail="wire")
+    visitor.send()
+    assert wired.row(id_of(visitor)).amount_out == parse_amount("3")
 
 
 def test_an_amount_is_opened_where_one_rail_leaves_some_of_it(wired: World) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from anchor.config import Settings
+from anchor.fees import fee_of, fixed_part
 from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
 from anchor.serializers.values import Instant, Lang, plain
+from anchor.services.quotes import listed
 from anchor.services.views import View
 from anchor.web_auth import Principal
 
@@ -138,9 +140,25 @@ def fee(view: View) -> dict[str, Any]:
         return {}
     total = format_amount(row.amount_fee)
     told: dict[str, Any] = {"total": total, "asset": came_as(view)}
-    if view.quote is not None and view.quote.fee_details:
-        told["details"] = view.quote.fee_details
+    if details := _parts(view):
+        told["details"] = details
     return {"amount_fee": total, "amount_fee_asset": came_as(view), "fee_details": told}
+
+
+def _parts(view: View) -> list[dict[str, str]]:
+    """Return of what a fee is made, where there are several parts; they sum to it (SEP24-90)."""
+    row = view.row
+    if view.quote is not None:
+        return view.quote.fee_details
+    if row.amount_in is None or row.amount_fee is None:
+        return []
+    whole = fee_of(row.fee_schedule, row.amount_in)
+    fixed = fixed_part(row.fee_schedule, row.amount_in)
+    rest = row.amount_fee - whole
+    if rest < 0:
+        return []
+    why = "Opening of the account" if is_a_deposit(view) else "Rounding"
+    return listed(fixed, whole - fixed, **{why: rest})
 
 
 def instants(view: View) -> dict[str, Any]:

@@ -53,13 +53,15 @@ def demand(row: Transaction, flow: FlowPolicy, amount: int | None) -> None:
     wanted = _of_asset(row, amount)
     if (left := _left(row, flow.daily_limit, _DAY)) is not None and wanted > left:
         raise Rejected(
-            "{left} is left of the limit of {limit} in 24 hours",
+            "{left} {code} is left of the limit of {limit} in 24 hours",
+            code=row.asset_code,
             left=format_amount(left),
             limit=format_amount(flow.daily_limit or 0),
         )
     if (left := _left(row, flow.monthly_limit, _MONTH)) is not None and wanted > left:
         raise Rejected(
-            "{left} is left of the limit of {limit} in 30 days",
+            "{left} {code} is left of the limit of {limit} in 30 days",
+            code=row.asset_code,
             left=format_amount(left),
             limit=format_amount(flow.monthly_limit or 0),
         )

@@ -143,14 +143,14 @@ def look(transaction_id: str) -> Draft:
     fields = details.asked(house().rails[rail], row.kind)
     customer = customer_of(row)
     lacking = details.read(fields, row.details)[1]
-    is_chosen = row.amount_expected is not None and row.rail in ways
+    sums = _sums(view, policy) if row.rail in ways else None
     steps = [Step.AMOUNT, Step.REVIEW]
     if fields:
         steps.insert(1, Step.ACCOUNT)
     if customer is not None and (customer.missing or customer.provided):
         steps.insert(1, Step.CUSTOMER)
     at = Step.REVIEW
-    if not is_chosen:
+    if sums is None:
         at = Step.AMOUNT
     elif customer is not None and customer.stand in (Stand.NEEDS_INFO, Stand.REJECTED):
         at = Step.CUSTOMER
@@ -165,8 +165,18 @@ def look(transaction_id: str) -> Draft:
         customer,
         steps,
         at,
-        sums_of(view, policy) if is_chosen else None,
+        sums,
     )
+
+
+def _sums(view: View, policy: AssetPolicy) -> Sums | None:
+    """Return what was chosen comes to; None where nothing was, or its fee would leave nothing."""
+    if view.row.amount_expected is None:
+        return None
+    try:
+        return sums_of(view, policy)
+    except Rejected:
+        return None
 
 
 def is_fixed(view: View) -> bool:
