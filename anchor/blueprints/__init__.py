@@ -16,6 +16,7 @@ from anchor.blueprints import (
     page_data,
     rails,
     sep01,
+    sep02,
     sep06,
     sep10,
     sep12,
@@ -29,6 +30,7 @@ from anchor.config import Settings
 
 _SEPS = {
     1: sep01.bp,
+    2: sep02.bp,
     6: sep06.bp,
     10: sep10.bp,
     12: sep12.bp,

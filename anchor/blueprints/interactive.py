@@ -326,6 +326,7 @@ def _amount(
         draft=draft,
         step=Step.AMOUNT,
         flow=opening.flow_of(draft.policy, row.kind),
+        fee=draft.plain_fee,
         is_fixed=drafts.is_fixed(draft.view),
         units=words.pay_units(draft),
         given=known | given,

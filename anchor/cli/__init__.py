@@ -1,6 +1,7 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
 from anchor.cli import (
+    callbacks,
     customers,
     desk,
     looking,
@@ -14,6 +15,7 @@ from anchor.cli import (
 from anchor.cli.group import group
 
 __all__ = [
+    "callbacks",
     "customers",
     "desk",
     "group",

@@ -68,7 +68,7 @@ _RESTS_UNTIL = frozenset(
     }
 )
 #: Columns that are set to the database's clock.
-_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at"})
+_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
 #: Told the ids of transactions whose status changed, inside the commit that changes them.
 _followers: list[Callable[[Sequence[str]], None]] = []

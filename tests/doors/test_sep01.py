@@ -72,6 +72,7 @@ def test_no_secret_is_in_it(world: World, client: FlaskClient) -> None:
 
 
 DOORS = {
+    2: "FEDERATION_SERVER",
     6: "TRANSFER_SERVER",
     10: "WEB_AUTH_ENDPOINT",
     12: "KYC_SERVER",
