@@ -132,8 +132,10 @@ class Wallet:
 
         `asked` is what else the wallet opens it with, such as ``quote_id``.
         """
+        opened = self.open_page("withdraw", code, **asked)
         form = {"amount": amount, "rail": rail, "bank_account_number": account_number}
-        return self._fill_in("withdraw", code, form, asked)[0]
+        fill_in(opened["url"], form)
+        return str(opened["id"])
 
     def ask_to_deposit(
         self, code: str, amount: str, rail: str = "bank", **details: str
@@ -142,35 +144,18 @@ class Wallet:
 
         `details` are what the rail asks of the customer.
         """
-        opened, page = self._fill_in("deposit", code, {"amount": amount, "rail": rail} | details)
-        reference = re.search(r"Reference</dt><dd[^>]*>([^<]+)<", page)
-        if reference is None:
-            raise WalletError("the page names no reference")
-        return opened, reference[1]
+        opened = self.open_page("deposit", code)
+        page = fill_in(opened["url"], {"amount": amount, "rail": rail} | details)
+        return str(opened["id"]), reference_on(page)
 
-    def _fill_in(
-        self, way: str, code: str, form: dict[str, str], more: Mapping[str, str] | None = None
-    ) -> tuple[str, str]:
-        """Open a transaction and fill in its pages; return its id and the last of them."""
+    def open_page(self, way: str, code: str, **asked: str) -> dict[str, Any]:
+        """Open a ``deposit`` or ``withdraw`` (SEP-24); return the answer with its ``url``."""
         answer = self.http.post(
             f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/{way}/interactive",
-            json={"asset_code": code, **(more or {})},
+            json={"asset_code": code, **asked},
             timeout=_TIMEOUT_S,
         )
-        opened = _json(answer)
-        answers = _CUSTOMER | form
-        with requests.Session() as browser:
-            page = browser.get(opened["url"], timeout=_TIMEOUT_S)
-            while not page.url.endswith("/status"):
-                asked = form_of(page.text)
-                if page.status_code != 200 or asked is None:
-                    raise WalletError(f"the page answered {page.status_code}")
-                page = browser.post(
-                    urljoin(page.url, asked.action), data=asked.filled(answers), timeout=_TIMEOUT_S
-                )
-                if page.status_code != 200:
-                    raise WalletError(f"the page refused the form with {page.status_code}")
-        return str(opened["id"]), page.text
+        return _json(answer)
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
         """Ask how a transaction stands."""
@@ -204,6 +189,34 @@ class Wallet:
         return TransactionBuilder(
             server.load_account(source), passphrase, base_fee=100
         ).set_timeout(120)
+
+
+def fill_in(url: str, form: Mapping[str, str]) -> str:
+    """Be the customer at the pages that begin at `url`; return the last of them.
+
+    Raises `WalletError` where a page refuses what is filled in.
+    """
+    answers = _CUSTOMER | form
+    with requests.Session() as browser:
+        page = browser.get(url, timeout=_TIMEOUT_S)
+        while not page.url.endswith("/status"):
+            asked = form_of(page.text)
+            if page.status_code != 200 or asked is None:
+                raise WalletError(f"the page answered {page.status_code}")
+            page = browser.post(
+                urljoin(page.url, asked.action), data=asked.filled(answers), timeout=_TIMEOUT_S
+            )
+            if page.status_code != 200:
+                raise WalletError(f"the page refused the form with {page.status_code}")
+    return page.text
+
+
+def reference_on(page: str) -> str:
+    """Return the reference that a deposit's page says to write on the transfer."""
+    found = re.search(r"Reference</dt><dd[^>]*>([^<]+)<", page)
+    if found is None:
+        raise WalletError("the page names no reference")
+    return found[1]
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:
