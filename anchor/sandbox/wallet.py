@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -191,7 +190,7 @@ class Wallet:
         ).set_timeout(120)
 
 
-def fill_in(url: str, form: Mapping[str, str]) -> str:
+def fill_in(url: str, form: dict[str, str]) -> str:
     """Be the customer at the pages that begin at `url`; return the last of them.
 
     Raises `WalletError` where a page refuses what is filled in.

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { anchor, done, logIn } from "./wallet.js";
 
 const customers = await anchor.sep12(await logIn());
-const type = "sep6";
+const type = "with_document";
 
 const added = await customers.add({ sep9Info: { first_name: "Ada" }, type });
 const asked = await customers.getCustomer({ type });
@@ -16,7 +16,7 @@ await customers.delete();
 const after = await customers.getCustomer({ type }).catch((error) => error.constructor.name);
 
 done({
-  asked: { status: asked.status, fields: Object.keys(asked.fields) },
+  asked: { status: asked.status, fields: Object.keys(asked.fields).sort() },
   is_same: asked.id === added.id,
   known: { status: known.status, given: Object.keys(known.provided_fields).sort() },
   after,

@@ -10,5 +10,4 @@ done({
   network: toml.networkPassphrase,
   plain: { account: plain.account, memo: plain.memo ?? null, issuer: plain.issuer },
   user: { account: user.account, memo: user.memo },
-  lives_s: plain.expiresAt - plain.issuedAt,
 });

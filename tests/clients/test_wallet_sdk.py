@@ -1,4 +1,4 @@
-"""The wallet SDK that wallets are built on, against a running anchor: no word of ours in between."""
+"""The SDK that wallets are built on, against a running anchor: no word of ours in between."""
 
 import tomllib
 from collections.abc import Callable, Iterator
@@ -21,7 +21,10 @@ CUSTOMERS = """
 [customers.types.sep6.fields]
 first_name = {}
 last_name = {}
-photo_id_front = { from_amount = "1000" }
+[customers.types.with_document.fields]
+first_name = {}
+last_name = {}
+photo_id_front = {}
 """
 
 
@@ -76,7 +79,7 @@ def test_it_registers_a_customer_and_erases_them(client: Client, tmp_path: Path)
     photo = tmp_path / "passport.png"
     photo.write_bytes(PNG)
     found = client.run("customer", PHOTO=str(photo))
-    assert found["asked"] == {"status": "NEEDS_INFO", "fields": ["last_name"]}
+    assert found["asked"] == {"status": "NEEDS_INFO", "fields": ["last_name", "photo_id_front"]}
     assert found["is_same"]
     given = ["first_name", "last_name", "photo_id_front"]
     assert found["known"] == {"status": "ACCEPTED", "given": given}
