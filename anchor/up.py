@@ -55,7 +55,7 @@ def up() -> NoReturn:
 
 
 def demo(*, once: bool, log: Path) -> bool:
-    """Run everything, and a withdrawal and deposits on it; stay up unless `once`.
+    """Run everything, and all ways that money goes on it; stay up unless `once`.
 
     Returns whether all were completed. What the processes say goes to `log`.
     """
@@ -85,7 +85,10 @@ def demo(*, once: bool, log: Path) -> bool:
                     supervisor.stop.set()
 
         _later(show, supervisor.stop)
-        supervisor.run()
+        try:
+            supervisor.run()
+        finally:
+            console.show_cursor()
     listening.close()
     development.leave(environ, _LEAVE_S)
     return result == [True]
@@ -103,7 +106,6 @@ def _later(act: Callable[[], None], stop: Event) -> None:
 
 
 def _tell(console: Console, run: Demo, settings: Settings, log: Path) -> None:
-    console.print()
     if run.summary:
         console.print(run.summary)
     console.print(

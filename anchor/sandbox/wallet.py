@@ -1,4 +1,4 @@
-"""A demo wallet: it speaks SEP-1, 10, 24 and 45 over HTTP, and pays on the ledger."""
+"""A demo wallet: it speaks SEP-1, 6, 10, 12, 24 and 45 over HTTP, and pays on the ledger."""
 
 import re
 import tomllib
@@ -12,9 +12,11 @@ from stellar_sdk.client.requests_client import RequestsClient
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.browser import form_of
 
+#: The servers of a stellar.toml on which transactions are opened.
+PAGES, SCREENS = "TRANSFER_SERVER_SEP0024", "TRANSFER_SERVER"
 _TIMEOUT_S = 30
 #: What the wallet's customer says where somebody asks.
-_CUSTOMER = {
+CUSTOMER = {
     "first_name": "Ada",
     "last_name": "Lovelace",
     "email_address": "ada@wallet.example",
@@ -61,30 +63,25 @@ class Wallet:
     def trust(self, code: str) -> None:
         """Let the account hold the anchor's asset."""
         with self._server() as server:
-            builder = self._builder(server, self.keys.public_key)
+            builder = self._builder(server)
             builder.append_change_trust_op(self.asset(code))
-            envelope = builder.build()
-            envelope.sign(self.keys)
-            server.submit_transaction(envelope)
+            self._submit(server, builder)
 
     def fund(self, code: str, amount: str, giver_secret: str) -> None:
         """Create the account with lumens, a trust line and some of the asset."""
         self.found()
         giver, asset = Keypair.from_secret(giver_secret), self.asset(code)
         with self._server() as server:
-            builder = self._builder(server, giver.public_key)
-            builder.append_change_trust_op(asset, source=self.keys.public_key)
-            builder.append_payment_op(self.keys.public_key, asset, amount)
-            envelope = builder.build()
-            envelope.sign(giver)
-            envelope.sign(self.keys)
-            server.submit_transaction(envelope)
+            builder = self._builder(server)
+            builder.append_change_trust_op(asset)
+            builder.append_payment_op(self.keys.public_key, asset, amount, source=giver.public_key)
+            self._submit(server, builder, giver)
 
     def log_in(self) -> None:
         """Log in by signature (SEP-10)."""
         endpoint = self.toml["WEB_AUTH_ENDPOINT"]
         query = {"account": self.keys.public_key}
-        challenge = _json(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
+        challenge = answered(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
         envelope = TransactionEnvelope.from_xdr(
             challenge["transaction"], challenge["network_passphrase"]
         )
@@ -92,14 +89,14 @@ class Wallet:
         answer = self.http.post(
             endpoint, json={"transaction": envelope.to_xdr()}, timeout=_TIMEOUT_S
         )
-        self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+        self.http.headers["Authorization"] = f"Bearer {answered(answer)['token']}"
 
     def log_in_as_contract(self) -> str:
         """Log in as the account contract of this wallet's key (SEP-45); return its address.
 
         The sandbox makes the contract. From here on this is who asks.
         """
-        made = _json(
+        made = answered(
             self.http.post(
                 f"{self.horizon_url}/sandbox/contract-account",
                 data={"key": self.keys.public_key},
@@ -109,7 +106,7 @@ class Wallet:
         endpoint = self.toml["WEB_AUTH_FOR_CONTRACTS_ENDPOINT"]
         home_domain = urlsplit(self.anchor_url).netloc
         query = {"account": made["contract"], "home_domain": home_domain}
-        challenge = _json(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
+        challenge = answered(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
         signed = contract_accounts.sign(
             challenge["authorization_entries"],
             made["contract"],
@@ -121,7 +118,7 @@ class Wallet:
         answer = self.http.post(
             endpoint, json={"authorization_entries": signed}, timeout=_TIMEOUT_S
         )
-        self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+        self.http.headers["Authorization"] = f"Bearer {answered(answer)['token']}"
         return str(made["contract"])
 
     def ask_to_withdraw(
@@ -150,44 +147,64 @@ class Wallet:
     def open_page(self, way: str, code: str, **asked: str) -> dict[str, Any]:
         """Open a ``deposit`` or ``withdraw`` (SEP-24); return the answer with its ``url``."""
         answer = self.http.post(
-            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/{way}/interactive",
+            f"{self.toml[PAGES]}/transactions/{way}/interactive",
             json={"asset_code": code, **asked},
             timeout=_TIMEOUT_S,
         )
-        return _json(answer)
+        return answered(answer)
 
-    def transaction(self, transaction_id: str) -> dict[str, Any]:
-        """Ask how a transaction stands."""
+    def transaction(self, transaction_id: str, *, on: str = PAGES) -> dict[str, Any]:
+        """Ask how a transaction stands; `on` names its server in the stellar.toml."""
         answer = self.http.get(
-            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transaction",
-            params={"id": transaction_id},
-            timeout=_TIMEOUT_S,
+            f"{self.toml[on]}/transaction", params={"id": transaction_id}, timeout=_TIMEOUT_S
         )
-        shown: dict[str, Any] = _json(answer)["transaction"]
+        shown: dict[str, Any] = answered(answer)["transaction"]
         return shown
+
+    def transfer(self, way: str, code: str, amount: str, **asked: str) -> dict[str, Any]:
+        """Open a ``deposit`` or ``withdraw`` without a page (SEP-6); return the answer."""
+        query = {"asset_code": code, "amount": amount, "account": self.keys.public_key}
+        answer = self.http.get(
+            f"{self.toml[SCREENS]}/{way}", params=query | asked, timeout=_TIMEOUT_S
+        )
+        return answered(answer)
+
+    def tell(self, **given: str) -> str:
+        """Give what has to be known of a customer (SEP-12); return the customer's id."""
+        url = f"{self.toml['KYC_SERVER']}/customer"
+        return str(answered(self.http.put(url, json=given, timeout=_TIMEOUT_S))["id"])
 
     def pay(self, transaction: dict[str, Any], code: str) -> str:
         """Pay what a withdrawal asks for; return the hash."""
+        return self.send(
+            transaction["withdraw_anchor_account"],
+            code,
+            transaction["amount_in"],
+            transaction["withdraw_memo"],
+        )
+
+    def send(self, account: str, code: str, amount: str, memo_id: str) -> str:
+        """Pay some of an asset with a memo of the type id; return the hash."""
         with self._server() as server:
-            builder = self._builder(server, self.keys.public_key)
-            builder.append_payment_op(
-                transaction["withdraw_anchor_account"],
-                self.asset(code),
-                transaction["amount_in"],
-            )
-            builder.add_memo(IdMemo(int(transaction["withdraw_memo"])))
-            envelope = builder.build()
-            envelope.sign(self.keys)
-            return str(server.submit_transaction(envelope)["hash"])
+            builder = self._builder(server)
+            builder.append_payment_op(account, self.asset(code), amount)
+            builder.add_memo(IdMemo(int(memo_id)))
+            return self._submit(server, builder)
 
     def _server(self) -> Server:
         return Server(self.horizon_url, client=RequestsClient(num_retries=0))
 
-    def _builder(self, server: Server, source: str) -> TransactionBuilder:
+    def _builder(self, server: Server) -> TransactionBuilder:
+        own = server.load_account(self.keys.public_key)
         passphrase = self.toml["NETWORK_PASSPHRASE"]
-        return TransactionBuilder(
-            server.load_account(source), passphrase, base_fee=100
-        ).set_timeout(120)
+        return TransactionBuilder(own, passphrase, base_fee=100).set_timeout(120)
+
+    def _submit(self, server: Server, builder: TransactionBuilder, *others: Keypair) -> str:
+        """Sign with the wallet's key and those of others, and return the hash."""
+        envelope = builder.build()
+        for keys in (self.keys, *others):
+            envelope.sign(keys)
+        return str(server.submit_transaction(envelope)["hash"])
 
 
 def fill_in(url: str, form: dict[str, str]) -> str:
@@ -195,7 +212,7 @@ def fill_in(url: str, form: dict[str, str]) -> str:
 
     Raises `WalletError` where a page refuses what is filled in.
     """
-    answers = _CUSTOMER | form
+    answers = CUSTOMER | form
     with requests.Session() as browser:
         page = browser.get(url, timeout=_TIMEOUT_S)
         while not page.url.endswith("/status"):
@@ -218,7 +235,8 @@ def reference_on(page: str) -> str:
     return found[1]
 
 
-def _json(answer: requests.Response) -> dict[str, Any]:
+def answered(answer: requests.Response) -> dict[str, Any]:
+    """Return what an anchor answered, or raise `WalletError`."""
     if answer.status_code >= 400:
         raise WalletError(f"{answer.request.method} {answer.url}: {answer.text[:200]}")
     found: dict[str, Any] = answer.json()
