@@ -48,6 +48,8 @@ def up() -> NoReturn:
     """Run everything until SIGINT or SIGTERM; `Misconfigured` before anything is started."""
     settings, listening = _prepared()
     click.echo(f"{settings.public_url} on {settings.horizon_url}; Ctrl-C ends it")
+    if settings.development:
+        click.echo(f"{development.wallet_url(config.environment())} is a wallet for your browser.")
     keeping.pass_on()
     processes.become(
         listening.fileno(), has_broker=bool(settings.broker_url), env=_environment(settings)
@@ -109,6 +111,9 @@ def _tell(console: Console, run: Demo, settings: Settings, log: Path) -> None:
     if run.summary:
         console.print(run.summary)
     console.print(
-        f"Look at {settings.public_url}/.well-known/stellar.toml, {settings.public_url}/ready "
-        f"and the network at {settings.horizon_url}; the processes write to {os.path.relpath(log)}."
+        f"Be a customer yourself: {development.wallet_url(config.environment())}\n"
+        f"Or look at {settings.public_url}/.well-known/stellar.toml, {settings.public_url}/ready "
+        f"and the network at {settings.horizon_url}. "
+        f"The processes write to {os.path.relpath(log)}.",
+        soft_wrap=True,
     )

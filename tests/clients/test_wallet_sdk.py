@@ -11,8 +11,7 @@ import pytest
 from anchor.sandbox.wallet import fill_in, reference_on
 from tests.clients.conftest import run
 from tests.knowing import PNG
-from tests.processes.stage import FLASK, Stage, staged
-from tests.waiting import until
+from tests.processes.stage import Stage, staged
 from tests.world import ACCOUNT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -58,9 +57,7 @@ def client(flows: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
         # The SDK takes the host of WEB_AUTH_ENDPOINT without its port.
         text = file.read_text().replace("[anchor]\n", '[anchor]\nweb_auth_domain = "localhost"\n')
         file.write_text(text + CUSTOMERS)
-        stage.start(*FLASK, "up")
-        until(stage._answers, 90, "for the web")
-        until(lambda: stage.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
+        stage.up()
         secret = tomllib.loads(text)["rails"]["bank"]["webhook_secret"]
         stage.bank("/webhook", url=f"{stage.url}/rails/bank/webhook", secret=secret)
         yield Client(stage, flows)
