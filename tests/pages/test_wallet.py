@@ -77,7 +77,7 @@ def test_a_person_deposits_and_withdraws(
     send(page, "review")
     at(wallet, "pending_user_transfer_start")
     one.look("to-transfer")
-    wallet.click("text=Transfer 250.00 USD by bank")
+    wallet.click("text=Transfer 250.00 USD")
     at(wallet, "completed")
     one.look("deposited")
     page.close()

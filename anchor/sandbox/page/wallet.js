@@ -118,7 +118,7 @@
         text: isDeposit
           ? "The anchor waits for a bank transfer with the reference that its page shows. Play the customer’s bank:"
           : "The anchor waits for a payment on the ledger, with a memo by which it knows whose it is.",
-        button: isDeposit ? `Transfer ${amount} by bank` : `Pay ${amount}`,
+        button: isDeposit ? `Transfer ${amount}` : `Pay ${amount}`,
         press: async () => show((await ask("pay", { id: deal.id })).wallet),
       };
     if (deal.status === "pending_user_transfer_start")
