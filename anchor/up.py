@@ -62,7 +62,7 @@ def demo(*, once: bool, log: Path) -> bool:
     Returns whether all were completed. What the processes say goes to `log`.
     """
     began = monotonic()
-    console, environ = Console(), config.environment()
+    console, environ = Console(highlight=False), config.environment()
     if not config.is_development(environ):
         raise Misconfigured(
             "The demo runs in development mode only: in a folder without anchor.toml, "

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from anchor.config import Settings
 from anchor.sandbox.journeys import JOURNEYS, Journey, Scene
-from anchor.sandbox.tracks import Track, since_ms
+from anchor.sandbox.tracks import Step, Track, since_ms
 
 _READY_S = 60
 _SHOW_MS = 100
@@ -32,8 +32,9 @@ class Demo:
     def run(self) -> bool:
         """Return whether everything was completed."""
         start = Track("The anchor starts", began=self._began)
+        start.steps.append(Step("database, broker, network and bank", since_ms(self._began)))
         try:
-            start.step("web, workers, scheduler and stream runner answer", self._wait_for_anchor)
+            start.step("web, workers, scheduler and stream runner", self._wait_for_anchor)
             start.step("the bank is told where the anchor listens", self._scene.connect_bank)
         except (requests.RequestException, TimeoutError) as error:
             start.end(str(error)[:300])
