@@ -3,7 +3,7 @@
 import shutil
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,3 +117,20 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open tabs, each in a browser of its own (`tests.pages.tabs`)."""
+    from tests.pages.tabs import Tab
+
+    contexts = []
+
+    def make(name: str, size: str = "desktop", **more: Any) -> Tab:
+        context = chromium.new_context(viewport=SIZES[size], locale="en-US", **more)
+        contexts.append(context)
+        return Tab(context.new_page(), f"{name}-{size}")
+
+    yield make
+    for context in contexts:
+        context.close()

@@ -96,6 +96,13 @@ class Stage:
     def stream(self, *flags: str) -> subprocess.Popen[bytes]:
         return self.start(*FLASK, "watch-transactions", *flags)
 
+    def up(self) -> subprocess.Popen[bytes]:
+        """Start everything, and wait until it answers and follows the ledger."""
+        process = self.start(*FLASK, "up")
+        until(self._answers, 90, "for the web")
+        until(lambda: self.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
+        return process
+
     # -- what is known ---------------------------------------------------------------------
 
     @property
