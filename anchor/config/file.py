@@ -150,6 +150,10 @@ class _SendingAnchor(_Strict):
     settlement = fields.String(load_default="stellar", validate=validate.OneOf(["stellar", "rail"]))
 
 
+class _ReceivingAnchor(_Strict):
+    cap = _Amount(required=True)
+
+
 class _Refund(_Strict):
     fee = _Amount(load_default="0")
     automatic = fields.List(
@@ -269,6 +273,11 @@ class FileSchema(_Strict):
     sending_anchors = fields.Dict(
         keys=fields.String(validate=validate.Length(min=1, max=100)),
         values=fields.Nested(_SendingAnchor),
+        load_default=dict,
+    )
+    receiving_anchors = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(_DOMAIN)),
+        values=fields.Nested(_ReceivingAnchor),
         load_default=dict,
     )
     quotes = fields.Nested(_Quotes, load_default=lambda: _Quotes().load({}))

@@ -1,13 +1,20 @@
-"""Money that comes back after the end: owed again, and a person's to answer."""
+"""Money that comes back after it was paid: owed again, and a person's to answer."""
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from anchor.errors import Rejected
 from anchor.extensions import db
 from anchor.integrations.protocols import Returned
-from anchor.models import Outflow, Transaction
+from anchor.ledger.gateway import LedgerPayment
+from anchor.lifecycle import Event
+from anchor.matching import Judgement
+from anchor.models import Outflow, Remittance, Transaction
 from anchor.money import to_stroops
 from anchor.services import bookings, cases
+from anchor.services.transactions import Happening, can_have, happened
+
+#: What the other anchor says of a transaction of which it sent all back that it sends back.
+REFUNDED = "refunded"
 
 
 def came_back(outflow: Outflow, told: Returned) -> None:
@@ -44,3 +51,31 @@ def _amount(outflow: Outflow, told: Returned) -> int:
     except (Rejected, AttributeError, TypeError):
         return outflow.amount
     return min(amount, outflow.amount)
+
+
+def remittance_came_back(cause: str, payment: LedgerPayment, judgement: Judgement) -> None:
+    """Write down what another anchor sent back of a remittance that we paid it (ADR 026).
+
+    Needs an open transaction in which the remittance is locked. That much is owed to our
+    customer again: not what the other one kept. Once all is back, or the other one had said that
+    this is all, the remittance rests: a person sends it back by rail, or sends anew.
+    """
+    assert judgement.transaction_id is not None
+    assert payment.amount is not None
+    row = db.session.get_one(
+        Transaction, judgement.transaction_id, with_for_update=True, populate_existing=True
+    )
+    row.amount_paid -= payment.amount
+    db.session.flush()
+    cases.open_case(
+        "remittance_returned",
+        cause,
+        note=f"{payment.counterparty} sent it back under the refund memo",
+        transaction_id=row.id,
+        asset=row.asset,
+        amount_owed=payment.amount,
+    )
+    status = select(Remittance.remote_status).where(Remittance.transaction_id == row.id)
+    is_all = row.amount_paid == 0 or db.session.scalar(status) == REFUNDED
+    if is_all and can_have(row, Event.PAYOUT_RETURNED):
+        happened(Happening(row.id, Event.PAYOUT_RETURNED, cause))
