@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, exists, func, literal, select
 
 from anchor.assets import NATIVE
-from anchor.errors import Misconfigured, Rejected
+from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
 from anchor.ledger.destinations import base_account
@@ -229,11 +229,15 @@ def parts_of(row: Transaction, *, with_creation: bool) -> Split:
 
 @dataclass(frozen=True)
 class Decided:
-    """A deposit, or a remittance, with what is to become of it."""
+    """A deposit, or a remittance, with what is to become of it.
+
+    Where a `version` is given, it is of that one alone.
+    """
 
     claim: jobs.Claim
     plan: Plan
     policy: AssetPolicy
+    version: int | None = None
 
 
 @atomic
@@ -248,6 +252,9 @@ def carry_out(chunk: Sequence[Decided]) -> dict[jobs.Claim, Exception]:
     for each in chunk:
         row = rows.get(each.claim.subject_id)
         if row is None or next_job_kind(row) != each.claim.kind or before[row.id].is_open:
+            continue
+        if each.version not in {None, row.version}:
+            lost[each.claim] = Unavailable(f"{row.id} was changed meanwhile")
             continue
         outflow, reason = None, each.plan.held_because
         if each.plan.form is not None:
