@@ -48,7 +48,15 @@ def test_money_is_never_a_float() -> None:
     for path, tree in SOURCES:
         name = path.relative_to(PACKAGE).as_posix()
         if name in money or name.startswith(
-            ("services/", "serializers/", "ledger/", "integrations/", "models/", "customers/", "lifecycle/")
+            (
+                "services/",
+                "serializers/",
+                "ledger/",
+                "integrations/",
+                "models/",
+                "customers/",
+                "lifecycle/",
+            )
         ):
             for node in ast.walk(tree):
                 assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), path

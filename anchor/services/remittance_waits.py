@@ -4,7 +4,13 @@ from collections.abc import Callable
 from time import monotonic, sleep
 
 from anchor.lifecycle import Status
-from anchor.services import deposit_payments, remittance_views, sweeps
+from anchor.services import (
+    deposit_payments,
+    following,  # noqa: F401 - it declares its kind of job, as the next one does
+    remittance_views,
+    submissions,  # noqa: F401
+    sweeps,
+)
 from anchor.services.custody_orders import CARRY
 from anchor.services.remittance_views import Shown
 from anchor.services.transactions import FOLLOW_REMITTANCE, REMIT
