@@ -23,8 +23,17 @@ from anchor.money import parse_amount
 from anchor.policies import HOUSE, ReceivingAnchor, SendingAnchor, SendPolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.network import Sandbox
-from anchor.services import audits, customer_desk, remittance_waits, remittances, sweeps
+from anchor.services import (
+    audits,
+    customer_desk,
+    deposit_payments,
+    refunds,
+    remittance_waits,
+    remittances,
+    sweeps,
+)
 from anchor.services.payouts import POLL
+from anchor.services.refunds import Order
 from anchor.services.remittances import Wanted
 from anchor.services.transactions import PAY_OUT
 from anchor.web_auth.answering import account_of
@@ -131,6 +140,18 @@ class Pair:
             due_now()
             sweeps.work_off([PAY_OUT, POLL])
 
+    def deliver_refused(self) -> None:
+        """Let them read the ledger, and send back what came instead of paying it out."""
+        with self.theirs.app.app_context():
+            self.theirs.read()
+            [row] = self.received()
+            refunds.begin(Order(refunds.of_transaction(row.id).cause, None, "an operator"))
+            for _ in range(20):
+                due_now()
+                sweeps.work_off([deposit_payments.DRIVE])
+                if self.received()[0].status == "refunded":
+                    return
+
     def accept(self) -> None:
         """Let them accept everybody who waits for a person."""
         with self.theirs.app.app_context():
@@ -143,9 +164,9 @@ class Pair:
             query = select(Transaction).order_by(Transaction.started_at)
             return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
-    def delivered(self) -> list[str]:
-        """The transfers that their bank made, by their amounts."""
-        return [str(each.amount) for each in self.theirs.bank.transfers.values()]
+    def delivered(self) -> list[int]:
+        """The transfers that their bank made, in cents."""
+        return [each.cents for each in self.theirs.bank.transfers.values()]
 
     def send_back(self, amount: str, memo: str, *, asset: Any = None) -> None:
         """Pay our account from theirs, and let us read that."""

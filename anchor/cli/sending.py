@@ -98,7 +98,7 @@ def _tell(found: Shown) -> None:
 @click.argument("send", required=False)
 @click.option(
     "--status",
-    type=click.Choice(sorted(statuses_of(Kind.REMITTANCE))),
+    type=click.Choice(sorted(each.value for each in statuses_of(Kind.REMITTANCE))),
     help="Only those that stand so.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
