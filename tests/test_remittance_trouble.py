@@ -79,9 +79,10 @@ def test_promise_06_what_was_agreed_and_not_stored_is_agreed_anew(
         raise Killed
 
     row_id = pair.begin()
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(remitting, "_agreed", dies)
-        pair.work()
+        with pytest.raises(Killed):
+            pair.work()
     pair.until(row_id, "pending_external")
     assert len(pair.received()) == 2
     assert pair.mask.count("PUT") == 4
@@ -99,9 +100,10 @@ def test_promise_06_what_was_stored_and_not_paid_is_paid_as_it_was_stored(
         raise Killed
 
     row_id = pair.begin()
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(remitting, "_pay", dies)
-        pair.work()
+        with pytest.raises(Killed):
+            pair.work()
     assert pair.ours.row(row_id).destination == pair.theirs.distribution
     pair.until(row_id, "pending_external")
     assert len(pair.received()) == 1
@@ -168,14 +170,12 @@ def test_promise_14_an_answer_that_cannot_be_paid_is_a_persons(
 
 def test_an_account_that_cannot_take_the_asset_is_not_paid(pair: Pair) -> None:
     stranger = {"stellar_account_id": pair.theirs.payer.public_key}
-    pair.answer(lambda _path, found: found | stranger, of=_POST)
-    changes = dict(stranger)
 
     def both(method: str, path: str, status: int, found: Any) -> tuple[int, Any]:
         if f"{method} {path}".startswith(_POST):
-            found |= changes
-        elif "transaction" in found and method == "GET":
-            found["transaction"] |= changes
+            found |= stranger
+        elif f"{method} {path}".startswith(_GET):
+            found["transaction"] |= stranger
         return status, found
 
     pair.mask.twist = both
@@ -278,7 +278,7 @@ def test_a_late_refusal_owes_nothing_before_the_money_is_here(pair: Pair) -> Non
     assert pair.ours.status(row_id) == "pending_external"
     [(reason, _, owed)] = pair.notes()
     assert (reason, owed) == ("remittance_failed", None)
-    with pytest.raises(Exception, match="is on its way|waits for nobody|nothing"):
+    with pytest.raises(Exception, match="waits for nobody"):
         desk.release(row_id, BY)
     pair.send_back("100", pair.ours.memo(row_id))
     assert pair.ours.status(row_id) == "pending_anchor"

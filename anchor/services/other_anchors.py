@@ -24,6 +24,7 @@ from anchor.web_auth import answering
 
 MAX_BYTES = 200_000
 TIMEOUT_S = 10
+_OK = 200
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _SAID_CHARS = 200
@@ -84,14 +85,17 @@ def find(domain: str, policy: AssetPolicy) -> Place:
     Raises `Rejected` where it is on another network, or has another asset of this code.
     """
     url = f"{stellar_tomls.scheme_of(domain)}://{domain}/.well-known/stellar.toml"
-    top, currencies = stellar_tomls.read(
-        outgoing.fetch(
-            url,
-            max_bytes=stellar_tomls.MAX_BYTES,
-            timeout_s=TIMEOUT_S,
-            allow_private=settings().development,
-        )
+    answer = outgoing.request(
+        "GET",
+        url,
+        max_bytes=stellar_tomls.MAX_BYTES,
+        timeout_s=TIMEOUT_S,
+        allow_private=settings().development,
     )
+    _demand_sane(domain, answer.status, "its stellar.toml")
+    if answer.status != _OK:
+        raise Rejected(f"{domain} answered {answer.status} about its stellar.toml")
+    top, currencies = stellar_tomls.read(answer.body)
     if top.get("NETWORK_PASSPHRASE", settings().network_passphrase) != (
         settings().network_passphrase
     ):
@@ -112,6 +116,12 @@ def find(domain: str, policy: AssetPolicy) -> Place:
         top.get("KYC_SERVER", "").rstrip("/") or None,
         top.get("ANCHOR_QUOTE_SERVER", "").rstrip("/") or None,
     )
+
+
+def _demand_sane(domain: str, status: int, what: str) -> None:
+    """Raise `Unavailable` for an answer that may be another one later."""
+    if status == _TOO_MANY or status >= _SERVER_ERROR:
+        raise Unavailable(f"{domain} answered {status} about {what}")
 
 
 def _nothing() -> None:
@@ -239,10 +249,9 @@ class Client:
             allow_private=settings().development,
         )
         domain, status = self.place.domain, answer.status
-        if status == _TOO_MANY or status >= _SERVER_ERROR:
-            raise Unavailable(f"{domain} answered {status} about {what}")
+        _demand_sane(domain, status, what)
         found = _parsed(answer.body)
-        if not 200 <= status < 300:
+        if not _OK <= status < 300:
             said = _said(found, list(private))
             raise Rejected(f"{domain} answered {status} about {what}" + (said and f": {said}"))
         if found is None:

@@ -1,6 +1,6 @@
 """Money that comes back after it was paid: owed again, and a person's to answer."""
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 
 from anchor.errors import Rejected
 from anchor.extensions import db
@@ -8,9 +8,9 @@ from anchor.integrations.protocols import Returned
 from anchor.ledger.gateway import LedgerPayment
 from anchor.lifecycle import Event
 from anchor.matching import Judgement
-from anchor.models import Outflow, Remittance, Transaction
+from anchor.models import Outflow, Transaction
 from anchor.money import to_stroops
-from anchor.services import bookings, cases
+from anchor.services import bookings, cases, remittances
 from anchor.services.transactions import Happening, can_have, happened
 
 #: What the other anchor says of a transaction of which it sent all back that it sends back.
@@ -62,20 +62,19 @@ def remittance_came_back(cause: str, payment: LedgerPayment, judgement: Judgemen
     """
     assert judgement.transaction_id is not None
     assert payment.amount is not None
-    row = db.session.get_one(
-        Transaction, judgement.transaction_id, with_for_update=True, populate_existing=True
-    )
+    row, known = remittances.locked(judgement.transaction_id)
     row.amount_paid -= payment.amount
     db.session.flush()
     cases.open_case(
         "remittance_returned",
         cause,
-        note=f"{payment.counterparty} sent it back under the refund memo",
+        note=f"{payment.counterparty} sent it back; there it was {known.remote_id}",
         transaction_id=row.id,
         asset=row.asset,
         amount_owed=payment.amount,
     )
-    status = select(Remittance.remote_status).where(Remittance.transaction_id == row.id)
-    is_all = row.amount_paid == 0 or db.session.scalar(status) == REFUNDED
-    if is_all and can_have(row, Event.PAYOUT_RETURNED):
-        happened(Happening(row.id, Event.PAYOUT_RETURNED, cause))
+    if row.amount_paid == 0 or known.remote_status == REFUNDED:
+        remittances.forget_agreement(row, known)
+        db.session.flush()
+        if can_have(row, Event.PAYOUT_RETURNED):
+            happened(Happening(row.id, Event.PAYOUT_RETURNED, cause))
