@@ -58,6 +58,15 @@ class Mask:
     twist: Twist | None = None
     is_down: bool = False
     asked: list[str] = field(default_factory=list)
+    #: A request whose method and path begin so is acted on, and its answer kept back once.
+    holds: str | None = None
+    is_held: threading.Event = field(default_factory=threading.Event)
+    may_go: threading.Event = field(default_factory=threading.Event)
+
+    def hold(self, begins: str) -> None:
+        self.is_held.clear()
+        self.may_go.clear()
+        self.holds = begins
 
     def __call__(self, environ: Any, start: Any) -> Any:
         request = Request(environ)
@@ -65,6 +74,10 @@ class Mask:
         if self.is_down:
             return Response("", 503)(environ, start)
         response = Response.from_app(self.app, environ)
+        if self.holds and self.asked[-1].startswith(self.holds):
+            self.holds = None
+            self.is_held.set()
+            self.may_go.wait(60)
         if self.twist is not None and response.mimetype == "application/json":
             found = json.loads(response.get_data())
             status, body = self.twist(request.method, request.path, response.status_code, found)
@@ -204,13 +217,26 @@ def receiving(settings: Settings, domain: str, sender: str) -> Settings:
 
 
 @contextmanager
+def served(mask: Mask) -> Iterator[str]:
+    """Let a mask answer on a port of its own; its domain."""
+    with make_server("127.0.0.1", 0, mask, threaded=True) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"localhost:{server.server_port}"
+        finally:
+            mask.may_go.set()
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def paired(
     sandbox: Sandbox, bank: Bank, our_database: str, their_database: str, cap: str = "1000"
 ) -> Iterator[Pair]:
     """Two anchors with one asset; theirs answers on a port of its own."""
     mask = Mask()
-    with make_server("127.0.0.1", 0, mask, threaded=True) as server:
-        domain = f"localhost:{server.server_port}"
+    with served(mask) as domain:
         settings = settings_for(sandbox, our_database, None)
         ours = replace(
             settings,
@@ -226,12 +252,6 @@ def paired(
         )
         their_world = World(create_app(theirs), theirs, sandbox, bank)
         mask.app = their_world.app
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
         our_world = World(create_app(ours), ours, sandbox, bank)
-        try:
-            with our_world.app.app_context():
-                yield Pair(our_world, their_world, mask, domain)
-        finally:
-            server.shutdown()
-            thread.join()
+        with our_world.app.app_context():
+            yield Pair(our_world, their_world, mask, domain)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from anchor.extensions import db, settings, transaction
 from anchor.ledger.keys import account_of
 from anchor.models import Payment
-from anchor.services import desk, passes, refunds, remitting
+from anchor.services import desk, passes, refunds, remitting, restore
 from anchor.services.desk import By
 from anchor.services.policy_refunds import owe as owe_policy
 from anchor.services.refunds import Order
@@ -419,3 +419,23 @@ def test_a_status_that_nobody_knows_ends_nothing(pair: Pair) -> None:
     pair.mask.twist = None
     pair.deliver()
     pair.until(row_id, "completed")
+
+
+# -- a backup is restored ----------------------------------------------------------------------
+
+
+def test_promise_06_what_was_agreed_and_paid_after_the_backup_is_not_paid_again(
+    pair: Pair, backup: Any
+) -> None:
+    row_id = pair.begin()
+    backup.take()
+    pair.until(row_id, "pending_external")
+    backup.restore()
+    found = restore.look("ann")
+    [line] = found.unexplained
+    assert "nothing here explains it" in line
+    assert pair.ours.status(row_id) == "on_hold"
+    restore.resume("ann")
+    pair.work(2)
+    assert pair.ours.outflows(row_id) == []
+    assert "restored_unclear" in [reason for reason, *_ in pair.notes()]

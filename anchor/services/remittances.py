@@ -153,9 +153,10 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
             least_out=wanted.least_out,
         )
     )
-    opened = History(transaction_id=row.id, version=1, event="opened", cause=row.id)
-    opened.status = row.status
-    db.session.add(opened)
+    status = row.status
+    db.session.add(
+        History(transaction_id=row.id, version=1, event="opened", cause=row.id, status=status)
+    )
     db.session.add(Act(what="send", who=who, note=note, transaction_id=row.id))
     db.session.flush()
     memos.issue(network_id, policy.distribution, row.id)
