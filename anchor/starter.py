@@ -111,6 +111,10 @@ work = "* * * * *"
 # [sending_anchors.remitter]
 # accounts = ["G…"]                        # with which it logs in
 # settlement = "stellar"                   # or "rail": its money comes by bank
+#
+# Anchors that `flask anchor send` pays, and how much of an asset may be under way to each.
+# [receiving_anchors."receiver.example"]
+# cap = "10000"
 
 # [web_auth]
 # contract_id = "C…"                       # the web auth contract of SEP-45

@@ -267,3 +267,15 @@ def remitter(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
     with made.app.app_context():
         yield Remitter(made)
         _dispose(made.app)
+
+
+@pytest.fixture
+def pair(database_url: str, fresh_database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
+    """Our anchor, and another one that it sends to (`tests.remitting`)."""
+    from tests.remitting import paired
+
+    with paired(sandbox, bank, database_url, fresh_database_url) as made:
+        yield made
+        for each in (made.theirs, made.ours):
+            with each.app.app_context():
+                _dispose(each.app)

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -45,9 +45,16 @@ ACCOUNT = "DE89370400440532013000"
 _keys: dict[str, Any] = {}
 
 
-def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) -> Settings:
-    """Return settings of an anchor on `sandbox`, whose accounts are established."""
+def settings_for(
+    sandbox: Sandbox, database_url: str, broker_url: str | None, issuer: str | None = None
+) -> Settings:
+    """Return settings of an anchor on `sandbox`, whose accounts are established.
+
+    Its asset is its own, or that of an `issuer`, by the secret key.
+    """
     keys = new_keys()
+    if issuer is not None:
+        keys = replace(keys, issuer=issuer)
     establish(sandbox.url, TESTNET_PASSPHRASE, keys)
     _keys[keys.distribution_id] = keys
     withdrawal = FlowPolicy(

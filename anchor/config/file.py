@@ -114,6 +114,10 @@ class _SendingAnchor(Strict):
     settlement = fields.String(load_default="stellar", validate=validate.OneOf(["stellar", "rail"]))
 
 
+class _ReceivingAnchor(Strict):
+    cap = Amount(required=True)
+
+
 class _Refund(Strict):
     fee = Amount(load_default="0")
     automatic = fields.List(
@@ -231,6 +235,11 @@ class FileSchema(Strict):
     sending_anchors = fields.Dict(
         keys=fields.String(validate=validate.Length(min=1, max=100)),
         values=fields.Nested(_SendingAnchor),
+        load_default=dict,
+    )
+    receiving_anchors = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(_DOMAIN)),
+        values=fields.Nested(_ReceivingAnchor),
         load_default=dict,
     )
     quotes = fields.Nested(_Quotes, load_default=lambda: _Quotes().load({}))

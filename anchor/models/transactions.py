@@ -29,12 +29,13 @@ from anchor.models.columns import MEMO_TYPES, Instant, Stroops, UInt64, new_id, 
 
 #: Whose money a rail is asked about, and whose it is asked about for some days more.
 AWAITED = (
-    "kind IN ('deposit', 'deposit-exchange') AND"
+    "kind IN ('deposit', 'deposit-exchange', 'remittance') AND"
     " status IN ('pending_user_transfer_start', 'pending_external')"
     " OR settlement = 'rail' AND status = 'pending_sender'"
 )
 EXPIRED_AWAITED = (
-    "status = 'expired' AND (kind IN ('deposit', 'deposit-exchange') OR settlement = 'rail')"
+    "status = 'expired' AND"
+    " (kind IN ('deposit', 'deposit-exchange', 'remittance') OR settlement = 'rail')"
 )
 #: What may expire, unless a part has come: it is not paid, and not over. Read by its deadline.
 UNPAID = "funded_at IS NULL AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
@@ -64,7 +65,9 @@ class Transaction(Base):
     __table_args__ = (
         CheckConstraint(one_of("kind", Kind), name="kind"),
         CheckConstraint(one_of("status", Status), name="status"),
-        CheckConstraint(one_of("flow", ("interactive", "programmatic", "send")), name="flow"),
+        CheckConstraint(
+            one_of("flow", ("interactive", "programmatic", "send", "remittance")), name="flow"
+        ),
         CheckConstraint(one_of("settlement", ("stellar", "rail")), name="settlement"),
         CheckConstraint("version > 0", name="version"),
         CheckConstraint(

@@ -82,6 +82,18 @@ class SendingAnchor:
     settlement: str = "stellar"
 
 
+#: The rail of the house's own money.
+HOUSE = "house"
+
+
+@dataclass(frozen=True)
+class ReceivingAnchor:
+    """An anchor that we send to: at most `cap` stroops of an asset may be under way to it."""
+
+    domain: str
+    cap: int
+
+
 @dataclass(frozen=True)
 class AssetPolicy:
     """One Stellar asset that the anchor serves.

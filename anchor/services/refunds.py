@@ -10,7 +10,7 @@ The crash windows, and what is found afterwards:
    commit. From there on the windows are those of a submission or of a payout.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -23,7 +23,7 @@ from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Memo, Outflow, Payment, Transaction
 from anchor.models.columns import MEMO_TYPES
 from anchor.money import format_amount
-from anchor.policies import AssetPolicy
+from anchor.policies import HOUSE, AssetPolicy
 from anchor.services import (
     arrivals,
     bookings,
@@ -77,8 +77,8 @@ def begin(order: Order) -> Begun:
     """
     arrival = arrivals.find(order.cause)
     _demand_refundable(arrival)
-    if order.by_hand:
-        return _open(order)
+    if order.by_hand or arrival.rail == HOUSE:  # what was the house's own never left it
+        return _open(replace(order, by_hand=True))
     if arrival.rail is None:
         _demand_taker(arrival, order.gross or arrival.left, _has_memo(arrival))
     elif not rails.find(arrival.rail).traits.can_refund:
@@ -103,6 +103,8 @@ def of_transaction(transaction_id: str) -> Arrival:
 def _demand_refundable(arrival: Arrival) -> None:
     if arrival.verdict in _UNBOOKED:
         raise Rejected(f"{arrival.cause} is {arrival.verdict}: it stands in no book of ours")
+    if arrival.verdict == Verdict.RETURNED:
+        raise Rejected(f"{arrival.cause} came back to us: refund what paid for the remittance")
     if arrival.is_gone:
         raise Rejected(f"the bank took {arrival.cause} back itself")
     if arrival.left <= 0:

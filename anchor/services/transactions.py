@@ -24,16 +24,21 @@ from sqlalchemy.types import TypeEngine
 from anchor import lifecycle
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Kind, NoSuchMove, Status
-from anchor.models import History, Transaction
+from anchor.models import History, Remittance, Transaction
 from anchor.services import cases, jobs
 
 PAY_OUT = "execute_outgoing_transaction"
 PAY_ON_LEDGER = "pay_on_ledger"
 CHECK_TRUST = "check_trustline"
+#: Agree on a remittance with the other anchor, and pay it; then ask how it goes.
+REMIT = "bring_on_remittance"
+FOLLOW_REMITTANCE = "follow_remittance"
 #: The lane of jobs that ask the ledger; those that ask a rail are in that rail's.
 LEDGER_LANE = "ledger"
 #: Looks at trust lines have a budget: what waits for it keeps no payment.
 TRUST_LANE = "trust lines"
+#: One that hangs keeps nothing but what goes to it.
+REMITTANCE_LANE = "remittances "
 _LANES = {PAY_ON_LEDGER: LEDGER_LANE, CHECK_TRUST: TRUST_LANE}
 
 #: The job that a transaction calls for as soon as it stands in a status with funds in.
@@ -45,6 +50,9 @@ _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
     (Kind.DEPOSIT_EXCHANGE, Status.PENDING_ANCHOR): PAY_ON_LEDGER,
     (Kind.DEPOSIT, Status.PENDING_TRUST): CHECK_TRUST,
     (Kind.DEPOSIT_EXCHANGE, Status.PENDING_TRUST): CHECK_TRUST,
+    (Kind.REMITTANCE, Status.PENDING_ANCHOR): REMIT,
+    (Kind.REMITTANCE, Status.PENDING_CUSTOMER_INFO_UPDATE): FOLLOW_REMITTANCE,
+    (Kind.REMITTANCE, Status.PENDING_EXTERNAL): FOLLOW_REMITTANCE,
 }
 #: Events after which a transaction is not paid out until a person or a customer acts, …
 _RESTS_AFTER = frozenset(
@@ -208,7 +216,18 @@ class _Change:
         kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
         if kind is None or not self.is_funded or self.is_resting:
             return None
-        return jobs.Address(kind, self.row.id), _LANES.get(kind, self.row.rail)
+        return jobs.Address(kind, self.row.id), lane_of(self.row, kind)
+
+
+def lane_of(row: Transaction, job_kind: str) -> str:
+    """Return the lane of a transaction's job: a remittance's is that of the anchor it goes to.
+
+    Needs an open transaction.
+    """
+    if job_kind in {REMIT, FOLLOW_REMITTANCE}:
+        query = select(Remittance.domain).where(Remittance.transaction_id == row.id)
+        return f"{REMITTANCE_LANE}{db.session.scalar(query)}"
+    return _LANES.get(job_kind, row.rail)
 
 
 def can_have(row: Transaction, event: Event) -> bool:
