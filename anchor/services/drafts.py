@@ -35,9 +35,9 @@ from anchor.services import (
     allowances,
     callbacks,
     conversions,
-    customers,
     deposits,
     details,
+    draft_customers,
     exchanges,
     opening,
     quotes,
@@ -45,7 +45,7 @@ from anchor.services import (
     withdrawals,
 )
 from anchor.services.customer_standings import CustomerView
-from anchor.services.draft_customers import customer_of, customer_type, target_of
+from anchor.services.draft_customers import customer_of
 from anchor.services.exchanges import Wish
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, happened, owner_of
@@ -386,10 +386,9 @@ def confirm(transaction_id: str, seal: str, request_id: str, finish_url: str | N
     told of it once, in the same commit (SEP24-42). Raises `Rejected` where something lacks, where
     what `seal` stands for has changed, and where it is complete already.
     """
-    rail = views.get(transaction_id).row.rail
-    row, _known = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
-    if customer_type(row.kind) is not None:
-        customers.hold(target_of(row))  # no verdict comes between the look and what follows
+    known = views.get(transaction_id).row
+    draft_customers.hold(known)
+    row, _policy = opening.incomplete(transaction_id, known.rail, *DEPOSITS, *WITHDRAWALS)
     draft = look(transaction_id)
     if draft.at is not Step.REVIEW or draft.sums is None or row.amount_expected is None:
         raise Rejected("something is missing still")
@@ -440,8 +439,12 @@ def give_details(
 @atomic
 def refuse_customer(transaction_id: str, request_id: str, finish_url: str | None = None) -> bool:
     """End an incomplete transaction whose customer is refused for good; tell whether it was."""
-    row = db.session.get(Transaction, transaction_id, with_for_update=True)
+    row = db.session.get(Transaction, transaction_id)
     if row is None or row.status != Status.INCOMPLETE:
+        return False
+    draft_customers.hold(row)
+    db.session.refresh(row, with_for_update=True)
+    if row.status != Status.INCOMPLETE:
         return False
     customer = customer_of(row)
     if customer is None or customer.stand is not Stand.REJECTED:

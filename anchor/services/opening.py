@@ -139,7 +139,8 @@ def incomplete(
     the asset is not served that way any more, or `rail` is not one of the asset's. Needs an
     open transaction.
     """
-    row = db.session.get(Transaction, transaction_id, with_for_update=True)
+    # Whoever looked at it before waited for the lock: what counts is how it stands now.
+    row = db.session.get(Transaction, transaction_id, with_for_update=True, populate_existing=True)
     if row is None or row.kind not in kinds:
         raise NotFound("there is no such transaction")
     if row.status != status or row.amount_received:
