@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
     UNJUDGED = "unjudged"
     OUTGOING = "outgoing"
+    RETURNED = "returned"
 
 
 #: Verdicts that leave money of somebody's with us and so open a case.
@@ -50,7 +51,7 @@ REFUNDABLE = frozenset(
 #: Kinds whose money comes in on the ledger.
 LEDGER_FUNDED = frozenset({Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND})
 #: Kinds whose money comes in by rail; that of a send as its settlement says.
-RAIL_FUNDED = frozenset({Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.SEND})
+RAIL_FUNDED = frozenset({Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.SEND, Kind.REMITTANCE})
 
 #: A source's clock and ours differ by less.
 _CLOCKS = timedelta(minutes=5)
@@ -91,6 +92,7 @@ class Expectation:
     what was credited before, and `is_funded` says that this was enough. `matching` is the
     asset's policy. One on a quote is paid exactly, and by `due_at` on the source's own clock; a
     bank that dates its money before `begun_at`, when nobody could know of it, tells no time.
+    `paid` is what left for it and has not come back: of a remittance, whose memo is its refunds'.
     """
 
     transaction_id: str
@@ -108,6 +110,7 @@ class Expectation:
     settled_on_ledger: bool = True
     due_at: datetime | None = None
     begun_at: datetime | None = None
+    paid: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,11 +146,24 @@ def judge(
         return Judgement(Verdict.HISTORY)
     if expected is None:
         return Judgement(Verdict.UNMATCHED, note=_why_nobody(arrival))
+    if expected.kind is Kind.REMITTANCE and arrival.account == expected.account:
+        return _judge_returned(arrival, expected)
     if arrival.account != expected.account or expected.kind not in LEDGER_FUNDED:
         about = expected.transaction_id
         return Judgement(Verdict.UNMATCHED, about, note="the memo belongs to another account")
     other = None if expected.settled_on_ledger else "this send is settled by rail"
     return _judge_owned(expected, arrival.asset, arrival.amount, arrival.closed_at, other)
+
+
+def _judge_returned(arrival: Arrival, expected: Expectation) -> Judgement:
+    """Say whether the other anchor sends a remittance back: no more than it was paid."""
+    about = expected.transaction_id
+    if arrival.asset != expected.asset:
+        return Judgement(Verdict.WRONG_ASSET, about, note=f"expected {expected.asset}")
+    if arrival.amount > expected.paid:
+        note = f"a refund of {arrival.amount}, and {expected.paid} stroops were paid and not back"
+        return Judgement(Verdict.UNMATCHED, about, note=note)
+    return Judgement(Verdict.RETURNED, about)
 
 
 def judge_booking(

@@ -10,11 +10,12 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from io import BufferedReader, RawIOBase
 from threading import BoundedSemaphore, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from anchor.errors import Rejected, Unavailable
@@ -31,8 +32,17 @@ _IPV6_ROUTED = ipaddress.IPv6Network("2000::/3")
 _IPV6_6TO4 = ipaddress.IPv6Network("2002::/16")
 
 
+T = TypeVar("T")
 #: Asks over a connection until a deadline, and returns what was answered.
-_Act = Callable[[socket.socket, SplitResult, float], bytes]
+_Act = Callable[[socket.socket, SplitResult, float], T]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a stranger answered: a status, whatever it is, and a body."""
+
+    status: int
+    body: bytes
 
 
 def fetch(
@@ -80,6 +90,37 @@ def post(
     )
 
 
+def request(
+    method: str,
+    url: str,
+    *,
+    max_bytes: int,
+    timeout_s: int,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    allow_private: bool = False,
+) -> Answer:
+    """Ask a stranger's https address in any way, as guarded as `fetch`; any status is an answer.
+
+    Raises `Rejected` for an address that may not be asked and a body of more than `max_bytes`,
+    and `Unavailable` where nobody answers within `timeout_s`: whether it was heard is unknown.
+    """
+
+    def act(connected: socket.socket, parts: SplitResult, deadline: float) -> Answer:
+        connection = _over(connected, parts, deadline, max_bytes)
+        whole = _headers(parts) | dict(headers or {})
+        connection.request(method, _target(parts), body=body, headers=whole)
+        response = connection.getresponse()
+        return Answer(response.status, _body(response, parts, max_bytes))
+
+    return _ask(
+        url,
+        act,
+        timeout_s,
+        allow_private=allow_private,
+    )
+
+
 def check_address(url: str, *, allow_private: bool = False) -> str:
     """Return the host, with its port unless it is the default, of an address to tell things to.
 
@@ -98,7 +139,7 @@ def check_address(url: str, *, allow_private: bool = False) -> str:
     return given if port == _DEFAULT_PORTS[parts.scheme] else f"{given}:{port}"
 
 
-def _ask(url: str, act: _Act, timeout_s: int, *, allow_private: bool) -> bytes:
+def _ask(url: str, act: _Act[T], timeout_s: int, *, allow_private: bool) -> T:
     outside.check()
     parts, host, port = _read(url, allow_private=allow_private)
     deadline = monotonic() + timeout_s
@@ -231,6 +272,10 @@ def _get(
     response = connection.getresponse()
     if response.status != 200:
         raise Rejected("{host} answered {status}", host=parts.hostname, status=response.status)
+    return _body(response, parts, max_bytes)
+
+
+def _body(response: HTTPResponse, parts: SplitResult, max_bytes: int) -> bytes:
     body = response.read(max_bytes + 1)
     if len(body) > max_bytes:
         raise Rejected(

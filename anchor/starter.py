@@ -48,6 +48,8 @@ min_amount = "1"
 max_amount = "10000"
 fee_fixed = "1"
 fee_percent = "0.5"
+# fee_minimum = "2"                        # and fee_maximum, tiers, fees of rails
+# daily_limit = "20000"                    # of one customer, in 24 hours
 
 [assets.USDC.deposit]
 min_amount = "1"
@@ -109,6 +111,10 @@ work = "* * * * *"
 # [sending_anchors.remitter]
 # accounts = ["G…"]                        # with which it logs in
 # settlement = "stellar"                   # or "rail": its money comes by bank
+#
+# Anchors that `flask anchor send` pays, and how much of an asset may be under way to each.
+# [receiving_anchors."receiver.example"]
+# cap = "10000"
 
 # [web_auth]
 # contract_id = "C…"                       # the web auth contract of SEP-45

@@ -10,6 +10,7 @@ from anchor.lifecycle import INITIAL, TABLE, Event, Kind
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "lifecycle.md"
 BEGIN, END = "<!-- made from the table: begin -->", "<!-- made from the table: end -->"
+_SHOWN = (Kind.WITHDRAWAL, Kind.DEPOSIT, Kind.SEND, Kind.REMITTANCE)
 _EVERYWHERE = {Event.FAILED, Event.EXPIRED}
 
 
@@ -34,7 +35,7 @@ def diagram(kind: Kind) -> str:
 
 def page(text: str) -> str:
     """Return the page with its generated part as it should be."""
-    made = "\n\n".join(diagram(kind) for kind in (Kind.WITHDRAWAL, Kind.DEPOSIT, Kind.SEND))
+    made = "\n\n".join(diagram(kind) for kind in _SHOWN)
     head, _, rest = text.partition(BEGIN)
     return f"{head}{BEGIN}\n\n{made}\n\n{END}{rest.partition(END)[2]}"
 

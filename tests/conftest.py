@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, Response, request_finished
+from flask import request as flask_request
 from werkzeug.routing import Rule
 
 from anchor import create_app, embedded, schema
@@ -66,6 +67,21 @@ def addresses_are_compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", once)
         yield
+
+
+@pytest.fixture(autouse=True)
+def surprises(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Fail a test of conformance in which a door answered 500; one that means it clears this."""
+    found: list[str] = []
+
+    def note(_app: Flask, response: Response, **_: Any) -> None:
+        if response.status_code == 500:
+            found.append(flask_request.path)
+
+    with request_finished.connected_to(note):
+        yield found
+    if request.node.get_closest_marker("conforms") is not None:
+        assert found == []
 
 
 @pytest.fixture(scope="session")
@@ -268,3 +284,15 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def pair(database_url: str, fresh_database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
+    """Our anchor, and another one that it sends to (`tests.remitting`)."""
+    from tests.remitting import paired
+
+    with paired(sandbox, bank, database_url, fresh_database_url) as made:
+        yield made
+        for each in (made.theirs, made.ours):
+            with each.app.app_context():
+                _dispose(each.app)

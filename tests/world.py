@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,9 +27,10 @@ from anchor.config import (
     Settings,
 )
 from anchor.extensions import db, gateway, transaction
+from anchor.fees import Fees, FeeSchedule
 from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
-from anchor.money import FeeSchedule, parse_amount
+from anchor.money import parse_amount
 from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.sandbox.bank import Bank
@@ -44,16 +45,23 @@ ACCOUNT = "DE89370400440532013000"
 _keys: dict[str, Any] = {}
 
 
-def settings_for(sandbox: Sandbox, database_url: str, broker_url: str | None) -> Settings:
-    """Return settings of an anchor on `sandbox`, whose accounts are established."""
+def settings_for(
+    sandbox: Sandbox, database_url: str, broker_url: str | None, issuer: str | None = None
+) -> Settings:
+    """Return settings of an anchor on `sandbox`, whose accounts are established.
+
+    Its asset is its own, or that of an `issuer`, by the secret key.
+    """
     keys = new_keys()
+    if issuer is not None:
+        keys = replace(keys, issuer=issuer)
     establish(sandbox.url, TESTNET_PASSPHRASE, keys)
     _keys[keys.distribution_id] = keys
     withdrawal = FlowPolicy(
         True,
         parse_amount("1"),
         parse_amount("10000"),
-        FeeSchedule(parse_amount("1"), Decimal("0.5")),
+        Fees(FeeSchedule(parse_amount("1"), Decimal("0.5"))),
     )
     policy = AssetPolicy(
         code=CODE,
@@ -105,8 +113,8 @@ def quotes_of(code: str) -> QuotePolicy:
                 "iso4217:BRL",
                 "fixed",
                 Decimal(0),
-                deposit=FeeSchedule(parse_amount("42"), Decimal(0)),
-                withdrawal=FeeSchedule(parse_amount("1"), Decimal(1)),
+                deposit=Fees(FeeSchedule(parse_amount("42"))),
+                withdrawal=Fees(FeeSchedule(parse_amount("1"), Decimal(1))),
             ),
         ),
     )

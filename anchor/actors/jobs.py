@@ -23,7 +23,13 @@ from anchor.services import (
     receipts,
     reconciliation,
 )
-from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
+from anchor.services.transactions import (
+    CHECK_TRUST,
+    FOLLOW_REMITTANCE,
+    PAY_ON_LEDGER,
+    PAY_OUT,
+    REMIT,
+)
 
 
 @actor()
@@ -164,6 +170,18 @@ def purge_customers(subject: str) -> None:
     jobs.run(jobs.Address(customer_erasure.PURGE, subject))
 
 
+@actor()
+def bring_on_remittance(transaction_id: str) -> None:
+    """Agree on a remittance with the other anchor, or pay it."""
+    jobs.run(jobs.Address(REMIT, transaction_id))
+
+
+@actor()
+def follow_remittance(transaction_id: str) -> None:
+    """Ask the other anchor how a remittance goes."""
+    jobs.run(jobs.Address(FOLLOW_REMITTANCE, transaction_id))
+
+
 #: Which actor does which kind of job.
 ACTORS: dict[str, AppActor] = {
     claimable_balances.FOLLOW: follow_claimable_balance,
@@ -189,4 +207,6 @@ ACTORS: dict[str, AppActor] = {
     programmatic.BRING_ON: bring_on_transaction,
     completions.COMPLETE: complete_transaction,
     customer_erasure.PURGE: purge_customers,
+    REMIT: bring_on_remittance,
+    FOLLOW_REMITTANCE: follow_remittance,
 }

@@ -1,12 +1,14 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
 from anchor.cli import (
+    callbacks,
     customers,
     desk,
     looking,
     operating,
     publishing,
     running,
+    sending,
     services,
     setting_up,
     signatures,
@@ -14,6 +16,7 @@ from anchor.cli import (
 from anchor.cli.group import group
 
 __all__ = [
+    "callbacks",
     "customers",
     "desk",
     "group",
@@ -21,6 +24,7 @@ __all__ = [
     "operating",
     "publishing",
     "running",
+    "sending",
     "services",
     "setting_up",
     "signatures",

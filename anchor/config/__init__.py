@@ -23,11 +23,12 @@ from anchor.config.file import FileSchema, sentences
 from anchor.config.pages import pages_policy
 from anchor.config.published import published
 from anchor.config.quotes import quote_policy
+from anchor.config.remittances import receiving_anchors
 from anchor.config.sends import sending_anchors, with_sends
 from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
-from anchor.policies import AssetPolicy, LimitPolicy, SendingAnchor
+from anchor.policies import AssetPolicy, LimitPolicy, ReceivingAnchor, SendingAnchor
 from anchor.policies.pages import PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
@@ -117,6 +118,7 @@ class Settings:
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     customer_keys: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     sending_anchors: Mapping[str, SendingAnchor] = field(default_factory=dict)
+    receiving_anchors: Mapping[str, ReceivingAnchor] = field(default_factory=dict)
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     pages: PagesPolicy = field(default_factory=PagesPolicy)
     redis_url: str | None = field(default=None, repr=False)
@@ -265,7 +267,7 @@ class _Builder:
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
         customers = self._customers()
-        assets = self._assets(customers)
+        assets, keys = self._assets(customers), self._customer_keys()
         check_doors(data, self.problems)
         return Settings(
             public_url=public_url,
@@ -293,8 +295,9 @@ class _Builder:
             quotes=quote_policy(data, assets, self.problems),
             rates=data["rates"],
             customers=customers,
-            sending_anchors=self._sending_anchors(),
-            customer_keys=self._customer_keys(),
+            sending_anchors=sending_anchors(data, self.problems, development=self.development),
+            receiving_anchors=receiving_anchors(data, self.problems, has_keys=bool(keys)),
+            customer_keys=keys,
             limits=data["limits"],
             pages=pages_policy(data["pages"], self.folder, self.problems),
             redis_url=self._redis_url(),
@@ -420,14 +423,6 @@ class _Builder:
         tables = self.data["assets"]
         assets = {code: asset_policy(code, table, self.problems) for code, table in tables.items()}
         return with_sends(assets, tables, customers, self.problems)
-
-    def _sending_anchors(self) -> dict[str, SendingAnchor]:
-        return sending_anchors(
-            self.data["sending_anchors"],
-            self.problems,
-            self.data["anchor"]["seps"],
-            development=self.development,
-        )
 
     def _customer_keys(self) -> dict[str, Secret]:
         found = customer_keys(

@@ -1,6 +1,6 @@
 """What the file says of sends: whom they are from, and which customers they ask for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +14,11 @@ SENDER, RECEIVER = "sep31-sender", "sep31-receiver"
 
 
 def sending_anchors(
-    tables: Mapping[str, Any], problems: list[str], seps: Collection[int], *, development: bool
+    data: Mapping[str, Any], problems: list[str], *, development: bool
 ) -> dict[str, SendingAnchor]:
     """Return who may send, by each account; contradictions are added to `problems`."""
     found: dict[str, SendingAnchor] = {}
-    for name, table in tables.items():
+    for name, table in data["sending_anchors"].items():
         anchor = SendingAnchor(name, tuple(table["accounts"]), table["settlement"])
         for account in anchor.accounts:
             where = f"sending_anchors.{name}"
@@ -27,7 +27,7 @@ def sending_anchors(
             elif account in found:
                 problems.append(f"{where}: {account} is also one of {found[account].name}.")
             found[account] = anchor
-    if SENDS in seps and not found and not development:
+    if SENDS in data["anchor"]["seps"] and not found and not development:
         problems.append("SEP-31 is on, and no [sending_anchors] say with whom that is agreed.")
     return found
 

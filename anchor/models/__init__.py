@@ -28,6 +28,7 @@ from anchor.models.outflows import (
 )
 from anchor.models.quotes import Quote
 from anchor.models.receipts import RailEvent, RailReading, Receipt
+from anchor.models.remittances import Remittance
 from anchor.models.transactions import (
     AWAITED,
     EXPIRED_AWAITED,
@@ -74,6 +75,7 @@ __all__ = [
     "RailEvent",
     "RailReading",
     "Receipt",
+    "Remittance",
     "Submission",
     "Tick",
     "Transaction",

@@ -22,7 +22,8 @@ from anchor.models.columns import Instant, Stroops, one_of
 #: can name yet, ``suspense``. Under way: ``in_transit``. Ours: ``fees``, less ``network_fees`` and
 #: ``starting_balances``. ``reserves`` are lumens of ours that claimable balances lock: with the
 #: ``treasury`` they are what the ledger shows. ``exchange`` is what quotes turned from one asset
-#: into another: given in the one, taken in the other.
+#: into another: given in the one, taken in the other. ``house`` is what the house spent of its own
+#: on remittances.
 BOOK_ACCOUNTS = (
     "treasury",
     "bank",
@@ -34,6 +35,7 @@ BOOK_ACCOUNTS = (
     "starting_balances",
     "reserves",
     "exchange",
+    "house",
 )
 
 _BALANCE = (

@@ -46,8 +46,12 @@ WHERE t.amount_received NOT IN (coalesce(s.lasting, 0), coalesce(s.whole, 0))
 ORDER BY t.id
 """
 
+#: What came back of a remittance on the ledger was paid once, and is owed again.
 _LEFT = """
-WITH sums AS (
+WITH back AS (
+    SELECT transaction_id, sum(amount) AS amount FROM payments
+    WHERE verdict = 'returned' AND direction = 'in' GROUP BY transaction_id
+), sums AS (
     SELECT transaction_id,
         coalesce(sum(amount_fee
             + CASE WHEN returned_at IS NULL THEN coalesce(sold - amount_fee, amount) ELSE 0 END)
@@ -60,16 +64,18 @@ WITH sums AS (
         AND coalesce(form, '') NOT IN ('establish', 'claim')
     GROUP BY transaction_id
 )
-SELECT t.id, t.{column} AS said, coalesce(s.{sum}, 0) AS found
+SELECT t.id, t.{column} AS said, coalesce(s.{sum}, 0) - {back} AS found
 FROM transactions t LEFT JOIN sums s ON s.transaction_id = t.id
-WHERE t.{column} <> coalesce(s.{sum}, 0)
+LEFT JOIN back b ON b.transaction_id = t.id
+WHERE t.{column} <> coalesce(s.{sum}, 0) - {back}
 ORDER BY t.id
 """
 #: What we owe to customers: what was credited and lasts, less what left and stayed away, or is
 #: under way.
 _CUSTOMERS = """
 WITH owed AS (
-    SELECT asset, amount FROM payments WHERE verdict = 'credited' AND direction = 'in'
+    SELECT asset, amount FROM payments
+    WHERE verdict IN ('credited', 'returned') AND direction = 'in'
     UNION ALL
     SELECT CASE WHEN t.amount_in_asset IS NULL THEN t.asset
         WHEN t.amount_in_asset LIKE 'stellar:%' THEN substr(t.amount_in_asset, 9)
@@ -149,11 +155,11 @@ ORDER BY 1
 _CHECKS = {
     "received": (_RECEIVED, "says that it received {said}, and {found} were credited to it"),
     "paid": (
-        _LEFT.format(column="amount_paid", sum="paid"),
+        _LEFT.format(column="amount_paid", sum="paid", back="coalesce(b.amount, 0)"),
         "says that {said} were paid out, and its payouts come to {found}",
     ),
     "refunded": (
-        _LEFT.format(column="amount_refunded", sum="refunded"),
+        _LEFT.format(column="amount_refunded", sum="refunded", back="0"),
         "says that {said} were sent back, and its refunds come to {found}",
     ),
     "customers": (_CUSTOMERS, "stands at {said} with customers in the books, and ought at {found}"),

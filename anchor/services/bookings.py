@@ -27,12 +27,15 @@ from anchor.assets import NATIVE
 from anchor.extensions import db
 from anchor.matching import Verdict
 from anchor.models import ClaimableBalance, Outflow, Payment, Posting
+from anchor.policies import HOUSE
 from anchor.services import books
 from anchor.services.arrivals import Arrival
 from anchor.services.transactions import any_of
 
 #: Two claimants, half a lumen for each.
 _RESERVES = 2 * 5_000_000
+#: Verdicts of money that is a customer's.
+_CUSTOMERS = (Verdict.CREDITED, Verdict.RETURNED)
 _COLUMNS = ("cause", "account", "asset", "amount", "transaction_id")
 
 
@@ -42,7 +45,7 @@ def payments_arrived(network_id: int, operation_ids: Iterable[int]) -> None:
     Cause: ``payment <network>/<operation>/<index>``. What came before we were in charge is
     part of what the treasury held then, and is not booked. Needs an open transaction.
     """
-    owed = case((Payment.verdict == Verdict.CREDITED, "customer"), else_="suspense")
+    owed = case((Payment.verdict.in_(_CUSTOMERS), "customer"), else_="suspense")
     _book(
         _sides(network_id, operation_ids, literal("treasury", Text()), owed).where(
             Payment.verdict != Verdict.HISTORY
@@ -55,10 +58,10 @@ def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
 
     Cause: ``payment <network>/<operation>/<index> judged``. Needs an open transaction.
     """
-    owed = case((Payment.verdict == Verdict.CREDITED, "customer"), else_="treasury")
+    owed = case((Payment.verdict.in_(_CUSTOMERS), "customer"), else_="treasury")
     _book(
         _sides(network_id, operation_ids, literal("suspense", Text()), owed, " judged").where(
-            or_(Payment.verdict == Verdict.CREDITED, Payment.verdict == Verdict.HISTORY)
+            or_(Payment.verdict.in_(_CUSTOMERS), Payment.verdict == Verdict.HISTORY)
         )
     )
 
@@ -73,8 +76,14 @@ def outflow_opened(*outflows: Outflow) -> None:
 
 
 def rail_payment_done(outflow: Outflow) -> None:
-    """Book what left the bank. Cause: ``outflow <id> done``."""
-    _post(outflow, "done", ("in_transit", outflow.amount), ("bank", -outflow.amount))
+    """Book what left the bank, or the house took back. Cause: ``outflow <id> done``."""
+    held_at = held_by(outflow.rail)
+    _post(outflow, "done", ("in_transit", outflow.amount), (held_at, -outflow.amount))
+
+
+def held_by(rail: str | None) -> str:
+    """Return the account that money of a rail is in: no bank has the house's own."""
+    return HOUSE if rail == HOUSE else "bank"
 
 
 def outflow_refused(outflow: Outflow) -> None:

@@ -1,23 +1,18 @@
 """Which wallet asks: client domains, the lists of them, and their signing keys."""
 
-import re
 from threading import BoundedSemaphore
 
 from anchor import outgoing, web_auth
 from anchor.errors import AnchorError, Rejected, Unauthorized, Unavailable
 from anchor.extensions import house, settings
+from anchor.services import stellar_tomls
 
-MAX_TOML_BYTES = 100_000
 CLIENT_TOML_TIMEOUT_S = 4
 #: How many strangers' hosts a process waits for at once: slow ones must not take every thread.
 CLIENT_TOMLS_AT_ONCE = 4
 #: How long a key is taken for good, and how long a domain that has none is not asked again.
 KEY_S, FAILURE_S = 300, 10
 _HTTPS_PORT = 443
-_SIGNING_KEY = re.compile(
-    r"""\s*(?:SIGNING_KEY|"SIGNING_KEY"|'SIGNING_KEY')\s*=\s*["']([^"']*)["']\s*(?:\#.*)?"""
-)
-_TABLE = re.compile(r"\s*\[\[?[^\[\],]+\]\]?\s*(?:#.*)?")
 _slots = BoundedSemaphore(CLIENT_TOMLS_AT_ONCE)
 
 
@@ -74,14 +69,12 @@ def _signing_key_of(domain: str) -> str:
 
 def _fetch(domain: str) -> str:
     development = settings().development
-    # In development a name with a port is a neighbour on this machine; others speak TLS.
-    scheme = "http" if development and (":" in domain or domain == "localhost") else "https"
     if not _slots.acquire(blocking=False):
         raise Unavailable("too many client domains are being looked up; try again in a minute")
     try:
         body = outgoing.fetch(
-            f"{scheme}://{domain}/.well-known/stellar.toml",
-            max_bytes=MAX_TOML_BYTES,
+            f"{stellar_tomls.scheme_of(domain)}://{domain}/.well-known/stellar.toml",
+            max_bytes=stellar_tomls.MAX_BYTES,
             timeout_s=CLIENT_TOML_TIMEOUT_S,
             allow_private=development,
         )
@@ -95,18 +88,8 @@ def _fetch(domain: str) -> str:
 
 
 def signing_key_in(stellar_toml: bytes) -> str:
-    """Return the top-level SIGNING_KEY of a stranger's stellar.toml; `Rejected` without one.
-
-    It is read line by line: a TOML reader can be kept busy for a minute by 100 KB of
-    dotted keys.
-    """
-    found = set()
-    for line in stellar_toml.decode("utf-8", errors="replace").splitlines():
-        if _TABLE.fullmatch(line):
-            break
-        if match := _SIGNING_KEY.fullmatch(line):
-            found.add(match[1])
-    key = found.pop() if len(found) == 1 else ""
+    """Return the top-level SIGNING_KEY of a stranger's stellar.toml; `Rejected` without one."""
+    key = stellar_tomls.read(stellar_toml)[0].get("SIGNING_KEY", "")
     if not key.startswith("G") or not web_auth.is_account(key):
         raise Rejected("the stellar.toml of client_domain has no SIGNING_KEY")
     return key

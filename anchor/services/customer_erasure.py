@@ -20,8 +20,9 @@ from anchor.models import (
     CustomerHistory,
     CustomerStanding,
     Job,
+    Remittance,
 )
-from anchor.services import callbacks, customer_files, customers, jobs
+from anchor.services import callbacks, customer_files, customers, jobs, remittances
 from anchor.services.customers import CUSTOMER, Target
 from anchor.vault import Sealed
 
@@ -134,7 +135,7 @@ def rotate_keys() -> int:
     In batches, each its own commit: it can be run again, and beside everything else.
     """
     total = 0
-    for batch in (_rotate_fields, _rotate_files):
+    for batch in (_rotate_fields, _rotate_files, _rotate_remittances):
         while done := batch():
             total += done
     return total
@@ -163,6 +164,17 @@ def _rotate_files() -> int:
     sealed = vault.seal(vault.open(Sealed(row.key_id, row.sealed), place), place)
     row.key_id, row.sealed = sealed.key_id, sealed.value
     return 1
+
+
+@atomic
+def _rotate_remittances() -> int:
+    vault = customers.vault()
+    query = select(Remittance).where(Remittance.key_id != vault.newest)
+    rows = db.session.scalars(query.limit(_BATCH).with_for_update()).all()
+    for row in rows:
+        sealed = remittances.seal(row.transaction_id, remittances.unseal(row))
+        row.key_id, row.sealed = sealed.key_id, sealed.value
+    return len(rows)
 
 
 def _purge_job(claimed: jobs.Claim) -> None:

@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from sqlalchemy import Select, exists, func, literal, select
 
 from anchor.assets import NATIVE
-from anchor.errors import Misconfigured, Rejected
+from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
+from anchor.fees import Split, split
 from anchor.ledger import destinations
 from anchor.ledger.destinations import base_account
 from anchor.ledger.gateway import LedgerAccount
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
-from anchor.money import FeeSchedule, Split, split
+from anchor.money import DECIMALS
 from anchor.policies import AssetPolicy
 from anchor.services import accounts, batches, bookings, cases, conversions, jobs
 from anchor.services.transactions import (
@@ -108,17 +109,17 @@ def pay(claims: Sequence[jobs.Claim]) -> Mapping[jobs.Claim, Exception]:
     """
     wanted, ends = of_claims(claims)
     found = accounts.look(gateway(), {each.account_id for each in wanted.values()})
-    decided: list[_Decided] = []
+    decided: list[Decided] = []
     for claim, want in wanted.items():
         account = found[want.account_id]
         if isinstance(account, Exception):
             ends[claim] = account
         else:
             policy = policy_of(want.asset)
-            decided.append(_Decided(claim, choose(want, account, policy), policy))
+            decided.append(Decided(claim, choose(want, account, policy), policy))
 
-    def act(chunk: Sequence[_Decided]) -> None:
-        ends.update(_carry_out(chunk))
+    def act(chunk: Sequence[Decided]) -> None:
+        ends.update(carry_out(chunk))
 
     return ends | {each.claim: end for each, end in batches.in_halves(decided, act).items()}
 
@@ -169,7 +170,7 @@ def _read(ids: Collection[str], job_kind: str) -> dict[str, Wanted | Exception]:
 
 def _wanted(row: Transaction, *, was_established: bool) -> Wanted:
     if row.destination is None:
-        raise Rejected(f"the deposit {row.id} has no destination")
+        raise Rejected(f"{row.id} has no destination")
     policy_of(row.asset)
     try:
         amount = parts_of(row, with_creation=was_established).amount_out
@@ -224,20 +225,24 @@ def parts_of(row: Transaction, *, with_creation: bool) -> Split:
     policy = policy_of(row.asset)
     creation = policy.delivery.creation_fee if with_creation else 0
     left = row.amount_received - row.amount_refunded
-    return split(left, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
+    return split(left, row.fee_schedule, DECIMALS, creation)
 
 
 @dataclass(frozen=True)
-class _Decided:
-    """A deposit with what is to become of it."""
+class Decided:
+    """A deposit, or a remittance, with what is to become of it.
+
+    Where a `version` is given, it is of that one alone.
+    """
 
     claim: jobs.Claim
     plan: Plan
     policy: AssetPolicy
+    version: int | None = None
 
 
 @atomic
-def _carry_out(chunk: Sequence[_Decided]) -> dict[jobs.Claim, Exception]:
+def carry_out(chunk: Sequence[Decided]) -> dict[jobs.Claim, Exception]:
     """Do in one commit what was decided for each; return the claims that were lost."""
     lost = batches.hold([each.claim for each in chunk])
     ids = [each.claim.subject_id for each in chunk if each.claim not in lost]
@@ -247,7 +252,10 @@ def _carry_out(chunk: Sequence[_Decided]) -> dict[jobs.Claim, Exception]:
     moves: list[Happening] = []
     for each in chunk:
         row = rows.get(each.claim.subject_id)
-        if row is None or next_job_kind(row) != PAY_ON_LEDGER or before[row.id].is_open:
+        if row is None or next_job_kind(row) != each.claim.kind or before[row.id].is_open:
+            continue
+        if each.version not in {None, row.version}:
+            lost[each.claim] = Unavailable(f"{row.id} was changed meanwhile")
             continue
         outflow, reason = None, each.plan.held_because
         if each.plan.form is not None:
@@ -275,8 +283,9 @@ def _locked(ids: Collection[str]) -> Select[Transaction]:
 
 
 def _tell(row: Transaction, reason: str) -> None:
+    what = "remittance" if row.kind == Kind.REMITTANCE else "deposit"
     cases.open_case(
-        "deposit_cannot_be_paid",
+        f"{what}_cannot_be_paid",
         f"{row.id}/{row.version}",
         note=reason,
         transaction_id=row.id,

@@ -32,11 +32,11 @@ from anchor.services import (
 from anchor.services.arrivals import Arrival
 from anchor.services.payouts import REFUND
 from anchor.services.transactions import (
-    LEDGER_LANE,
     PAY_OUT,
     Happening,
     can_have,
     happened,
+    lane_of,
     next_job_kind,
 )
 
@@ -213,8 +213,7 @@ def _wake(transaction_id: str) -> None:
     row = db.session.get_one(Transaction, transaction_id, populate_existing=True)
     kind = next_job_kind(row)
     if kind is not None:
-        lane = row.rail if kind == PAY_OUT else LEDGER_LANE
-        jobs.renew(jobs.Address(kind, row.id), lane)
+        jobs.renew(jobs.Address(kind, row.id), lane_of(row, kind))
 
 
 @atomic

@@ -7,7 +7,7 @@ from sqlalchemy import and_, func, or_, select, true, update
 
 from anchor.clock import utcnow
 from anchor.extensions import db
-from anchor.lifecycle import Event
+from anchor.lifecycle import Event, Kind
 from anchor.models import Outflow, Transaction
 from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
@@ -44,7 +44,7 @@ def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow],
     elif outflow.kind == "refund":
         refuse(outflow, code)
         refund_ends.failed(outflow)
-    elif code in _TRUST_CODES:
+    elif code in _TRUST_CODES and not _is_remittance(outflow):
         refuse(outflow, code)
         happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
     elif code in _LOOK_AGAIN_CODES:
@@ -53,6 +53,12 @@ def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow],
     else:
         refuse(outflow, code)
         hand_to_a_person(outflow, "ledger_refused", code)
+
+
+def _is_remittance(outflow: Outflow) -> bool:
+    """Tell what pays another anchor: nobody waits for that one's account to be ready."""
+    row = db.session.get_one(Transaction, outflow.pays_for)
+    return row.kind == Kind.REMITTANCE
 
 
 def _lacks_reserve(outflow: Outflow, code: str) -> bool:

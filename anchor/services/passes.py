@@ -27,6 +27,7 @@ from anchor.services import (
     departures,
     deposit_payments,
     expiry,
+    following,
     jobs,
     networks,
     payments,
@@ -38,11 +39,18 @@ from anchor.services import (
     receipts,
     reconciliation,
     refunds,
+    remitting,
     submissions,
     sweeps,
     trustlines,
 )
-from anchor.services.transactions import CHECK_TRUST, PAY_ON_LEDGER, PAY_OUT
+from anchor.services.transactions import (
+    CHECK_TRUST,
+    FOLLOW_REMITTANCE,
+    PAY_ON_LEDGER,
+    PAY_OUT,
+    REMIT,
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,8 @@ def _owe_the_rest() -> None:
     submissions.owe_drives()
     custodian_payments.owe()
     customer_erasure.owe()
+    remitting.owe()
+    following.owe()
 
 
 def _owe_what_rails_pay() -> None:
@@ -111,6 +121,8 @@ SERVICES = {
                 completions.COMPLETE,
                 customer_codes.SEND,
                 customer_erasure.PURGE,
+                REMIT,
+                FOLLOW_REMITTANCE,
                 *_PAYMENTS,
             ),
             _owe_the_rest,

@@ -39,7 +39,7 @@ from anchor.matching import (
     judge,
 )
 from anchor.models import Account, Memo, Payment, Transaction
-from anchor.services import bookings, cases, departures, jobs
+from anchor.services import bookings, cases, departures, jobs, returns
 from anchor.services.networks import Watch
 from anchor.services.transactions import Happening, any_of, happened
 
@@ -233,6 +233,9 @@ def _judge(watch: Watch, page: Iterable[LedgerPayment]) -> dict[tuple[int, int],
         )
         if judgement.verdict is Verdict.CREDITED and address:
             expected[address] = _credited(expected[address], arrival.amount, judgement)
+        elif judgement.verdict is Verdict.RETURNED and address:
+            owner = expected[address]
+            expected[address] = replace(owner, paid=owner.paid - arrival.amount)
         verdicts.update({_key(payment): judgement for payment in group})
     return verdicts
 
@@ -281,6 +284,7 @@ def _expectations(watch: Watch, arrivals: Sequence[Arrival]) -> dict[tuple[str, 
             Transaction.settlement,
             Transaction.quote_id,
             Transaction.deadline_at,
+            Transaction.amount_paid,
         )
         .join(Transaction, Transaction.id == Memo.transaction_id)
         .where(
@@ -313,6 +317,7 @@ def _expectation(watch: Watch, row: Row[*tuple[Any, ...]]) -> Expectation:
         max_amount=flow.max_amount if flow else None,
         settled_on_ledger=row.settlement == "stellar",
         due_at=row.deadline_at if row.quote_id else None,
+        paid=row.amount_paid,
     )
 
 
@@ -367,7 +372,7 @@ def _row(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str
 def _act(
     watch: Watch, page: Sequence[LedgerPayment], verdicts: Mapping[tuple[int, int], Judgement]
 ) -> tuple[str, ...]:
-    """Move what was credited, and put what nobody can credit on the operator's desk."""
+    """Move what was credited or came back, and put what nobody can credit on the desk."""
     happenings: dict[tuple[object, ...], Happening] = {}
     desk: list[dict[str, object]] = []
     for payment in page:
@@ -375,6 +380,8 @@ def _act(
         if judgement.verdict is Verdict.CREDITED:
             known = happenings.get(_unit(payment))
             happenings[_unit(payment)] = _happening(watch, payment, judgement, known)
+        elif judgement.verdict is Verdict.RETURNED:
+            returns.remittance_came_back(_cause(watch, payment), payment, judgement)
         elif judgement.verdict in FOR_THE_DESK:
             desk.append(_case(watch, payment, judgement))
     happened(*happenings.values())
@@ -402,9 +409,13 @@ def _happening(
 def _case(watch: Watch, payment: LedgerPayment, judgement: Judgement) -> dict[str, object]:
     return {
         "reason": f"payment_{judgement.verdict}",
-        "cause": f"payment {watch.network_id}/{payment.operation_id}/{payment.index}",
+        "cause": _cause(watch, payment),
         "note": judgement.note,
         "transaction_id": judgement.transaction_id,
         "asset": payment.asset,
         "amount_owed": payment.amount,
     }
+
+
+def _cause(watch: Watch, payment: LedgerPayment) -> str:
+    return f"payment {watch.network_id}/{payment.operation_id}/{payment.index}"

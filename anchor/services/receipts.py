@@ -29,6 +29,7 @@ from anchor.matching import (
 )
 from anchor.models import RailReading, Receipt
 from anchor.services import books, cases, jobs, receipt_owners, reversals
+from anchor.services.bookings import held_by
 from anchor.services.entries import Entry, merged, read
 from anchor.services.receipt_owners import Owned, asset_of, held_in
 from anchor.services.transactions import Happening, any_of, happened
@@ -286,7 +287,7 @@ def _postings(
         if unbooked or entry.amount is None or entry.is_reversed:
             continue
         owed = "customer" if judgement.verdict is Verdict.CREDITED else "suspense"
-        for account, amount in (("bank", entry.amount), (owed, -entry.amount)):
+        for account, amount in ((held_by(rail), entry.amount), (owed, -entry.amount)):
             yield {
                 "cause": f"receipt {rail}/{entry.receipt_id}",
                 "account": account,

@@ -10,20 +10,20 @@ The crash windows, and what is found afterwards:
    commit. From there on the windows are those of a submission or of a payout.
 """
 
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, func, select
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, gateway, settings
+from anchor.fees import FeeSchedule, Split, split
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Memo, Outflow, Payment, Transaction
 from anchor.models.columns import MEMO_TYPES
-from anchor.money import FeeSchedule, Split, format_amount, split
-from anchor.policies import AssetPolicy
+from anchor.money import format_amount
+from anchor.policies import HOUSE, AssetPolicy
 from anchor.services import (
     arrivals,
     bookings,
@@ -77,8 +77,8 @@ def begin(order: Order) -> Begun:
     """
     arrival = arrivals.find(order.cause)
     _demand_refundable(arrival)
-    if order.by_hand:
-        return _open(order)
+    if order.by_hand or arrival.rail == HOUSE:  # what was the house's own never left it
+        return _open(replace(order, by_hand=True))
     if arrival.rail is None:
         _demand_taker(arrival, order.gross or arrival.left, _has_memo(arrival))
     elif not rails.find(arrival.rail).traits.can_refund:
@@ -103,6 +103,8 @@ def of_transaction(transaction_id: str) -> Arrival:
 def _demand_refundable(arrival: Arrival) -> None:
     if arrival.verdict in _UNBOOKED:
         raise Rejected(f"{arrival.cause} is {arrival.verdict}: it stands in no book of ours")
+    if arrival.verdict == Verdict.RETURNED:
+        raise Rejected(f"{arrival.cause} came back to us: refund what paid for the remittance")
     if arrival.is_gone:
         raise Rejected(f"the bank took {arrival.cause} back itself")
     if arrival.left <= 0:
@@ -260,7 +262,7 @@ def parts_of(arrival: Arrival, gross: int, *, without_fee: bool = False) -> Spli
     policy = settings().asset_by_id(arrival.asset)
     fee = policy.refund.fee if policy and not without_fee else 0
     decimals = 7 if arrival.rail is None or without_fee else _decimals(policy, arrival)
-    return split(gross, FeeSchedule(fee, Decimal(0)), decimals)
+    return split(gross, FeeSchedule(fee), decimals)
 
 
 def _decimals(policy: AssetPolicy | None, arrival: Arrival) -> int:

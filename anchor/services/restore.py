@@ -33,6 +33,7 @@ from anchor.services import (
     restored_orders,
     restored_payments,
     restored_payouts,
+    restored_remittances,
 )
 from anchor.services.reconciliation import read_on
 from anchor.services.restored import Found
@@ -67,6 +68,7 @@ def look(who: str, note: str | None = None) -> Found:
     for transaction_id in restored.ids(is_deposit, is_open, Transaction.funded_at.is_not(None)):
         restored_orders.ask(transaction_id, found, pause)
         restored_payments.find(transaction_id, found)
+    restored_remittances.hold_unpaid()
     restored_payouts.ask_for_refunds_of_nobody(found, pause)
     restored_payments.explain_the_rest(found)
     restored_arrivals.leave_to_a_person(found, pause)

@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from anchor.assets import currency_of
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db
+from anchor.fees import Split
 from anchor.integrations.protocols import (
     Outcome,
     OutgoingTransaction,
@@ -22,7 +23,8 @@ from anchor.integrations.protocols import (
 from anchor.lifecycle import FINAL, Event, Kind
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt
-from anchor.money import Split, to_decimal
+from anchor.money import to_decimal
+from anchor.policies import HOUSE
 from anchor.services import arrivals, bookings, outcomes, outflows, rails, recovery, refunds
 from anchor.services.outflows import Attempt
 from anchor.services.restored import (
@@ -38,7 +40,8 @@ from anchor.services.restored import (
     may_leave,
 )
 
-DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+#: What is paid on the ledger: a rail can only have sent its money back.
+DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.REMITTANCE)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def ask(transaction_id: str, found: Found, pause: Pause) -> None:
 def _read(transaction_id: str) -> _Asked:
     row = locked(transaction_id)
     whole = Split(row.amount_received, row.amount_received, 0)
-    came_by = {each.rail for each in arrivals.of_transaction(row.id) if each.rail is not None}
+    came_by = {each.rail for each in arrivals.of_transaction(row.id)} - {None, HOUSE}
     order = outflows.planned(row, whole).order
     if row.kind in DEPOSITS:  # a rail can only have sent back what came
         order = replace(order, currency=currency_of(row.received_as))
@@ -98,7 +101,7 @@ def _read(transaction_id: str) -> _Asked:
         outflows.next_attempt(row.id),
         outflows.open_attempt(row),
         None if row.kind in DEPOSITS or row.funded_at is None else row.rail,
-        frozenset(came_by),
+        frozenset(each for each in came_by if each),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Table,
     Text,
+    Update,
     any_,
     bindparam,
     func,
@@ -22,16 +24,21 @@ from sqlalchemy.types import TypeEngine
 from anchor import lifecycle
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Kind, NoSuchMove, Status
-from anchor.models import History, Transaction
+from anchor.models import History, Remittance, Transaction
 from anchor.services import cases, jobs
 
 PAY_OUT = "execute_outgoing_transaction"
 PAY_ON_LEDGER = "pay_on_ledger"
 CHECK_TRUST = "check_trustline"
+#: Agree on a remittance with the other anchor, and pay it; then ask how it goes.
+REMIT = "bring_on_remittance"
+FOLLOW_REMITTANCE = "follow_remittance"
 #: The lane of jobs that ask the ledger; those that ask a rail are in that rail's.
 LEDGER_LANE = "ledger"
 #: Looks at trust lines have a budget: what waits for it keeps no payment.
 TRUST_LANE = "trust lines"
+#: One that hangs keeps nothing but what goes to it.
+REMITTANCE_LANE = "remittances "
 _LANES = {PAY_ON_LEDGER: LEDGER_LANE, CHECK_TRUST: TRUST_LANE}
 
 #: The job that a transaction calls for as soon as it stands in a status with funds in.
@@ -43,6 +50,9 @@ _NEXT_JOB: Mapping[tuple[Kind, Status], str] = {
     (Kind.DEPOSIT_EXCHANGE, Status.PENDING_ANCHOR): PAY_ON_LEDGER,
     (Kind.DEPOSIT, Status.PENDING_TRUST): CHECK_TRUST,
     (Kind.DEPOSIT_EXCHANGE, Status.PENDING_TRUST): CHECK_TRUST,
+    (Kind.REMITTANCE, Status.PENDING_ANCHOR): REMIT,
+    (Kind.REMITTANCE, Status.PENDING_CUSTOMER_INFO_UPDATE): FOLLOW_REMITTANCE,
+    (Kind.REMITTANCE, Status.PENDING_EXTERNAL): FOLLOW_REMITTANCE,
 }
 #: Events after which a transaction is not paid out until a person or a customer acts, …
 _RESTS_AFTER = frozenset(
@@ -66,7 +76,7 @@ _RESTS_UNTIL = frozenset(
     }
 )
 #: Columns that are set to the database's clock.
-_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at"})
+_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
 #: Told the ids of transactions whose status changed, inside the commit that changes them.
 _followers: list[Callable[[Sequence[str]], None]] = []
@@ -206,7 +216,18 @@ class _Change:
         kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
         if kind is None or not self.is_funded or self.is_resting:
             return None
-        return jobs.Address(kind, self.row.id), _LANES.get(kind, self.row.rail)
+        return jobs.Address(kind, self.row.id), lane_of(self.row, kind)
+
+
+def lane_of(row: Transaction, job_kind: str) -> str:
+    """Return the lane of a transaction's job: a remittance's is that of the anchor it goes to.
+
+    Needs an open transaction.
+    """
+    if job_kind in {REMIT, FOLLOW_REMITTANCE}:
+        query = select(Remittance.domain).where(Remittance.transaction_id == row.id)
+        return f"{REMITTANCE_LANE}{db.session.scalar(query)}"
+    return _LANES.get(job_kind, row.rail)
 
 
 def can_have(row: Transaction, event: Event) -> bool:
@@ -226,14 +247,8 @@ def next_job_kind(row: Transaction) -> str | None:
 
 
 def _locked(ids: Iterable[str]) -> dict[str, Transaction]:
-    query = (
-        select(Transaction)
-        .where(Transaction.id == any_of(ids))
-        .order_by(Transaction.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {row.id: row for row in db.session.scalars(query)}
+    rows = db.session.scalars(_LOCK, {"ids": list(ids)})
+    return {row.id: row for row in rows}
 
 
 def any_of(values: Iterable[Any], kind: TypeEngine[Any] | None = None) -> ColumnElement[bool]:
@@ -244,32 +259,49 @@ def any_of(values: Iterable[Any], kind: TypeEngine[Any] | None = None) -> Column
     return any_(literal(list(values), ARRAY(kind or Text())))
 
 
-def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
-    found = db.session.execute(
-        select(History.transaction_id, History.event, History.cause).where(
-            History.transaction_id == any_of({h.transaction_id for h in happenings}),
-            History.cause == any_of({h.cause for h in happenings}),
-        )
+# Built once: SQLAlchemy takes longer to recognise a new one than PostgreSQL takes to run it.
+_LOCK = (
+    select(Transaction)
+    .where(Transaction.id == any_(bindparam("ids", type_=ARRAY(Text()))))
+    .order_by(Transaction.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_KNOWN = select(History.transaction_id, History.event, History.cause).where(
+    History.transaction_id == any_(bindparam("ids", type_=ARRAY(Text()))),
+    History.cause == any_(bindparam("causes", type_=ARRAY(Text()))),
+)
+_REMEMBER = insert(cast(Table, History.__table__))
+
+
+@cache
+def _swap(columns: tuple[str, ...]) -> Update:
+    """Return the statement that writes columns of a transaction which has the version still."""
+    table = cast(Table, Transaction.__table__)
+    assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
+    return (
+        update(table)
+        .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
+        .values(assignments)
     )
+
+
+def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
+    ids = list({happening.transaction_id for happening in happenings})
+    causes = list({happening.cause for happening in happenings})
+    found = db.session.execute(_KNOWN, {"ids": ids, "causes": causes})
     return {(row[0], row[1], row[2]) for row in found}
 
 
 def _write(changes: Sequence[_Change]) -> None:
-    table = cast(Table, Transaction.__table__)
     for columns, group in _by_columns(changes).items():
-        assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-        assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
-        statement = (
-            update(table)
-            .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
-            .values(assignments)
-        )
-        rows = [_bound(change, assignments) for change in group]
-        done = db.session.connection().execute(statement, rows)
+        rows = [_bound(change, columns) for change in group]
+        done = db.session.connection().execute(_swap(columns), rows)
         assert done.rowcount in {-1, len(rows)}, "a version moved under its lock"
     history = [row for change in changes for row in change.history]
     if history:
-        db.session.execute(insert(cast(Table, History.__table__)), history)
+        db.session.execute(_REMEMBER, history)
     owed = [job for change in changes if (job := change.next_job())]
     jobs.ensure(owed)
     moved = [change.row.id for change in changes if change.to_status != change.row.status]
@@ -286,7 +318,7 @@ def _by_columns(changes: Sequence[_Change]) -> dict[tuple[str, ...], list[_Chang
     return groups
 
 
-def _bound(change: _Change, assignments: Mapping[str, Any]) -> dict[str, Any]:
+def _bound(change: _Change, columns: Iterable[str]) -> dict[str, Any]:
     values = change.values()
-    bound = {f"new_{name}": values[name] for name in assignments.keys() - _INSTANTS}
+    bound = {f"new_{name}": values[name] for name in columns if name not in _INSTANTS}
     return bound | {"the_id": change.row.id, "the_version": change.row.version}

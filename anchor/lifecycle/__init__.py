@@ -7,89 +7,24 @@ nothing expires with them (promise 4).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
-from anchor.errors import Rejected
+from anchor.lifecycle.words import Event, Kind, NoSuchMove, Status
 
-
-class Kind(StrEnum):
-    """What a transaction does; exchange kinds convert on the way and live alike."""
-
-    DEPOSIT = "deposit"
-    DEPOSIT_EXCHANGE = "deposit-exchange"
-    WITHDRAWAL = "withdrawal"
-    WITHDRAWAL_EXCHANGE = "withdrawal-exchange"
-    SEND = "send"
-
-
-class Status(StrEnum):
-    """Where a transaction stands, in the words of the SEPs."""
-
-    INCOMPLETE = "incomplete"
-    PENDING_ANCHOR = "pending_anchor"
-    PENDING_CUSTOMER_INFO_UPDATE = "pending_customer_info_update"
-    PENDING_TRANSACTION_INFO_UPDATE = "pending_transaction_info_update"
-    PENDING_USER = "pending_user"
-    PENDING_USER_TRANSFER_START = "pending_user_transfer_start"
-    PENDING_USER_TRANSFER_COMPLETE = "pending_user_transfer_complete"
-    PENDING_SENDER = "pending_sender"
-    PENDING_RECEIVER = "pending_receiver"
-    PENDING_EXTERNAL = "pending_external"
-    PENDING_STELLAR = "pending_stellar"
-    PENDING_TRUST = "pending_trust"
-    ON_HOLD = "on_hold"
-    NO_MARKET = "no_market"
-    TOO_SMALL = "too_small"
-    TOO_LARGE = "too_large"
-    ERROR = "error"
-    EXPIRED = "expired"
-    COMPLETED = "completed"
-    REFUNDED = "refunded"
-
-
-class Event(StrEnum):
-    """What can happen to a transaction, in the past tense."""
-
-    DETAILS_GIVEN = "details_given"
-    CHECKS_BEGUN = "checks_begun"
-    DETAILS_NEEDED = "details_needed"
-    CUSTOMER_INFO_NEEDED = "customer_info_needed"
-    CUSTOMER_INFO_GIVEN = "customer_info_given"
-    CUSTOMER_ACCEPTED = "customer_accepted"
-    CUSTOMER_REJECTED = "customer_rejected"
-    TRANSACTION_INFO_NEEDED = "transaction_info_needed"
-    TRANSACTION_INFO_GIVEN = "transaction_info_given"
-    USER_ACTION_NEEDED = "user_action_needed"
-    USER_ACTED = "user_acted"
-    USER_SAID_SENT = "user_said_sent"
-    TRUST_MISSING = "trust_missing"
-    TRUST_FOUND = "trust_found"
-    TOO_SMALL_FOUND = "too_small_found"
-    TOO_LARGE_FOUND = "too_large_found"
-    NO_MARKET_FOUND = "no_market_found"
-    FUNDS_RECEIVED = "funds_received"
-    HELD = "held"
-    RELEASED = "released"
-    PAYOUT_SENT = "payout_sent"
-    PAYOUT_READY_FOR_PICKUP = "payout_ready_for_pickup"
-    PAYOUT_COMPLETED = "payout_completed"
-    PAYOUT_NEEDS_INFO = "payout_needs_info"
-    PAYOUT_REFUSED = "payout_refused"
-    PAYOUT_RETURNED = "payout_returned"
-    LEDGER_PAYMENT_SUBMITTED = "ledger_payment_submitted"
-    LEDGER_PAYMENT_CONFIRMED = "ledger_payment_confirmed"
-    LEDGER_PAYMENT_FAILED = "ledger_payment_failed"
-    REFUND_SENT = "refund_sent"
-    REFUND_COMPLETED = "refund_completed"
-    PARTLY_REFUNDED = "partly_refunded"
-    REFUND_FAILED = "refund_failed"
-    EXPIRED = "expired"
-    FAILED = "failed"
-    RECOVERED = "recovered"
-
-
-class NoSuchMove(Rejected):
-    """The table has no row for this: it does not happen, and a person looks at it."""
+__all__ = [
+    "FINAL",
+    "INITIAL",
+    "PAYOUT_EVENTS",
+    "REFUND_EVENTS",
+    "TABLE",
+    "Event",
+    "Kind",
+    "NoSuchMove",
+    "Row",
+    "Status",
+    "is_legal",
+    "next_status",
+    "statuses_of",
+]
 
 
 @dataclass(frozen=True)
@@ -269,6 +204,39 @@ _SEND_AFTER: dict[Status, _Moves] = {
     },
 }
 
+#: What is paid to another anchor, which pays its customer and is asked how that went. A refund
+#: by rail shows in no status: `pending_external` says that the money is with the other one.
+_REMITTANCE_HOME: _Moves = _refundable(_S.PENDING_ANCHOR) | {
+    _E.HELD: _S.ON_HOLD,
+    _E.RELEASED: _S.PENDING_ANCHOR,
+    _E.REFUND_SENT: _S.PENDING_ANCHOR,
+    _E.REFUND_FAILED: _S.PENDING_ANCHOR,
+}
+_REMITTANCE: dict[Status, _Moves] = {
+    _S.PENDING_ANCHOR: _REMITTANCE_HOME
+    | {
+        _E.CUSTOMER_INFO_NEEDED: _S.PENDING_CUSTOMER_INFO_UPDATE,
+        _E.LEDGER_PAYMENT_SUBMITTED: _S.PENDING_STELLAR,
+        _E.LEDGER_PAYMENT_CONFIRMED: _S.PENDING_EXTERNAL,
+    },
+    _S.PENDING_CUSTOMER_INFO_UPDATE: _REMITTANCE_HOME
+    | {
+        _E.CUSTOMER_INFO_GIVEN: _S.PENDING_ANCHOR,
+        _E.PARTLY_REFUNDED: _S.PENDING_CUSTOMER_INFO_UPDATE,
+    },
+    _S.PENDING_STELLAR: {
+        _E.LEDGER_PAYMENT_CONFIRMED: _S.PENDING_EXTERNAL,
+        _E.LEDGER_PAYMENT_FAILED: _S.PENDING_ANCHOR,
+    },
+    _S.PENDING_EXTERNAL: {
+        _E.PAYOUT_COMPLETED: _S.COMPLETED,
+        _E.PAYOUT_RETURNED: _S.PENDING_ANCHOR,
+    },
+    _S.ON_HOLD: _refundable(_S.ON_HOLD) | {_E.RELEASED: _S.PENDING_ANCHOR},
+    _S.ERROR: _refundable(_S.ERROR) | {_E.RECOVERED: _S.PENDING_ANCHOR},
+    _S.EXPIRED: _refundable(_S.EXPIRED) | {_E.RECOVERED: _S.PENDING_ANCHOR},
+}
+
 _OVER = frozenset({_S.ERROR, _S.EXPIRED})
 _ONLY_WITH_FUNDS = frozenset(
     {_S.ON_HOLD, _S.PENDING_STELLAR, _S.PENDING_USER_TRANSFER_COMPLETE, _S.NO_MARKET}
@@ -292,6 +260,11 @@ _DEPOSIT_STATUSES = frozenset(_S) - {
     _S.PENDING_RECEIVER,
     _S.PENDING_USER_TRANSFER_COMPLETE,
 }
+_REMITTANCE_STATUSES = frozenset(_REMITTANCE) | {
+    _S.PENDING_USER_TRANSFER_START,
+    _S.COMPLETED,
+    _S.REFUNDED,
+}
 _WITHDRAWAL_STATUSES = frozenset(_S) - {
     _S.PENDING_SENDER,
     _S.PENDING_RECEIVER,
@@ -313,6 +286,7 @@ INITIAL: dict[Kind, frozenset[Status]] = {
         ),
     ),
     Kind.SEND: frozenset({_S.PENDING_SENDER, _S.PENDING_RECEIVER}),
+    Kind.REMITTANCE: frozenset({_S.PENDING_USER_TRANSFER_START}),
 }
 
 
@@ -391,6 +365,15 @@ _LIVES = (
         after=_merged(
             _paying_by_rail(_S.PENDING_RECEIVER), _with_funds(_S.PENDING_RECEIVER), _SEND_AFTER
         ),
+    ),
+    _Life(
+        kinds=(Kind.REMITTANCE,),
+        statuses=_REMITTANCE_STATUSES,
+        home=_ANCHOR,
+        starts=frozenset({_START}),
+        only_with_funds=_REMITTANCE_STATUSES - {_START} - _OVER,
+        before={},
+        after=_REMITTANCE,
     ),
 )
 
