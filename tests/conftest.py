@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -267,6 +268,22 @@ def remitter(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
     with made.app.app_context():
         yield Remitter(made)
         _dispose(made.app)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, headless; its tests are skipped where it is missing."""
+    api = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("chromium is not installed: scripts/test --all --install does that")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -143,3 +143,18 @@ def test_it_withdraws_another_currency_on_a_firm_quote(client: Client) -> None:
         "quote_id": quote["id"],
         "amounts": ["100", quote["buy_amount"]],
     }
+
+
+def test_it_reads_all_that_it_needs_in_a_browser(client: Client, chromium: Any) -> None:
+    sdk = client.flows / "node_modules/@stellar/typescript-wallet-sdk/lib/bundle_browser.js"
+    page = chromium.new_page()
+    page.goto(f"{client.stage.network}/fee_stats")  # a page of another origin
+    page.add_script_tag(path=sdk)
+    found = page.evaluate(
+        (client.flows / "in_a_browser.js").read_text(),
+        {"homeDomain": f"localhost:{client.stage.port}", "photo": list(PNG)},
+    )
+    page.close()
+    assert (found["account"], found["status"]) == (True, "ACCEPTED")
+    assert found["opened"]["url"].startswith(f"{client.stage.url}/interactive/deposit/")
+    assert "there is no such transaction" in found["refused"]

@@ -1,5 +1,6 @@
 """A person clicks through a deposit and a withdrawal on the sandbox's wallet, at a real anchor."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,14 @@ def stage(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     with staged(tmp_path_factory.mktemp("anchor")) as made:
         made.up()
         yield made
+
+
+def address(stage: Stage) -> str:
+    """The address that `up` prints for a person."""
+    said = (stage.folder / "output.log").read_text()
+    found = re.search(r"^(http://localhost:\d+/wallet) is a wallet for your browser", said, re.M)
+    assert found is not None
+    return found[1]
 
 
 def page_of_the_anchor(wallet: Any, button: str) -> Any:
@@ -58,7 +67,7 @@ def test_a_person_deposits_and_withdraws(
 ) -> None:
     one = tab("wallet", size, color_scheme="dark" if size == "phone" else "light")
     wallet = one.page
-    wallet.goto(f"{stage.network.replace('127.0.0.1', 'localhost')}/wallet")
+    wallet.goto(address(stage))
     wallet.wait_for_selector("#start:not([hidden])")
     one.look("start")
     wallet.click("#begin")
