@@ -169,16 +169,6 @@ def look(transaction_id: str) -> Draft:
     )
 
 
-def _sums(view: View, policy: AssetPolicy) -> Sums | None:
-    """Return what was chosen comes to; None where nothing was, or its fee would leave nothing."""
-    if view.row.amount_expected is None:
-        return None
-    try:
-        return sums_of(view, policy)
-    except Rejected:
-        return None
-
-
 def is_fixed(view: View) -> bool:
     """Tell whether the wallet brought a quote, so that there is nothing to choose."""
     return view.quote is not None and not is_renewable(view.row)
@@ -221,16 +211,20 @@ def _others(policy: AssetPolicy, kind: str) -> list[str]:
     return found
 
 
-def sums_of(view: View, policy: AssetPolicy) -> Sums:
-    """Return what a transaction comes to by its amount, or its quote."""
+def _sums(view: View, policy: AssetPolicy) -> Sums | None:
+    """Return what was chosen comes to; None where nothing was, or its fee would leave nothing."""
     row = view.row
     if view.quote is not None:
         return _quoted(view.quote)
-    assert row.amount_expected is not None
-    return plain(policy, row.kind, row.amount_expected, row.rail)
+    if row.amount_expected is None:
+        return None
+    try:
+        return _plain(policy, row.kind, row.amount_expected, row.rail)
+    except Rejected:
+        return None
 
 
-def plain(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Sums:
+def _plain(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Sums:
     """Return what one for one comes to: the bank's currency on one side, the asset on the other."""
     parts = opening.parts(policy, kind, amount, rail)
     paid_in, received_in = policy.booked_in, policy.code
@@ -258,14 +252,14 @@ def estimate(transaction_id: str, amount: int, rail: str | None, other: str | No
     """
     draft = look(transaction_id)
     row, policy = draft.view.row, draft.policy
-    if is_fixed(draft.view):
-        return sums_of(draft.view, policy)
+    if is_fixed(draft.view) and draft.sums is not None:
+        return draft.sums
     way = rail or draft.ways[0]
     if way not in draft.ways:
         raise Rejected("this way to pay is not offered")
     if other is None:
         opening.check_amount(policy, row.kind, amount, way)
-        return plain(policy, row.kind, amount, way)
+        return _plain(policy, row.kind, amount, way)
     wish = _wish(row.kind, policy, amount, way, other)
     found = exchanges.price(wish)
     return Sums(
