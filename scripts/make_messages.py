@@ -42,6 +42,7 @@ OPERATORS = (
     *("actors", "cli", "embedded", "ledger", "sandbox", "streams", "development.py", "schema.py"),
     *("config/", "brokers.py", "keeping.py", "starter.py", "supervisor.py", "up.py"),
     *("composition.py", "integrations/registry.py", "extensions.py", "languages.py"),
+    "web_auth/answering.py",
     *(
         f"services/{name}.py"
         for name in (
@@ -54,6 +55,7 @@ OPERATORS = (
             *("reconciliation", "recovery", "refund_ends", "refunds", "restore", "reversals"),
             *("settling", "signature_requests", "signatures", "signers", "signing", "slots"),
             *("statements", "submissions", "sweeps", "trustlines", "jobs"),
+            *("following", "other_anchors", "remittances", "remitting"),
         )
     ),
 )

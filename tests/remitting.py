@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
-from stellar_sdk import Keypair
+from stellar_sdk import AuthorizationFlag, Keypair
+from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
@@ -189,6 +190,17 @@ class Pair:
         World.add_memo(builder, memo)
         self.theirs.submit(builder, keys)
         self.ours.read()
+
+    def authorize(self, *, authorized: bool) -> None:
+        """Let the issuer authorize their account to hold the asset, or take that back."""
+        issuer = Keypair.from_secret(_keys[self.theirs.distribution].issuer)
+        builder = self.theirs.builder(issuer.public_key)
+        if not authorized:
+            builder.append_set_options_op(set_flags=AuthorizationFlag(3))
+        flag = TrustLineFlags.AUTHORIZED_FLAG
+        change = {"set_flags": flag} if authorized else {"clear_flags": flag}
+        builder.append_set_trust_line_flags_op(self.theirs.distribution, self.ours.asset, **change)
+        self.theirs.submit(builder, issuer)
 
     def answer(self, changes: Callable[[str, Any], Any], *, of: str) -> None:
         """Change their answers to requests whose method and path begin so."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anchor import config
-from anchor.policies import SendingAnchor, SendPolicy
+from anchor.policies import ReceivingAnchor, SendingAnchor, SendPolicy
 from tests.test_config import GOOD, ISSUER, environ, problems
 
 KEYS = "one:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -87,3 +87,36 @@ def test_development_mode_takes_sends_of_anybody(tmp_path: Path) -> None:
     assert found.sending_anchors == {}
     sends = found.assets["USDC"].sends
     assert (sends.sender_types, sends.receiver_types) == (("sep31-sender",), ("sep31-receiver",))
+
+
+SENDS_TO = """
+[receiving_anchors."receiver.example"]
+cap = "10000"
+"""
+
+
+def test_whom_we_send_to_is_a_domain_and_a_cap(tmp_path: Path) -> None:
+    found = loaded(tmp_path, GOOD + SENDS_TO)
+    assert found.receiving_anchors == {
+        "receiver.example": ReceivingAnchor("receiver.example", 10_000_0000000)
+    }
+    assert loaded(tmp_path, GOOD).receiving_anchors == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (SENDS_TO.replace("cap", "# cap"), "receiving_anchors.receiver.example.cap missing data"),
+        (SENDS_TO.replace("receiver.ex", "https://receiver.ex"), "receiving_anchors"),
+        (SENDS_TO.replace('"10000"', "10000"), "must be an amount in quotes"),
+        (SENDS_TO + "daily = 5\n", "is not a setting that the anchor knows"),
+    ],
+)
+def test_whom_we_send_to_is_refused_with_the_reason(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    assert problem in told(tmp_path, GOOD + text)
+
+
+def test_promise_15_without_a_key_to_encrypt_by_nobody_is_sent_to(tmp_path: Path) -> None:
+    assert "ANCHOR_CUSTOMER_KEYS is not set" in problems(tmp_path, GOOD + SENDS_TO)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from anchor.extensions import db, settings, transaction
 from anchor.ledger.keys import account_of
 from anchor.models import Payment
-from anchor.services import desk, passes, refunds, remitting, restore
+from anchor.services import brakes, desk, passes, refunds, remitting, restore
 from anchor.services.desk import By
 from anchor.services.policy_refunds import owe as owe_policy
 from anchor.services.refunds import Order
@@ -185,6 +185,23 @@ def test_an_account_that_cannot_take_the_asset_is_not_paid(pair: Pair) -> None:
     [(reason, note, _)] = pair.notes()
     assert reason == "remittance_cannot_be_paid"
     assert "op_no_destination" in str(note)
+
+
+def test_an_account_that_cannot_take_it_any_more_as_it_is_paid_is_a_persons(pair: Pair) -> None:
+    row_id = pair.begin()
+    brakes.pause("all", "", "an operator", None)
+    pair.work(2)
+    assert [each.state for each in pair.ours.outflows(row_id)] == ["prepared"]
+    pair.authorize(authorized=False)
+    brakes.resume("all", "", "an operator", None)
+    pair.until(row_id, "on_hold")
+    assert [each.state for each in pair.ours.outflows(row_id)] == ["refused"]
+    assert [reason for reason, *_ in pair.notes()] == ["ledger_refused"]
+    pair.authorize(authorized=True)
+    desk.release(row_id, BY)
+    pair.until(row_id, "pending_external")
+    assert len(pair.received()) == 1
+    pair.agree()
 
 
 @pytest.mark.parametrize(

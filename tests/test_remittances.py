@@ -23,6 +23,7 @@ from anchor.services import (
     desk,
     expiry,
     passes,
+    pending_deposits,
     receipts,
     refunds,
     remittances,
@@ -69,6 +70,22 @@ def test_promise_04_nothing_is_asked_and_nothing_leaves_before_money_by_rail_is_
     receipts.observe("bank", [booked("B1", "100", reference=pair.ours.row(row_id).reference)])
     pair.until(row_id, "pending_external")
     pair.agree()
+
+
+def test_a_rail_is_asked_whose_money_has_come_and_the_house_never_is(pair: Pair) -> None:
+    pair.paid()
+    row_id = pair.begin(rail="bank")
+    requests.post(
+        f"{pair.ours.sandbox.url}/bank/deposits",
+        json={"amount": "100", "reference": pair.ours.row(row_id).reference, "payer": "A"},
+        timeout=5,
+    ).raise_for_status()
+    passes.owe("poll_pending_deposits")
+    with transaction():
+        polls = select(Job.lane).where(Job.kind == pending_deposits.POLL)
+        assert list(db.session.scalars(polls)) == ["bank"]
+    passes.work_off("poll_pending_deposits", "bank")
+    assert pair.ours.row(row_id).amount_received == 100_0000000
 
 
 def test_what_nobody_pays_for_expires_and_forgets_its_parties(pair: Pair) -> None:

@@ -165,7 +165,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class PendingDeposit:
-    """A deposit, or a send that is settled by rail, whose money has yet to come.
+    """A deposit, a send that is settled by rail, or a remittance, whose money has yet to come.
 
     `amount` is what it was told to pay, in units of `asset`, or of `currency` where one is
     told (on a quote); None where any amount within the limits will do. `reference` is what its

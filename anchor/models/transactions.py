@@ -29,8 +29,9 @@ from anchor.models.columns import MEMO_TYPES, Instant, Stroops, UInt64, new_id, 
 
 #: Whose money a rail is asked about, and whose it is asked about for some days more.
 AWAITED = (
-    "kind IN ('deposit', 'deposit-exchange', 'remittance') AND"
+    "kind IN ('deposit', 'deposit-exchange') AND"
     " status IN ('pending_user_transfer_start', 'pending_external')"
+    " OR kind = 'remittance' AND status = 'pending_user_transfer_start'"
     " OR settlement = 'rail' AND status = 'pending_sender'"
 )
 EXPIRED_AWAITED = (

@@ -6,25 +6,23 @@ says moves no money: a status of ``refunded`` is believed when the money is here
 
 from datetime import timedelta
 
-from sqlalchemy import exists, literal, select
-
 from anchor.clock import utcnow
 from anchor.errors import AnchorError, Unavailable
 from anchor.extensions import atomic, db
-from anchor.lifecycle import Event, Kind, Status
-from anchor.models import Job, Remittance, Transaction
+from anchor.lifecycle import Event, Status
+from anchor.models import Transaction
 from anchor.services import cases, deposit_payments, jobs, remittances, remitting
 from anchor.services.other_anchors import Told
 from anchor.services.remitting import ASKS, OVER
 from anchor.services.returns import REFUNDED
 from anchor.services.transactions import (
     FOLLOW_REMITTANCE,
-    REMITTANCE_LANE,
     Happening,
     happened,
 )
 
 _COMPLETED = "completed"
+_FOLLOWED = (Status.PENDING_EXTERNAL, Status.PENDING_CUSTOMER_INFO_UPDATE)
 _LONGEST_S = 6 * 3600
 #: After so long without an end a person is told.
 _PATIENCE = timedelta(days=3)
@@ -61,8 +59,7 @@ def _later(claimed: jobs.Claim, why: str) -> jobs.Later:
 def _read(claimed: jobs.Claim) -> tuple[str, str, str] | None:
     jobs.hold(claimed)
     row, known = remittances.locked(claimed.subject_id)
-    is_followed = row.status in {Status.PENDING_EXTERNAL, Status.PENDING_CUSTOMER_INFO_UPDATE}
-    if not is_followed or known.remote_id is None:
+    if row.status not in _FOLLOWED or known.remote_id is None:
         return None
     return known.domain, row.asset, known.remote_id
 
@@ -133,19 +130,7 @@ def _tell(row: Transaction, reason: str, note: str) -> None:
 @atomic
 def owe() -> None:
     """Owe a look for each remittance that is followed: a sweep's first half."""
-    owed = exists().where(Job.kind == FOLLOW_REMITTANCE, Job.subject_id == Transaction.id)
-    lane = literal(REMITTANCE_LANE).op("||")(Remittance.domain)
-    query = select(Transaction.id, lane).join(
-        Remittance, Remittance.transaction_id == Transaction.id
-    )
-    jobs.ensure_each(
-        FOLLOW_REMITTANCE,
-        query.where(
-            Transaction.kind == Kind.REMITTANCE,
-            Transaction.status.in_((Status.PENDING_EXTERNAL, Status.PENDING_CUSTOMER_INFO_UPDATE)),
-            ~owed,
-        ),
-    )
+    remittances.owe_each(FOLLOW_REMITTANCE, Transaction.status.in_(_FOLLOWED))
 
 
 jobs.declare(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, literal, select, text, update
 
 from anchor.assets import Currency, StellarAsset
 from anchor.clock import utcnow
@@ -20,11 +20,12 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.protocols import Receipt
 from anchor.lifecycle import Event, Kind, Status
-from anchor.models import Act, History, Remittance, Transaction, new_id
+from anchor.models import Act, History, Job, Remittance, Transaction, new_id
 from anchor.money import format_amount, round_down, to_decimal
 from anchor.policies import HOUSE, AssetPolicy, ReceivingAnchor
 from anchor.services import (
     customers,
+    jobs,
     memos,
     networks,
     other_anchors,
@@ -34,7 +35,7 @@ from anchor.services import (
     transactions,
 )
 from anchor.services.other_anchors import Terms
-from anchor.services.transactions import Happening, any_of, happened
+from anchor.services.transactions import REMITTANCE_LANE, Happening, any_of, happened
 from anchor.vault import Sealed
 
 FLOW = "remittance"
@@ -332,3 +333,15 @@ def locked(transaction_id: str) -> tuple[Transaction, Remittance]:
     if row is None or known is None:
         raise NotFound(f"there is no remittance {transaction_id}")
     return row, known
+
+
+def owe_each(job_kind: str, *terms: ColumnElement[bool]) -> None:
+    """Owe a job for each remittance that some conditions choose, in its lane.
+
+    Needs an open transaction; what is owed already is left alone.
+    """
+    owed = exists().where(Job.kind == job_kind, Job.subject_id == Transaction.id)
+    lane = literal(REMITTANCE_LANE).op("||")(Remittance.domain)
+    query = select(Transaction.id, lane)
+    query = query.join(Remittance, Remittance.transaction_id == Transaction.id)
+    jobs.ensure_each(job_kind, query.where(*terms, ~owed))

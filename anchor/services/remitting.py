@@ -18,15 +18,15 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import exists, func, select
 
 from anchor.clock import utcnow
 from anchor.errors import AnchorError, Rejected, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.ledger import destinations
 from anchor.ledger.destinations import base_account
-from anchor.lifecycle import Event, Kind, Status
-from anchor.models import OUTFLOW_OPEN, Job, Memo, Outflow, Remittance, Transaction
+from anchor.lifecycle import Event, Status
+from anchor.models import OUTFLOW_OPEN, Memo, Outflow, Remittance, Transaction
 from anchor.money import format_amount
 from anchor.policies import AssetPolicy
 from anchor.services import (
@@ -44,7 +44,6 @@ from anchor.services.other_anchors import Client, Promise, Told
 from anchor.services.remittances import Wanted
 from anchor.services.transactions import (
     REMIT,
-    REMITTANCE_LANE,
     Happening,
     happened,
     next_job_kind,
@@ -100,8 +99,8 @@ def bring_on(claimed: jobs.Claim) -> None:
         if task.remote_id is None:
             task = _agree(claimed, task, client)
         _pay(claimed, task, client)
-    except Unavailable as error:
-        _tell_of_long_one(task, error)
+    except (Unavailable, jobs.Later) as error:
+        _tell_of_long_one(task, str(error))
         raise
     except AnchorError as refusal:
         _hold(claimed, task, str(refusal))
@@ -222,10 +221,7 @@ def _holds(expires_at: datetime | None) -> bool:
 @atomic
 def _agreed(claimed: jobs.Claim, task: Task, told: Told, promise: Promise | None) -> None:
     """Store what was agreed, before anything of it is paid."""
-    jobs.hold(claimed)
-    row, known = remittances.locked(task.id)
-    if row.version != task.version or known.remote_id is not None:
-        raise Unavailable(f"{task.id} was changed while it was agreed on")
+    row, known = _unchanged(claimed, task)
     known.remote_id, known.agreed = told.id, task.amount
     known.asked_at = func.now()
     if promise is not None:
@@ -255,8 +251,8 @@ def _pay(claimed: jobs.Claim, task: Task, client: Client) -> None:
         return
     address = _stored(claimed, task, told)
     if task.agreed != task.amount or not _holds(task.quote_expires_at):
-        _begin_anew(claimed, task)
-        raise jobs.Later(1, "what was agreed does not hold any more: it is agreed anew")
+        _forget(claimed, task)
+        raise _later(claimed, "what was agreed does not hold any more: it is agreed anew")
     jobs.extend(claimed)
     account = gateway().account(base_account(address))
     room = destinations.room_for(account, task.policy.id, task.amount)
@@ -275,8 +271,8 @@ def _may_be_paid(claimed: jobs.Claim, task: Task, told: Told) -> bool:
     if told.asset not in {None, asset} or told.amount not in {None, task.agreed}:
         raise Rejected("it asks for another asset or amount than was agreed")
     if told.status == "expired":
-        _begin_anew(claimed, task)
-        raise jobs.Later(1, "the transaction there ran out: it is agreed anew")
+        _forget(claimed, task)
+        raise _later(claimed, "the transaction there ran out: it is agreed anew")
     if told.status in OVER:
         raise Rejected(f"its transaction is {told.status}, and was never paid")
     if told.status in ASKS:
@@ -284,25 +280,36 @@ def _may_be_paid(claimed: jobs.Claim, task: Task, told: Told) -> bool:
         return False
     _note(claimed, task, told)
     if told.status != WAITS or told.account is None:
-        wait_s = min(_LONGEST_S, 2 << min(claimed.attempts, 14))
-        raise jobs.Later(wait_s, f"its transaction is {told.status}", counts=True)
+        raise _later(claimed, f"its transaction is {told.status}")
     return True
+
+
+def _later(claimed: jobs.Claim, why: str) -> jobs.Later:
+    return jobs.Later(min(_LONGEST_S, 1 << min(claimed.attempts, 15)), why, counts=True)
+
+
+def _unchanged(claimed: jobs.Claim, task: Task) -> tuple[Transaction, Remittance]:
+    """Lock both rows, or raise `Unavailable` where they are not as they were when it was claimed.
+
+    Needs an open transaction.
+    """
+    jobs.hold(claimed)
+    row, known = remittances.locked(task.id)
+    if row.version != task.version or known.remote_id != task.remote_id:
+        raise Unavailable(f"{task.id} was changed meanwhile")
+    return row, known
 
 
 @atomic
 def _note(claimed: jobs.Claim, task: Task, told: Told) -> None:
-    jobs.hold(claimed)
-    _row, known = remittances.locked(task.id)
+    _row, known = _unchanged(claimed, task)
     known.remote_status, known.asked_at = told.status, func.now()
 
 
 @atomic
 def _stored(claimed: jobs.Claim, task: Task, told: Told) -> str:
     """Return the address to pay: the one that is stored, or is now; told otherwise is refused."""
-    jobs.hold(claimed)
-    row, known = remittances.locked(task.id)
-    if row.version != task.version or known.remote_id != task.remote_id:
-        raise Unavailable(f"{task.id} was changed meanwhile")
+    row, _known = _unchanged(claimed, task)
     where = _where(told)
     if row.destination is None:
         row.destination, row.destination_memo_type, row.destination_memo = where
@@ -314,8 +321,7 @@ def _stored(claimed: jobs.Claim, task: Task, told: Told) -> str:
 @atomic
 def _asked(claimed: jobs.Claim, task: Task, told: Told) -> None:
     """Let a person give what the other anchor wants to know; meanwhile it is followed."""
-    jobs.hold(claimed)
-    row, known = remittances.locked(task.id)
+    row, known = _unchanged(claimed, task)
     known.remote_status, known.asked_at = told.status, func.now()
     cases.open_case(
         "remittance_needs_information",
@@ -329,12 +335,9 @@ def _asked(claimed: jobs.Claim, task: Task, told: Told) -> None:
 
 
 @atomic
-def _begin_anew(claimed: jobs.Claim, task: Task) -> None:
+def _forget(claimed: jobs.Claim, task: Task) -> None:
     """Forget an agreement of which nothing is paid and nothing is on its way."""
-    jobs.hold(claimed)
-    row, known = remittances.locked(task.id)
-    if known.remote_id == task.remote_id and not outflows.has_open(row.id):
-        remittances.forget_agreement(row, known)
+    remittances.forget_agreement(*_unchanged(claimed, task))
 
 
 @atomic
@@ -363,12 +366,12 @@ def _rest(row: Transaction, known: Remittance, reason: str) -> None:
 
 
 @atomic
-def _tell_of_long_one(task: Task, error: Unavailable) -> None:
+def _tell_of_long_one(task: Task, why: str) -> None:
     if task.funded_at is not None and task.funded_at < utcnow() - _PATIENCE:
         cases.open_case(
             "remittance_waits",
             task.id,
-            note=f"{error}; it is tried again by itself, or refund it"[:500],
+            note=f"{why}; it is tried again by itself, or refund it"[:500],
             transaction_id=task.id,
             asset=task.policy.id,
             amount_owed=task.amount,
@@ -378,24 +381,15 @@ def _tell_of_long_one(task: Task, error: Unavailable) -> None:
 @atomic
 def owe() -> None:
     """Owe the job of each remittance that is to be agreed on or paid: a sweep's first half."""
-    owed = exists().where(Job.kind == REMIT, Job.subject_id == Transaction.id)
     going = exists().where(
         Outflow.transaction_id == Transaction.id, Outflow.state.in_(OUTFLOW_OPEN)
     )
-    lane = literal(REMITTANCE_LANE).op("||")(Remittance.domain)
-    query = select(Transaction.id, lane).join(
-        Remittance, Remittance.transaction_id == Transaction.id
-    )
-    jobs.ensure_each(
+    remittances.owe_each(
         REMIT,
-        query.where(
-            Transaction.kind == Kind.REMITTANCE,
-            Transaction.status == Status.PENDING_ANCHOR,
-            Transaction.funded_at.is_not(None),
-            Transaction.is_resting.is_(False),
-            ~going,
-            ~owed,
-        ),
+        Transaction.status == Status.PENDING_ANCHOR,
+        Transaction.funded_at.is_not(None),
+        Transaction.is_resting.is_(False),
+        ~going,
     )
 
 

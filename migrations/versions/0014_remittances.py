@@ -38,13 +38,14 @@ def check(table, column, words):
     op.create_check_constraint(name, table, f"{column} IN ({words})")
 
 
-def awaited(kinds):
-    """Make the indexes of whose money is asked about for these kinds."""
+def awaited(kinds, more):
+    """Make the indexes of whose money is asked about: expired ones of these kinds, and more."""
     wanted = {
         "ix_transactions_awaited": (
             ["rail", "id"],
-            f"kind IN ({kinds}) AND status IN ('pending_user_transfer_start', 'pending_external')"
-            " OR settlement = 'rail' AND status = 'pending_sender'",
+            f"kind IN ({DEPOSITS}) AND"
+            " status IN ('pending_user_transfer_start', 'pending_external')"
+            f"{more} OR settlement = 'rail' AND status = 'pending_sender'",
         ),
         "ix_transactions_expired": (
             ["rail", "updated_at", "id"],
@@ -60,7 +61,8 @@ def upgrade():
     """Go up."""
     for table, column, words, more in CHECKS:
         check(table, column, f"{words}, {more}")
-    awaited(f"{DEPOSITS}, 'remittance'")
+    started = " OR kind = 'remittance' AND status = 'pending_user_transfer_start'"
+    awaited(f"{DEPOSITS}, 'remittance'", started)
     op.create_table(
         "remittances",
         sa.Column("transaction_id", sa.Text(), nullable=False),
@@ -110,6 +112,6 @@ def upgrade():
 def downgrade():
     """Go down; not possible once there was a remittance."""
     op.drop_table("remittances")
-    awaited(DEPOSITS)
+    awaited(DEPOSITS, "")
     for table, column, words, _more in reversed(CHECKS):
         check(table, column, words)

@@ -1,7 +1,7 @@
 """Real processes, really killed, between two anchors: what is sent is paid once, delivered once.
 
 Ours runs as an operator runs it; theirs is a whole anchor on the same network, which keeps an
-answer back so that a window stays open. Then the workers are killed by SIGKILL in it.
+answer back so that a window stays open. Then the worker is killed by SIGKILL in it.
 """
 
 import json
@@ -24,7 +24,7 @@ from anchor.services import sweeps
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT
 from tests.conftest import _copied
-from tests.processes.stage import Stage, staged
+from tests.processes.stage import FLASK, Stage, staged
 from tests.puppets import due_now
 from tests.remitting import DETAILS, Mask, receiving, served
 from tests.waiting import until
@@ -52,6 +52,10 @@ class Scene:
         )
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["id"])
+
+    def worker(self) -> Any:
+        """Start a process that does what is due, again and again."""
+        return self.stage.start(*FLASK, "work", "--loop", "--interval", "1")
 
     def deliver(self) -> None:
         with self.theirs.app.app_context():
@@ -99,7 +103,6 @@ def finish(scene: Scene, row_id: str, before: int) -> None:
 
     def done() -> bool:
         stage.sql("UPDATE jobs SET due_at = now(), leased_until = NULL, rung_at = NULL")
-        stage.command("work")
         scene.deliver()
         return stage.status(row_id) == "completed"
 
@@ -131,28 +134,28 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize("begins", WINDOWS.values(), ids=list(WINDOWS))
-def test_promise_06_workers_that_are_killed_before_it_is_paid_pay_once(
+def test_promise_06_a_worker_that_is_killed_before_it_is_paid_pays_once(
     scene: Scene, begins: str
 ) -> None:
-    before, workers = paid_so_far(scene), scene.stage.workers()
+    before, worker = paid_so_far(scene), scene.worker()
     scene.mask.hold(begins)
     row_id = scene.send()
     assert scene.mask.is_held.wait(60)
-    scene.stage.kill(workers)
+    scene.stage.kill(worker)
     scene.mask.may_go.set()
-    workers = scene.stage.workers()
+    worker = scene.worker()
     finish(scene, row_id, before)
-    scene.stage.kill(workers)
+    scene.stage.kill(worker)
 
 
-def test_promise_06_workers_that_are_killed_while_a_ledger_is_awaited_pay_once(
+def test_promise_06_a_worker_that_is_killed_while_a_ledger_is_awaited_pays_once(
     scene: Scene,
 ) -> None:
     def knob(name: str) -> None:
         url = f"{scene.stage.network}/sandbox/{name}"
         requests.post(url, json={}, timeout=5).raise_for_status()
 
-    before, workers = paid_so_far(scene), scene.stage.workers()
+    before, worker = paid_so_far(scene), scene.worker()
     knob("freeze")
     row_id = scene.send()
     submitted = (
@@ -160,24 +163,23 @@ def test_promise_06_workers_that_are_killed_while_a_ledger_is_awaited_pay_once(
         " WHERE s.state = 'submitted' AND o.transaction_id = %s"
     )
     until(lambda: scene.stage.sql(submitted, row_id), 60, "for a submission")
-    scene.stage.kill(workers)
+    scene.stage.kill(worker)
     knob("close")
     knob("thaw")
-    workers = scene.stage.workers()
+    worker = scene.worker()
     finish(scene, row_id, before)
-    scene.stage.kill(workers)
+    scene.stage.kill(worker)
 
 
-def test_promise_06_workers_that_are_killed_after_it_is_paid_ask_on(scene: Scene) -> None:
-    before, workers = paid_so_far(scene), scene.stage.workers()
+def test_promise_06_a_worker_that_is_killed_after_it_is_paid_asks_on(scene: Scene) -> None:
+    before, worker = paid_so_far(scene), scene.worker()
     row_id = scene.send()
     until(lambda: scene.stage.status(row_id) == "pending_external", 90, "for its payment")
     scene.mask.hold("GET /sep31/transactions")
     scene.stage.sql("UPDATE jobs SET due_at = now() WHERE leased_until IS NULL")
-    scene.stage.command("work")
     assert scene.mask.is_held.wait(60)
-    scene.stage.kill(workers)
+    scene.stage.kill(worker)
     scene.mask.may_go.set()
-    workers = scene.stage.workers()
+    worker = scene.worker()
     finish(scene, row_id, before)
-    scene.stage.kill(workers)
+    scene.stage.kill(worker)

@@ -85,6 +85,21 @@ SEND_WITH = {
 }
 
 
+#: What is sent by another anchor (ADR 026): all that is not final may fail.
+REMITTANCE_WITHOUT = {S.PENDING_USER_TRANSFER_START: "pending_anchor expired error"}
+REMITTANCE_WITH = {
+    S.PENDING_USER_TRANSFER_START: "pending_anchor refunded error",
+    S.PENDING_ANCHOR: "pending_stellar pending_external pending_customer_info_update on_hold"
+    " refunded error",
+    S.PENDING_CUSTOMER_INFO_UPDATE: "pending_anchor on_hold refunded error",
+    S.PENDING_STELLAR: "pending_external pending_anchor error",
+    S.PENDING_EXTERNAL: "completed pending_anchor error",
+    S.ON_HOLD: "pending_anchor refunded error",
+    S.ERROR: "pending_anchor refunded",
+    S.EXPIRED: "pending_anchor refunded",
+}
+
+
 @pytest.mark.parametrize(
     ("kind", "funds_in", "listed", "is_whole"),
     [
@@ -93,6 +108,8 @@ SEND_WITH = {
         (Kind.DEPOSIT, True, DEPOSIT_WITH, False),
         (Kind.SEND, False, SEND_WITHOUT, True),
         (Kind.SEND, True, SEND_WITH, True),
+        (Kind.REMITTANCE, False, REMITTANCE_WITHOUT, True),
+        (Kind.REMITTANCE, True, REMITTANCE_WITH, True),
     ],
 )
 def test_the_moves_are_those_of_the_seps(

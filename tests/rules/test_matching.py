@@ -449,3 +449,32 @@ def test_promise_03_an_address_says_nothing_that_the_payment_does_not(came: Arri
     if came.muxed_id is not None:
         told |= {("id", str(came.muxed_id))}
     assert {address} == told if len(told) == 1 else address is None
+
+
+def remitted(paid: int = HUNDRED, **changed: Any) -> Expectation:
+    """A remittance of which so much was paid and is not back: the memo is its refunds'."""
+    usual = waiting(Kind.REMITTANCE, status=Status.PENDING_EXTERNAL, is_funded=True)
+    return replace(usual, received=HUNDRED, paid=paid, **changed)
+
+
+@pytest.mark.parametrize(
+    ("came", "paid", "found"),
+    [
+        (arrival(), HUNDRED, Verdict.RETURNED),
+        (arrival(1), HUNDRED, Verdict.RETURNED),
+        (arrival(HUNDRED + 1), HUNDRED, Verdict.UNMATCHED),
+        (arrival(1), 0, Verdict.UNMATCHED),
+        (arrival(asset="native"), HUNDRED, Verdict.WRONG_ASSET),
+        (arrival(account=OTHER), HUNDRED, Verdict.UNMATCHED),
+    ],
+)
+def test_promise_03_what_comes_back_of_a_remittance_is_no_more_than_was_paid_in_its_asset(
+    came: Arrival, paid: int, found: Verdict
+) -> None:
+    assert verdict(came, remitted(paid)) is found
+
+
+@pytest.mark.parametrize("status", sorted(statuses_of(Kind.REMITTANCE)))
+def test_money_comes_back_whatever_became_of_its_remittance(status: Status) -> None:
+    judgement = judge(arrival(), remitted(status=status), None)
+    assert (judgement.verdict, judgement.event) == (Verdict.RETURNED, None)
