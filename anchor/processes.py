@@ -22,6 +22,9 @@ def children(web_fd: int, *, has_broker: bool, env: Mapping[str, str] | None = N
     web = [
         *(str(scripts / "gunicorn"), "anchor:create_app()", "--bind", f"fd://{web_fd}"),
         *("--workers", "1", "--threads", "8", "--log-level", "warning", "--no-control-socket"),
+        # Longer than clients keep a connection that they use again: whoever asks in the moment
+        # in which it is closed gets no answer.
+        *("--keep-alive", "75"),
     ]
     argvs: dict[str, list[str]] = {"web": web}
     if has_broker:

@@ -16,6 +16,8 @@ from anchor import config, development, keeping, processes
 from anchor.config import Settings
 from anchor.errors import Misconfigured
 from anchor.sandbox.demo import Demo
+from anchor.sandbox.journeys import Scene
+from anchor.sandbox.neighbour import Neighbour
 from anchor.supervisor import Supervisor
 
 #: How long a demo waits for its servers' end; others may use them for longer.
@@ -70,6 +72,8 @@ def demo(*, once: bool, log: Path) -> bool:
         )
     settings, listening = _prepared()
     issuer = development.issuer_secret(environ)
+    neighbour = Neighbour(development.folder(environ), issuer, log)
+    scene = Scene(settings, issuer, neighbour)
     log.parent.mkdir(parents=True, exist_ok=True)
     result: list[bool] = []
     with log.open("w", encoding="utf-8") as output:
@@ -78,7 +82,7 @@ def demo(*, once: bool, log: Path) -> bool:
         supervisor = Supervisor(kinds, output=output)
 
         def show() -> None:
-            run = Demo(settings, issuer, console, began)
+            run = Demo(scene, console, began)
             try:
                 result.append(run.run())
             finally:
@@ -90,6 +94,7 @@ def demo(*, once: bool, log: Path) -> bool:
         try:
             supervisor.run()
         finally:
+            neighbour.close()
             console.show_cursor()
     listening.close()
     development.leave(environ, _LEAVE_S)

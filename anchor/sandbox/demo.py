@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from anchor.config import Settings
 from anchor.sandbox.journeys import JOURNEYS, Journey, Scene
 from anchor.sandbox.tracks import Step, Track, since_ms
 
@@ -20,12 +19,10 @@ _SHOW_MS = 100
 class Demo:
     """Makes all journeys at once, and prints each with its steps when it is over."""
 
-    def __init__(
-        self, settings: Settings, issuer_secret: str, console: Console, began: float
-    ) -> None:
+    def __init__(self, scene: Scene, console: Console, began: float) -> None:
         """Prepare it; `began` is when the whole started, on the monotonic clock."""
         self._began = began
-        self._scene = Scene(settings, issuer_secret)
+        self._scene = scene
         self._console = console
         self.summary = ""
 

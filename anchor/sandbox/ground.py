@@ -66,10 +66,10 @@ def establish(url: str, passphrase: str, keys: Keys, *, signs: bool = False) -> 
         issuer, distribution = (Keypair.from_secret(s) for s in (keys.issuer, keys.distribution))
         asset = Asset(CODE, keys.issuer_id)
         builder = TransactionBuilder(
-            server.load_account(keys.issuer_id), passphrase, base_fee=100
+            server.load_account(keys.distribution_id), passphrase, base_fee=100
         ).set_timeout(60)
-        builder.append_change_trust_op(asset, source=keys.distribution_id)
-        builder.append_payment_op(keys.distribution_id, asset, _FLOAT)
+        builder.append_change_trust_op(asset)
+        builder.append_payment_op(keys.distribution_id, asset, _FLOAT, source=keys.issuer_id)
         envelope = builder.build()
         envelope.sign(issuer)
         envelope.sign(distribution)

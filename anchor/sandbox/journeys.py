@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import time_ns
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from anchor.config import Settings
 from anchor.sandbox import CODE
+from anchor.sandbox.neighbour import Neighbour
 from anchor.sandbox.remitter import Remitter
 from anchor.sandbox.tracks import Track
 from anchor.sandbox.wallet import CUSTOMER, SCREENS, Wallet
@@ -25,6 +27,7 @@ class Scene:
 
     settings: Settings
     issuer_secret: str
+    neighbour: Neighbour
 
     def wallet(self, track: Track, *, has_money: bool = False, is_there: bool = True) -> Wallet:
         """Return a wallet that is logged in; its account holds some of the asset, or lumens."""
@@ -159,6 +162,24 @@ def receiving(scene: Scene, track: Track) -> None:
     )
 
 
+def sending(scene: Scene, track: Track) -> None:
+    """SEP-31, both sides of it this package: another anchor sends by `flask anchor send`."""
+    domain = urlsplit(scene.settings.public_url).netloc
+    other = scene.neighbour
+    track.step("another anchor makes keys, accounts and a database", lambda: other.prepare(domain))
+    receiver = {"bank_account_number": ACCOUNT, "bank_account_holder": PAYER}
+    details = {"sender": CUSTOMER, "receiver": CUSTOMER | receiver, "transaction": receiver}
+    with other.following():
+        done = track.step(
+            f"its operator: flask anchor send --to {domain} --amount {AMOUNT} …",
+            lambda: other.send(domain, AMOUNT, details),
+        )
+    track.notes.append(
+        f"It logged in, agreed, paid {done['amount']} {CODE} in ledger transaction "
+        f"{done['stellar_transaction_id'][:8]}…, and saw the receiver paid."
+    )
+
+
 def contract_account(scene: Scene, track: Track) -> None:
     """SEP-45: a contract account logs in."""
     wallet = Wallet(scene.settings.public_url, scene.settings.horizon_url)
@@ -191,6 +212,7 @@ JOURNEYS = (
         withdrawal_on_own_screens,
     ),
     Journey("A payment of another anchor (SEP-31)", frozenset({31}), receiving),
+    Journey("A payment between two anchors of this package (SEP-31)", frozenset({31}), sending),
     Journey("A contract account (SEP-45)", frozenset({45}), contract_account),
 )
 

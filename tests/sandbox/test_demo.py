@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from werkzeug.wrappers import Response
 from anchor.sandbox import demo
 from anchor.sandbox.demo import Demo
 from anchor.sandbox.journeys import JOURNEYS, Journey, Scene
+from anchor.sandbox.neighbour import Neighbour
 from anchor.sandbox.tracks import Track
 from anchor.sandbox.wallet import WalletError
 
@@ -32,7 +34,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *journeys: Journey) -> tuple[bool, str]
             seps={1, 24},
         )
         printed = io.StringIO()
-        made = Demo(settings, "S", Console(file=printed, width=80), 0)
+        scene = Scene(settings, "S", Neighbour(Path(), "S", Path("log")))
+        made = Demo(scene, Console(file=printed, width=80), 0)
         try:
             return made.run(), printed.getvalue()
         finally:
