@@ -13,6 +13,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -21,6 +22,7 @@ from anchor.config import TESTNET_PASSPHRASE, Settings
 from anchor.config.file import default_seps
 from anchor.errors import Misconfigured
 from anchor.sandbox import CODE
+from anchor.sandbox.page.place import Place
 
 WEB_PORT = 8000
 
@@ -124,7 +126,7 @@ def web_socket(environ: Mapping[str, str]) -> socket.socket:
     for port in (wanted, 0):
         listening = listen(port)
         if listening is not None:
-            file.write_text(str(listening.getsockname()[1]), encoding="utf-8")
+            keeping.write_private(file, str(listening.getsockname()[1]))
             return listening
     raise Misconfigured("No port is free on this machine.")
 
@@ -149,6 +151,13 @@ def leave(environ: Mapping[str, str], timeout_s: int) -> None:
         keeping.let_go(place)
     for place in kept:
         keeping.wait_for_end(place, timeout_s)
+
+
+def wallet_url(environ: Mapping[str, str]) -> str:
+    """Return where the sandbox of a prepared folder shows a wallet to a person."""
+    place = Place.of(folder(environ) / "sandbox")
+    port = urlsplit(place.network_url).port if place else ""
+    return f"http://localhost:{port}/wallet"
 
 
 def issuer_secret(environ: Mapping[str, str]) -> str:
@@ -187,6 +196,8 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
         from anchor import schema
 
         schema.upgrade(found.database_url)
+        webhook = str(found.rails.get("bank", {}).get("webhook_secret") or "")
+        Place(found.public_url, url, known["issuer"], webhook).keep(root / "sandbox")
     return found
 
 
@@ -234,5 +245,5 @@ def _port(root: Path, environ: Mapping[str, str]) -> int:
     else:
         with web_socket(environ) as chosen:
             return int(chosen.getsockname()[1])
-    file.write_text(str(port), encoding="utf-8")
+    keeping.write_private(file, str(port))
     return port

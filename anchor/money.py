@@ -1,8 +1,7 @@
 """Amounts: integers of 10⁻⁷ (stroops) inside, `Decimal` and plain text outside, never float."""
 
 import re
-from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal, localcontext
+from decimal import ROUND_CEILING, Decimal, localcontext
 
 from anchor.errors import Rejected
 
@@ -10,23 +9,6 @@ DECIMALS = 7
 STROOPS_PER_UNIT: int = 10**DECIMALS
 MAX_STROOPS = 2**63 - 1
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,7}))?")
-
-
-@dataclass(frozen=True)
-class FeeSchedule:
-    """A fee: `fixed` stroops plus `percent` percentage points of what came in."""
-
-    fixed: int
-    percent: Decimal
-
-
-@dataclass(frozen=True)
-class Split:
-    """What an amount comes to, in stroops: `amount_in` is `amount_out` plus `amount_fee`."""
-
-    amount_in: int
-    amount_out: int
-    amount_fee: int
 
 
 def parse_amount(text: str, *, zero: bool = False) -> int:
@@ -91,15 +73,14 @@ def round_down(stroops: int, decimals: int) -> int:
     return stroops - stroops % step
 
 
-def split(received: int, schedule: FeeSchedule, decimals: int) -> Split:
-    """Divide what was received into what is paid out and the fee, exactly (promise 9).
+def round_up(stroops: Decimal, decimals: int) -> int:
+    """Round to what can be said in so many decimals (0 to 7), never down.
 
-    What is paid out is rounded down to the rail's decimals; the remainder is fee. Raises
-    `Rejected` where the fee leaves nothing to pay out.
+    Raises `Rejected` for what the ledger cannot hold.
     """
-    with localcontext(prec=60):
-        share = (received * schedule.percent / 100).to_integral_value(rounding=ROUND_UP)
-    amount_out = round_down(max(received - schedule.fixed - int(share), 0), decimals)
-    if amount_out <= 0:
-        raise Rejected("the fee leaves nothing to pay out")
-    return Split(received, amount_out, received - amount_out)
+    with localcontext(prec=60, rounding=ROUND_CEILING):
+        step = Decimal(10) ** (DECIMALS - decimals)
+        found = (stroops / step).to_integral_value(rounding=ROUND_CEILING) * step
+    if found > MAX_STROOPS:
+        raise Rejected("the amount is larger than the ledger can hold")
+    return int(found)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
 
 from anchor.errors import Rejected
-from anchor.money import DECIMALS, MAX_STROOPS, FeeSchedule, round_down, to_decimal
+from anchor.fees import FeeSchedule, fee_of, fixed_part, gross
+from anchor.money import MAX_STROOPS, round_down, round_up, to_decimal
 
 #: So many digits that a price times any amount the ledger can hold is right to the last stroop.
 DIGITS = 22
@@ -79,7 +80,7 @@ def sell(terms: Terms, amount: int) -> Priced:
     Raises `Rejected` where that is finer than the asset can be paid, or brings nothing.
     """
     _demand_payable("sell_amount", amount, terms.sell_decimals)
-    fee = _fee(terms, amount)
+    fee = fee_of(terms.fee, amount, terms.sell_decimals)
     if fee >= amount:
         raise Rejected("the amount is too small: the fee leaves nothing of it")
     with localcontext(prec=_WORK, rounding=ROUND_FLOOR):
@@ -93,9 +94,8 @@ def buy(terms: Terms, amount: int) -> Priced:
     """Say what buying exactly `amount` stroops costs; `Rejected` as `sell`."""
     _demand_payable("buy_amount", amount, terms.buy_decimals)
     with localcontext(prec=_WORK, rounding=ROUND_CEILING):
-        net = _round_up(amount * price_of(terms), terms.sell_decimals)
-        share = 1 - terms.fee.percent / 100
-        sold = _round_up(Decimal(net + terms.fee.fixed) / share, terms.sell_decimals)
+        net = round_up(amount * price_of(terms), terms.sell_decimals)
+    sold = gross(terms.fee, net, terms.sell_decimals)
     return _priced(terms, sold, amount, sold - net)
 
 
@@ -106,20 +106,6 @@ def _demand_payable(name: str, amount: int, decimals: int) -> None:
         raise Rejected("{name} has {decimals} decimals at most", name=name, decimals=decimals)
 
 
-def _fee(terms: Terms, amount: int) -> int:
-    with localcontext(prec=_WORK, rounding=ROUND_CEILING):
-        share = amount * terms.fee.percent / 100
-        return _round_up(terms.fee.fixed + share, terms.sell_decimals)
-
-
-def _round_up(stroops: Decimal, decimals: int) -> int:
-    step = Decimal(10) ** (DECIMALS - decimals)
-    with localcontext(prec=_WORK):
-        found = (stroops / step).to_integral_value(rounding=ROUND_CEILING) * step
-    _demand_sane(found)
-    return int(found)
-
-
 def _demand_sane(stroops: Decimal) -> None:
     if stroops > MAX_STROOPS:
         raise Rejected("the amount is larger than the ledger can hold")
@@ -128,7 +114,7 @@ def _demand_sane(stroops: Decimal) -> None:
 def _priced(terms: Terms, sold: int, bought: int, fee: int) -> Priced:
     if bought <= 0 or sold <= fee:
         raise Rejected("the amount is too small: it buys nothing")
-    fixed = min(_round_up(Decimal(terms.fee.fixed), terms.sell_decimals), fee)
+    fixed = min(round_up(Decimal(fixed_part(terms.fee, sold)), terms.sell_decimals), fee)
     return Priced(
         sell_amount=sold,
         buy_amount=bought,

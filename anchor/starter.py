@@ -48,6 +48,8 @@ min_amount = "1"
 max_amount = "10000"
 fee_fixed = "1"
 fee_percent = "0.5"
+# fee_minimum = "2"                        # and fee_maximum, tiers, fees of rails
+# daily_limit = "20000"                    # of one customer, in 24 hours
 
 [assets.USDC.deposit]
 min_amount = "1"

@@ -48,6 +48,8 @@ def up() -> NoReturn:
     """Run everything until SIGINT or SIGTERM; `Misconfigured` before anything is started."""
     settings, listening = _prepared()
     click.echo(f"{settings.public_url} on {settings.horizon_url}; Ctrl-C ends it")
+    if settings.development:
+        click.echo(f"{development.wallet_url(config.environment())} is a wallet for your browser.")
     keeping.pass_on()
     processes.become(
         listening.fileno(), has_broker=bool(settings.broker_url), env=_environment(settings)
@@ -55,12 +57,12 @@ def up() -> NoReturn:
 
 
 def demo(*, once: bool, log: Path) -> bool:
-    """Run everything, and a withdrawal and deposits on it; stay up unless `once`.
+    """Run everything, and all ways that money goes on it; stay up unless `once`.
 
     Returns whether all were completed. What the processes say goes to `log`.
     """
     began = monotonic()
-    console, environ = Console(), config.environment()
+    console, environ = Console(highlight=False), config.environment()
     if not config.is_development(environ):
         raise Misconfigured(
             "The demo runs in development mode only: in a folder without anchor.toml, "
@@ -85,7 +87,10 @@ def demo(*, once: bool, log: Path) -> bool:
                     supervisor.stop.set()
 
         _later(show, supervisor.stop)
-        supervisor.run()
+        try:
+            supervisor.run()
+        finally:
+            console.show_cursor()
     listening.close()
     development.leave(environ, _LEAVE_S)
     return result == [True]
@@ -103,10 +108,12 @@ def _later(act: Callable[[], None], stop: Event) -> None:
 
 
 def _tell(console: Console, run: Demo, settings: Settings, log: Path) -> None:
-    console.print()
     if run.summary:
         console.print(run.summary)
     console.print(
-        f"Look at {settings.public_url}/.well-known/stellar.toml, {settings.public_url}/ready "
-        f"and the network at {settings.horizon_url}; the processes write to {os.path.relpath(log)}."
+        f"Be a customer yourself: {development.wallet_url(config.environment())}\n"
+        f"Or look at {settings.public_url}/.well-known/stellar.toml, {settings.public_url}/ready "
+        f"and the network at {settings.horizon_url}. "
+        f"The processes write to {os.path.relpath(log)}.",
+        soft_wrap=True,
     )

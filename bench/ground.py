@@ -18,8 +18,9 @@ from stellar_sdk import Keypair
 from anchor import embedded, keeping
 from anchor.config import Secret, Settings
 from anchor.extensions import db, gateway, transaction
+from anchor.fees import Fees, FeeSchedule
 from anchor.models import Account
-from anchor.money import FeeSchedule, parse_amount
+from anchor.money import parse_amount
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services import networks
 
@@ -65,7 +66,9 @@ def wait_for_end(place: Path) -> None:
 
 def policy() -> AssetPolicy:
     """Return the one asset of these anchors: matched exactly, on an account of its own."""
-    flow = FlowPolicy(True, parse_amount("1"), parse_amount("10000"), FeeSchedule(0, Decimal("1")))
+    flow = FlowPolicy(
+        True, parse_amount("1"), parse_amount("10000"), Fees(FeeSchedule(0, Decimal("1")))
+    )
     return AssetPolicy(
         code=CODE,
         issuer=Keypair.random().public_key,

@@ -1,7 +1,7 @@
 """How many requests the doors answer a second, and how long one takes.
 
-Gunicorn with 2 processes of 4 threads, PostgreSQL and Valkey as embedded servers, the sandbox as
-network, many transactions stored, no rate limits. One process asks over some connections that
+Gunicorn with 2 processes of 4 threads, PostgreSQL and Valkey as embedded servers, a Horizon that
+costs nothing, many transactions stored, no rate limits. One process asks over some connections that
 stay open, each with one request at a time; it shares the cores with what it measures. The
 command fails on a wrong answer, never on a slow one.
 """
@@ -23,6 +23,7 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import canned_account
 import psycopg
 import requests
 from stellar_sdk import Keypair, TransactionEnvelope
@@ -35,6 +36,8 @@ FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
 LIMITS = ("address", "account", "client_domain")
 #: Of the account that asks.
 OWN = 50
+#: A well-formed one, of nobody.
+ACCOUNT = "DE89370400440532013000"
 FILL = """
 INSERT INTO transactions (id, kind, flow, status, version, owner_account, asset, asset_code, rail,
   settlement, amount_expected, amount_received, amount_paid, fee_fixed, fee_percent, decimals,
@@ -103,10 +106,28 @@ class Anchor:
         """Where the web answers."""
         return f"http://localhost:{self.read('web.port')}"
 
+    def follow(self) -> None:
+        """Wait until the accounts are watched: before that nobody is told where to pay."""
+        with self.connect() as connection:
+            deadline = monotonic() + 60
+            while not connection.execute("SELECT 1 FROM accounts").fetchone():
+                if monotonic() > deadline:
+                    raise SystemExit("the stream runner watches nothing")
+                sleep(0.2)
+
+    def connect(self) -> psycopg.Connection:
+        """Connect to the database; each statement is a transaction."""
+        url = json.loads(self.read("servers", "ready.json"))["database_url"]
+        return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+
+    @property
+    def network(self) -> str:
+        """Where the sandbox answers."""
+        return str(json.loads(self.read("sandbox", "ready.json"))["url"])
+
     def wallet(self) -> Wallet:
         """A wallet with money that is logged in."""
-        network = json.loads(self.read("sandbox", "ready.json"))["url"]
-        made = Wallet(self.url, network)
+        made = Wallet(self.url, self.network)
         made.discover()
         made.fund(CODE, "10000", json.loads(self.read("secrets.json"))["issuer"])
         made.log_in()
@@ -114,14 +135,12 @@ class Anchor:
 
     def fill(self, mine: str, asset: str, count: int) -> None:
         """Store transactions, `OWN` of them of one account."""
-        url = json.loads(self.read("servers", "ready.json"))["database_url"]
         values = {"own": OWN, "mine": mine, "asset": asset, "code": CODE, "count": count}
         query = FILL
         for name in ("seed", *values):
             query = query.replace(f":{name}", f"%({name})s")
-        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        with self.connect() as connection:
             connection.execute(query, values | {"seed": "bench"})  # type: ignore[arg-type]
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE transactions")
 
 
@@ -257,6 +276,31 @@ def doors(wallet: Wallet, own_id: str, asset: str) -> Iterator[Door]:
     given = request("PUT", "/kyc/customer", token, {"first_name": "Ada", "last_name": "Lovelace"})
     yield Door("SEP-12 PUT customer", lambda count: [given] * min(count, 1000), 202)
     yield Door("SEP-12 GET customer", same("GET", "/kyc/customer", token))
+    known = _customers(wallet)
+    yield Door("SEP-6 info", same("GET", "/sep6/info"))
+    opening = f"/sep6/withdraw?asset_code={CODE}&funding_method=bank&amount=100"
+    yield Door("SEP-6 withdraw", same("GET", opening, token))
+    opening = f"/sep6/deposit?asset_code={CODE}&account={account}&funding_method=bank&amount=100"
+    yield Door("SEP-6 deposit", same("GET", opening, token))
+    listing = f"/sep6/transactions?asset_code={CODE}&account={account}&limit=10"
+    yield Door("SEP-6 transactions (10 of many)", same("GET", listing, token))
+    yield Door("SEP-31 info", same("GET", "/sep31/info"))
+    sent = {"amount": "100", "asset_code": CODE, "funding_method": "bank"} | known
+    opened = request("POST", "/sep31/transactions", token, sent)
+    yield Door("SEP-31 POST", lambda count: [opened] * count, 201)
+
+
+def _customers(wallet: Wallet) -> dict[str, str]:
+    """Make the two customers of a send known, and the wallet's own; return the ids of the two."""
+    person = {"first_name": "Ada", "last_name": "Lovelace", "email_address": "ada@wallet.example"}
+    person |= {"bank_account_number": ACCOUNT, "bank_account_holder": "Ada Lovelace"}
+    ids = []
+    for more in ({}, {"memo": "1"}, {"memo": "2"}):
+        url = f"{wallet.anchor_url}/kyc/customer"
+        answer = wallet.http.put(url, json=person | more, timeout=30)
+        answer.raise_for_status()
+        ids.append(str(answer.json()["id"]))
+    return {"sender_id": ids[1], "receiver_id": ids[2]}
 
 
 def _signed(wallet: Wallet, count: int) -> list[bytes]:
@@ -283,9 +327,17 @@ def main() -> None:
         anchor.prepare()
         gunicorn = (str(SCRIPTS / "gunicorn"), "anchor:create_app()", "--no-control-socket")
         bind = f"127.0.0.1:{anchor.read('web.port')}"
-        stack.enter_context(anchor.run(*gunicorn, "-w", "2", "--threads", "4", "-b", bind))
-        until_answers(anchor.url)
-        wallet = anchor.wallet()
+        served = (*gunicorn, "-w", "2", "--threads", "4", "-b", bind)
+        with anchor.run(*FLASK, "watch-transactions"):
+            with anchor.run(*served):
+                until_answers(anchor.url)
+                anchor.follow()
+                wallet = anchor.wallet()
+            known = f"{anchor.network}/accounts/{wallet.keys.public_key}"
+            horizon = stack.enter_context(canned_account.serving(known, folder / "account"))
+            anchor.env["ANCHOR_HORIZON_URL"] = horizon
+            stack.enter_context(anchor.run(*served))
+            until_answers(anchor.url)
         asset = f"{CODE}:{wallet.asset(CODE).issuer}"
         anchor.fill(wallet.keys.public_key, asset, options.transactions)
         [own] = wallet.http.get(

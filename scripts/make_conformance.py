@@ -24,6 +24,7 @@ _TITLES = {
     "GEN": "What all have in common",
     "CB": "Signed callbacks",
     "SEP1": "SEP-1: stellar.toml",
+    "SEP2": "SEP-2: federation",
     "SEP6": "SEP-6: deposits and withdrawals",
     "SEP9": "SEP-9: fields of customers",
     "SEP10": "SEP-10: web authentication",

@@ -47,6 +47,7 @@ OPERATORS = (
         f"services/{name}.py"
         for name in (
             *("arrivals", "asking", "audits", "batches", "bookings", "books", "brakes", "cases"),
+            "callback_replays",
             *("channel_pool", "channels", "checkup", "claims", "collecting", "custodian_payments"),
             *("custodians", "custody_orders", "custody_outcomes", "departures", "deposit_payments"),
             *("desk", "entries", "evidence", "networks", "order_ends", "outcomes", "outflows"),

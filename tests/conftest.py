@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, Response, request_finished
+from flask import request as flask_request
 from werkzeug.routing import Rule
 
 from anchor import create_app, embedded, schema
@@ -65,6 +67,21 @@ def addresses_are_compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", once)
         yield
+
+
+@pytest.fixture(autouse=True)
+def surprises(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Fail a test of conformance in which a door answered 500; one that means it clears this."""
+    found: list[str] = []
+
+    def note(_app: Flask, response: Response, **_: Any) -> None:
+        if response.status_code == 500:
+            found.append(flask_request.path)
+
+    with request_finished.connected_to(note):
+        yield found
+    if request.node.get_closest_marker("conforms") is not None:
+        assert found == []
 
 
 @pytest.fixture(scope="session")
@@ -251,6 +268,22 @@ def remitter(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Any]:
     with made.app.app_context():
         yield Remitter(made)
         _dispose(made.app)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, headless; its tests are skipped where it is missing."""
+    api = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("chromium is not installed: scripts/test --all --install does that")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -6,7 +6,11 @@ from typing import Any
 
 import requests
 from stellar_sdk import Address, Keypair, scval, xdr
-from stellar_sdk.auth import authorize_entry
+from stellar_sdk.auth import (
+    authorization_payload_hash,
+    authorize_entry,
+    build_authorization_preimage,
+)
 
 from anchor import create_app
 from anchor.config import TESTNET_PASSPHRASE
@@ -114,6 +118,17 @@ def part(entry: xdr.SorobanAuthorizationEntry) -> xdr.SorobanAddressCredentials:
 
 def address_of(entry: xdr.SorobanAuthorizationEntry) -> str:
     return Address.from_xdr_sc_address(part(entry).address).address
+
+
+def verify(entry: xdr.SorobanAuthorizationEntry, key: Keypair) -> None:
+    """Raise unless `key` signed an entry, for the ledgers that it says."""
+    (signature,) = scval.from_vec(part(entry).signature)
+    fields = {
+        scval.from_symbol(k): scval.from_bytes(v) for k, v in scval.from_map(signature).items()
+    }
+    until = part(entry).signature_expiration_ledger.uint32
+    preimage = build_authorization_preimage(entry, until, TESTNET_PASSPHRASE)
+    key.verify(authorization_payload_hash(preimage), fields["signature"])
 
 
 def call_of(entry: xdr.SorobanAuthorizationEntry) -> xdr.InvokeContractArgs:

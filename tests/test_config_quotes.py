@@ -8,9 +8,10 @@ from stellar_sdk import StrKey
 
 from anchor import config, development
 from anchor.errors import Misconfigured
+from anchor.fees import Fees, FeeSchedule
 from anchor.integrations import registry
 from anchor.integrations.rates import RateQuery, Way
-from anchor.money import FeeSchedule, parse_amount
+from anchor.money import parse_amount
 from anchor.services import exchanges
 from anchor.starter import STARTER
 from tests.test_config import GOOD, ISSUER, SEED, environ, problems
@@ -27,7 +28,7 @@ SEP38 = GOOD.replace("[network]", "seps = [1, 10, 38]\n[network]")
 def test_a_pair_takes_four_lines(tmp_path: Path) -> None:
     found = config.load(environ(tmp_path, SEP38 + PAIR)).quotes
     [pair] = found.pairs
-    assert pair.deposit == pair.withdrawal == FeeSchedule(0, Decimal(0))
+    assert pair.deposit == pair.withdrawal == Fees()
     other = found.offchain["iso4217:BRL"]
     assert other.decimals == 2
     assert other.buy_delivery_methods == other.sell_delivery_methods == {"bank": "By bank"}
@@ -57,7 +58,7 @@ withdrawal = { fee_fixed = "0.5", fee_percent = "2" }
     found = config.load(environ(tmp_path, text)).quotes
     [pair] = found.pairs
     assert (pair.rates, pair.spread, pair.deposit) == ("http", Decimal("1.5"), None)
-    assert pair.withdrawal == FeeSchedule(parse_amount("0.5"), Decimal(2))
+    assert pair.withdrawal == Fees(FeeSchedule(parse_amount("0.5"), Decimal(2)))
     assert found.offchain["iso4217:BRL"].sell_delivery_methods == {"bank": "By PIX"}
     assert found.reserve_max == {
         f"stellar:USDC:{ISSUER}": parse_amount("5"),
@@ -153,7 +154,7 @@ def test_what_the_starter_file_shows_can_be_uncommented(tmp_path: Path) -> None:
     lines = [line.removeprefix("#").removeprefix(" ") for line in f"# [offchain{shown}".split("\n")]
     found = config.load(environ(tmp_path, SEP38 + "\n".join(lines))).quotes
     [pair] = found.pairs
-    assert pair.withdrawal == FeeSchedule(parse_amount("0.50"), Decimal(0))
+    assert pair.withdrawal == Fees(FeeSchedule(parse_amount("0.50")))
     assert found.offchain["iso4217:BRL"].buy_delivery_methods["bank"].startswith("By PIX")
 
 

@@ -41,6 +41,7 @@ def run() -> None:
     sweeps.work_off([EXPIRE])
 
 
+@pytest.mark.conforms("SEP24-107")
 def test_an_unpaid_withdrawal_expires(world: World) -> None:
     row_id = world.withdrawal()
     run()
@@ -87,6 +88,7 @@ def test_promise_11_a_deposit_expires_only_after_its_rail_was_asked(world: World
     assert world.status(row_id) == "expired"
 
 
+@pytest.mark.conforms("SEP24-107")
 def test_promise_04_nothing_expires_with_a_part_of_the_money_in(world: World) -> None:
     from dataclasses import replace
 

@@ -78,6 +78,12 @@ def test_costly_requests_have_a_limit_of_their_own(counted: Any) -> None:
     client = counted(unlimited(costly_address_per_minute=2)).test_client()
     query = {"account": Keypair.random().public_key}
     assert statuses(client, "/auth", 3, query_string=query) == [200, 200, 429]
+    answer = client.get("/auth", query_string=query)
+    assert answer.mimetype == "application/json"
+    assert json.loads(answer.text) == {
+        "error": "too many requests; please wait a moment and try again"
+    }
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert statuses(client, "/sep24/info", 3) == [200] * 3
 
 

@@ -14,7 +14,7 @@ from anchor.integrations.protocols import Done, RailTraits, Refused, Returned, U
 from anchor.integrations.rates import Way
 from anchor.models import Quote
 from anchor.money import parse_amount
-from anchor.services import brakes, desk, outcomes, outflows, quotes, refunds, withdrawals
+from anchor.services import brakes, desk, outcomes, outflows, quotes, refunds, views, withdrawals
 from anchor.services.desk import By
 from anchor.services.transactions import Owner
 from tests.puppets import LOOKS_UP, due_now, puppet
@@ -228,6 +228,24 @@ def test_one_that_is_not_completed_expires_with_its_quote(trade: Trade, world: W
         trade.complete(row_id)
     run()
     assert world.status(row_id) == "expired"
+
+
+@pytest.mark.conforms("SEP24-107")
+def test_one_that_is_not_paid_expires_with_its_quote_and_one_that_is_paid_never(
+    trade: Trade, world: World
+) -> None:
+    unpaid, paid = trade.withdrawal(), trade.withdrawal()
+    trade.pay(paid)
+    for row_id in (unpaid, paid):
+        quote = views.get(row_id).quote
+        assert quote is not None
+        assert world.row(row_id).deadline_at == quote.expires_at
+    run()
+    assert world.status(unpaid) == "pending_user_transfer_start"
+    for row_id in (unpaid, paid):
+        trade.due(row_id, hours=2)
+    run()
+    assert (world.status(unpaid), world.status(paid)) == ("expired", "pending_anchor")
 
 
 @pytest.mark.conforms("SEP38-56")

@@ -145,5 +145,6 @@ def test_a_wheel_carries_the_migrations_and_the_pages(tmp_path: Path) -> None:
     head = ScriptDirectory(str(schema.folder())).get_current_head()
     assert told.stdout.splitlines() == [str(target / "anchor" / "migrations"), head]
     kept = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
-    assert {"anchor/py.typed", "anchor/static/pages.css", "anchor/templates/base.html"} <= kept
+    pages = {"static/pages.css", "templates/base.html", "sandbox/page/wallet.html"}
+    assert {f"anchor/{name}" for name in ("py.typed", *pages)} <= kept
     assert not [name for name in kept if "/migrations/__pycache__" in name]

@@ -27,9 +27,10 @@ from anchor.config import (
     Settings,
 )
 from anchor.extensions import db, gateway, transaction
+from anchor.fees import Fees, FeeSchedule
 from anchor.lifecycle import Kind, Status
 from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, new_id
-from anchor.money import FeeSchedule, parse_amount
+from anchor.money import parse_amount
 from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.sandbox.bank import Bank
@@ -60,7 +61,7 @@ def settings_for(
         True,
         parse_amount("1"),
         parse_amount("10000"),
-        FeeSchedule(parse_amount("1"), Decimal("0.5")),
+        Fees(FeeSchedule(parse_amount("1"), Decimal("0.5"))),
     )
     policy = AssetPolicy(
         code=CODE,
@@ -112,8 +113,8 @@ def quotes_of(code: str) -> QuotePolicy:
                 "iso4217:BRL",
                 "fixed",
                 Decimal(0),
-                deposit=FeeSchedule(parse_amount("42"), Decimal(0)),
-                withdrawal=FeeSchedule(parse_amount("1"), Decimal(1)),
+                deposit=Fees(FeeSchedule(parse_amount("42"))),
+                withdrawal=Fees(FeeSchedule(parse_amount("1"), Decimal(1))),
             ),
         ),
     )

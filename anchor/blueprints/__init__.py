@@ -6,6 +6,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from anchor import request_ids
 from anchor.blueprints import (
+    describing,
     errors,
     forms,
     health,
@@ -15,6 +16,7 @@ from anchor.blueprints import (
     page_data,
     rails,
     sep01,
+    sep02,
     sep06,
     sep10,
     sep12,
@@ -28,6 +30,7 @@ from anchor.config import Settings
 
 _SEPS = {
     1: sep01.bp,
+    2: sep02.bp,
     6: sep06.bp,
     10: sep10.bp,
     12: sep12.bp,
@@ -76,6 +79,19 @@ def register(app: Flask, settings: Settings) -> None:
         max_age=86400,
     )
     errors.register(app)
+    _answer_few_heads(app)
+
+
+def _answer_few_heads(app: Flask) -> None:
+    """Refuse a HEAD where a GET signs, asks others or writes, and where it is about somebody.
+
+    Flask does the whole GET for a HEAD: one that only looks whether a door is there would open a
+    transaction of SEP-6, or have a customer judged.
+    """
+    for rule, view in openapi.public_rules(app):
+        said = describing.description_of(view)
+        if rule.methods and (limits.is_costly(view) or (said is not None and said.token)):
+            rule.methods.discard("HEAD")
 
 
 def _begin() -> None:

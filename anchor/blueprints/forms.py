@@ -2,17 +2,16 @@
 
 import json
 from decimal import Decimal, InvalidOperation
-from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
 from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from anchor.blueprints import speech
+from anchor.blueprints import multipart, speech
 from anchor.errors import Rejected
 
 _URLENCODED = "application/x-www-form-urlencoded"
-_FORMS = frozenset({_URLENCODED, "multipart/form-data"})
+_FORMS = frozenset({_URLENCODED, multipart.TYPE})
 #: As many as Werkzeug takes parts of a multipart body.
 _MAX_FIELDS = 1_000
 #: A body that says nothing of itself is read as JSON.
@@ -26,17 +25,15 @@ class Guarded(Request):
     """A request whose forms cost little to read, and whose files are on no disk.
 
     Werkzeug counts the parts of a multipart body alone, and a megabyte of ``a&a&a…`` takes
-    seconds to take apart. A file of more than 500 KB it writes down as it came: those are
-    identity documents, and nothing is sealed yet.
+    seconds to take apart.
     """
+
+    form_data_parser_class = multipart.Forms
 
     def _load_form_data(self) -> None:
         if self.mimetype == _URLENCODED and self.get_data().count(b"&") >= _MAX_FIELDS:
             raise RequestEntityTooLarge
         super()._load_form_data()
-
-    def _get_file_stream(self, *_args: Any, **_kwargs: Any) -> IO[bytes]:
-        return BytesIO()
 
 
 def body() -> dict[str, Any]:

@@ -75,6 +75,7 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.get(f"{_WAY}/customer")
+@costly
 @described(media="text/html", errors=(403, 404), leads_on=True)
 def customer(way: str, transaction_id: str) -> ResponseReturnValue:
     """Ask who the customer is, as far as that is not known."""
@@ -133,6 +134,7 @@ def submit_account(way: str, transaction_id: str) -> ResponseReturnValue:
 
 
 @bp.get(f"{_WAY}/review")
+@costly
 @described(media="text/html", errors=(403, 404), leads_on=True)
 def review(way: str, transaction_id: str) -> ResponseReturnValue:
     """Show all of it once more, before anything binds anybody."""
@@ -324,6 +326,7 @@ def _amount(
         draft=draft,
         step=Step.AMOUNT,
         flow=opening.flow_of(draft.policy, row.kind),
+        fee=draft.plain_fee,
         is_fixed=drafts.is_fixed(draft.view),
         units=words.pay_units(draft),
         given=known | given,

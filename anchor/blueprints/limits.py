@@ -42,6 +42,11 @@ def costly(view: View) -> View:
     return view
 
 
+def is_costly(view: Callable[..., Any] | None) -> bool:
+    """Tell whether a view is marked so."""
+    return bool(getattr(view, _COSTLY, False))
+
+
 def register(app: Flask, settings: Settings) -> None:
     """Count each request by its address before it is looked at, behind our own proxies only."""
     policy = settings.limits
@@ -139,8 +144,7 @@ def _count_address() -> None:
 
 
 def _is_costly() -> bool:
-    view = current_app.view_functions.get(request.endpoint or "")
-    return bool(getattr(view, _COSTLY, False))
+    return is_costly(current_app.view_functions.get(request.endpoint or ""))
 
 
 def address_of(told: str | None) -> str:

@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from anchor.blueprints import forms, speech
+from anchor.blueprints import forms, multipart, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import unauthenticated
 from anchor.blueprints.guards import current_principal, owner_of
@@ -31,7 +31,7 @@ bp.register_error_handler(Unauthorized, unauthenticated)
 _FORM_BYTES = 100_000
 _FILE_BODY_BYTES = MAX_BYTES + _FORM_BYTES
 _CUSTOMER_BODY_BYTES = 3 * MAX_BYTES
-_FORM = "multipart/form-data"
+_FORM = multipart.TYPE
 
 
 @bp.get("/customer")

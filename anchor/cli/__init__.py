@@ -1,6 +1,7 @@
 """``flask anchor …``: the services, the stream runner, and an operator's tools."""
 
 from anchor.cli import (
+    callbacks,
     customers,
     desk,
     looking,
@@ -15,6 +16,7 @@ from anchor.cli import (
 from anchor.cli.group import group
 
 __all__ = [
+    "callbacks",
     "customers",
     "desk",
     "group",

@@ -19,7 +19,7 @@ def up() -> None:
 @group.command("demo", with_appcontext=False)
 @click.option("--once", is_flag=True, help="End after it; status 0 if all was completed.")
 def demo(*, once: bool) -> None:
-    """Run everything in development mode, and a withdrawal and deposits on it."""
+    """Run everything in development mode, and all ways that money goes on it."""
     from anchor import config, development
     from anchor.up import demo as run
 

@@ -3,11 +3,19 @@
 from typing import Any
 
 from anchor.assets import is_account_id
-from anchor.money import FeeSchedule, parse_amount
+from anchor.config.fees import fees
+from anchor.money import MAX_STROOPS, parse_amount
 from anchor.policies import AssetPolicy, DeliveryPolicy, FlowPolicy, RefundPolicy
 
 #: The lumens, in stroops, without which no account is: two base reserves.
 _RESERVE = 10_000_000
+_LIMITS = ("min_amount", "max_amount", "daily_limit", "monthly_limit")
+_ASCENDING = (
+    ("min_amount", "max_amount"),
+    ("min_amount", "daily_limit"),
+    ("min_amount", "monthly_limit"),
+    ("daily_limit", "monthly_limit"),
+)
 
 
 def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> AssetPolicy:
@@ -21,6 +29,9 @@ def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> Asset
         problems.append(f"{where}.distribution must be an account (G…).")
     if table["matching"] == "tolerance" and not table.get("tolerance"):
         problems.append(f"{where}: matching by tolerance needs a tolerance.")
+    withdrawal, deposit, send = (
+        _flow(f"{where}.{way}", table, way, problems) for way in ("withdrawal", "deposit", "send")
+    )
     return AssetPolicy(
         code=code,
         issuer=table.get("issuer"),
@@ -29,9 +40,9 @@ def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> Asset
         decimals=table["decimals"],
         matching=table["matching"],
         tolerance=parse_amount(table["tolerance"]) if table.get("tolerance") else 0,
-        withdrawal=_flow(f"{where}.withdrawal", table.get("withdrawal"), problems),
-        deposit=_flow(f"{where}.deposit", table.get("deposit"), problems),
-        send=_flow(f"{where}.send", table.get("send"), problems),
+        withdrawal=withdrawal,
+        deposit=deposit,
+        send=send,
         delivery=_delivery(f"{where}.deposit", table.get("deposit"), problems),
         refund=_refund(table.get("refund")),
         currency=table.get("currency"),
@@ -68,13 +79,16 @@ def _refund(table: dict[str, Any] | None) -> RefundPolicy:
     )
 
 
-def _flow(where: str, table: dict[str, Any] | None, problems: list[str]) -> FlowPolicy:
+def _flow(where: str, asset: dict[str, Any], way: str, problems: list[str]) -> FlowPolicy:
+    table = asset.get(way)
     if table is None:
         return FlowPolicy()
-    low = parse_amount(table["min_amount"]) if table.get("min_amount") else None
-    high = parse_amount(table["max_amount"]) if table.get("max_amount") else None
-    if low is not None and high is not None and low > high:
-        problems.append(f"{where}: min_amount is above max_amount.")
-    fixed = table["fee_fixed"]
-    fee = FeeSchedule(parse_amount(fixed, zero=True) if fixed else 0, table["fee_percent"])
-    return FlowPolicy(table["enabled"], low, high, fee)
+    amounts = {name: parse_amount(table[name]) for name in _LIMITS if table.get(name)}
+    for less, more in _ASCENDING:
+        if less in amounts and more in amounts and amounts[less] > amounts[more]:
+            problems.append(f"{where}: {less} is above {more}.")
+    found = fees(where, table, asset["rails"], problems)
+    begins = [tier.least for each in found.every for tier in each.tiers]
+    if max(begins, default=0) > amounts.get("max_amount", MAX_STROOPS):
+        problems.append(f"{where}: a tier begins above max_amount.")
+    return FlowPolicy(table["enabled"], fees=found, **amounts)

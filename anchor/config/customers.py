@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
+from anchor.config.values import Strict
 from anchor.customers.fields import FIELDS, NEVER_KEPT, TYPES, canonical
 from anchor.customers.rules import CODE_FIELDS, CustomerPolicy, FieldRule, Need, TypeRules
 from anchor.customers.values import read
@@ -34,13 +35,6 @@ def transfer_types(kind: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"sep6-{kind}", f"sep6-{base}", "sep6")))
 
 
-class _Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-    error_messages = {"unknown": "is not a setting that the anchor knows"}
-
-
 def _amount(value: str) -> None:
     try:
         parse_amount(value)
@@ -48,7 +42,7 @@ def _amount(value: str) -> None:
         raise ValidationError(f"must be an amount in quotes: {error}") from error
 
 
-class _Field(_Strict):
+class _Field(Strict):
     optional = fields.Boolean(load_default=False)
     type = fields.String(validate=validate.OneOf(TYPES))
     description = fields.String(validate=validate.Length(min=1, max=200))
@@ -61,7 +55,7 @@ class _Field(_Strict):
     verify = fields.Boolean(load_default=False)
 
 
-class _Type(_Strict):
+class _Type(Strict):
     verdict = fields.String(
         load_default="automatic", validate=validate.OneOf(["automatic", "manual"])
     )
@@ -73,7 +67,7 @@ class _Type(_Strict):
     )
 
 
-class CustomersSchema(_Strict):
+class CustomersSchema(Strict):
     """The table; `load` gives plain dictionaries with defaults filled in."""
 
     plugin = fields.String(load_default=STORE, validate=validate.Length(min=1))

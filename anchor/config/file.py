@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from anchor.config.customers import CustomersSchema
+from anchor.config.fees import WayFeesTable
 from anchor.config.limits import LimitsTable
 from anchor.config.pages import PagesSchema
 from anchor.config.published import (
@@ -18,39 +18,15 @@ from anchor.config.published import (
     StellarTomlTable,
     ValidatorTable,
 )
+from anchor.config.values import Amount, Percent, Strict
 from anchor.config.web_auth import WebAuthTable
-from anchor.errors import Rejected
 from anchor.matching import REFUNDABLE
-from anchor.money import parse_amount
 from anchor.pricing import parse_rate
 from anchor.schedule import SERVICES, problem_of
 
 _DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?\Z")
 _HOME_DOMAIN = re.compile(r"(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?\Z")
 _ASSET_CODE = re.compile(r"[A-Za-z0-9]{1,12}")
-
-
-class _Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-    error_messages = {"unknown": "is not a setting that the anchor knows"}
-
-
-def _amount(value: object) -> None:
-    try:
-        parse_amount(str(value), zero=True)
-    except Rejected as error:
-        raise ValidationError(f"must be an amount in quotes: {error}") from error
-
-
-class _Amount(fields.String):
-    """An amount written as text, so that no binary fraction ever touches it."""
-
-    default_error_messages = {"invalid": 'must be an amount in quotes, such as "1.50"'}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=_amount, **kwargs)
 
 
 def _rate(value: str) -> None:
@@ -60,19 +36,7 @@ def _rate(value: str) -> None:
         raise ValidationError(f"cannot be read: {error}") from error
 
 
-class _Percent(fields.Decimal):
-    def __init__(self) -> None:
-        super().__init__(
-            allow_nan=False, load_default=Decimal(0), validate=validate.Range(min=0, max=100)
-        )
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, str | int):
-            raise ValidationError('must be a percentage in quotes, such as "0.5"')
-        return super()._deserialize(value, *args, **kwargs)
-
-
-class _Anchor(_Strict):
+class _Anchor(Strict):
     home_domains = fields.List(
         fields.String(validate=validate.Regexp(_HOME_DOMAIN)),
         load_default=list,
@@ -80,7 +44,7 @@ class _Anchor(_Strict):
     public_url = fields.String()
     web_auth_domain = fields.String(validate=validate.Regexp(_DOMAIN))
     seps = fields.List(
-        fields.Integer(strict=True, validate=validate.OneOf([1, 6, 10, 12, 24, 31, 38, 45])),
+        fields.Integer(strict=True, validate=validate.OneOf([1, 2, 6, 10, 12, 24, 31, 38, 45])),
         load_default=lambda: [1, 10, 24],
     )
     custody = fields.String(load_default="local", validate=validate.Length(min=1))
@@ -98,7 +62,7 @@ class _Anchor(_Strict):
     )
 
 
-class _Network(_Strict):
+class _Network(Strict):
     passphrase = fields.String(required=True, validate=validate.Length(min=1))
     horizon_url = fields.String()
     rpc_url = fields.String()
@@ -117,18 +81,18 @@ class _Network(_Strict):
     )
 
 
-class _Flow(_Strict):
+class _Flow(WayFeesTable):
     enabled = fields.Boolean(load_default=True)
-    min_amount = _Amount()
-    max_amount = _Amount()
-    fee_fixed = _Amount(load_default="0")
-    fee_percent = _Percent()
+    min_amount = Amount()
+    max_amount = Amount()
+    daily_limit = Amount()
+    monthly_limit = Amount()
 
 
 class _Deposit(_Flow):
     create_accounts = fields.Boolean(load_default=False)
-    starting_balance = _Amount(load_default="2")
-    creation_fee = _Amount(load_default="0")
+    starting_balance = Amount(load_default="2")
+    creation_fee = Amount(load_default="0")
     claimable_balances = fields.Boolean(load_default=False)
     reclaim_days = fields.Integer(
         strict=True, load_default=30, validate=validate.Range(min=30, max=3650)
@@ -145,29 +109,29 @@ class _Send(_Flow):
     receiver_types = fields.List(fields.String(validate=validate.Length(min=1)))
 
 
-class _SendingAnchor(_Strict):
+class _SendingAnchor(Strict):
     accounts = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
     settlement = fields.String(load_default="stellar", validate=validate.OneOf(["stellar", "rail"]))
 
 
-class _ReceivingAnchor(_Strict):
-    cap = _Amount(required=True)
+class _ReceivingAnchor(Strict):
+    cap = Amount(required=True)
 
 
-class _Refund(_Strict):
-    fee = _Amount(load_default="0")
+class _Refund(Strict):
+    fee = Amount(load_default="0")
     automatic = fields.List(
         fields.String(validate=validate.OneOf(sorted(REFUNDABLE))), load_default=list
     )
-    min_amount = _Amount(load_default="1")
+    min_amount = Amount(load_default="1")
     daily_count = fields.Integer(
         strict=True, load_default=20, validate=validate.Range(min=1, max=10_000)
     )
-    daily_amount = _Amount(load_default="1000")
+    daily_amount = Amount(load_default="1000")
     after_trust_days = fields.Boolean(load_default=False)
 
 
-class _Asset(_Strict):
+class _Asset(Strict):
     issuer = fields.String()
     distribution = fields.String(required=True)
     currency = fields.String(validate=validate.Length(min=1, max=12))
@@ -178,16 +142,16 @@ class _Asset(_Strict):
     matching = fields.String(
         load_default="exact", validate=validate.OneOf(["exact", "tolerance", "collect"])
     )
-    tolerance = _Amount()
+    tolerance = Amount()
     withdrawal = fields.Nested(_Flow)
     deposit = fields.Nested(_Deposit)
     send = fields.Nested(_Send)
     refund = fields.Nested(_Refund)
-    outflow_cap_per_hour = _Amount()
+    outflow_cap_per_hour = Amount()
     toml = fields.Nested(AssetTable, load_default=dict)
 
 
-class _Quotes(_Strict):
+class _Quotes(Strict):
     hold_s = fields.Integer(
         strict=True, load_default=300, validate=validate.Range(min=10, max=86_400)
     )
@@ -197,7 +161,7 @@ class _Quotes(_Strict):
     keep_days = fields.Integer(
         strict=True, load_default=7, validate=validate.Range(min=1, max=3650)
     )
-    reserve_max = fields.Dict(keys=fields.String(), values=_Amount(), load_default=dict)
+    reserve_max = fields.Dict(keys=fields.String(), values=Amount(), load_default=dict)
 
 
 def _methods() -> fields.Dict:
@@ -205,7 +169,7 @@ def _methods() -> fields.Dict:
     return fields.Dict(keys=fields.String(), values=text, validate=validate.Length(min=1))
 
 
-class _Offchain(_Strict):
+class _Offchain(Strict):
     decimals = fields.Integer(strict=True, load_default=2, validate=validate.Range(min=0, max=7))
     country_codes = fields.List(fields.String(), load_default=list)
     delivery_methods = _methods()
@@ -213,24 +177,22 @@ class _Offchain(_Strict):
     buy_delivery_methods = _methods()
 
 
-class _PairFee(_Strict):
+class _PairFee(WayFeesTable):
     enabled = fields.Boolean(load_default=True)
-    fee_fixed = _Amount(load_default="0")
-    fee_percent = _Percent()
 
 
-class _Pair(_Strict):
+class _Pair(Strict):
     asset = fields.String(required=True)
     offchain = fields.String(required=True)
     rates = fields.String(load_default="fixed", validate=validate.Length(min=1))
-    spread_percent = _Percent()
+    spread_percent = Percent()
     rate_min = fields.String(validate=_rate)
     rate_max = fields.String(validate=_rate)
     deposit = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
     withdrawal = fields.Nested(_PairFee, load_default=lambda: _PairFee().load({}))
 
 
-class _ClientDomains(_Strict):
+class _ClientDomains(Strict):
     required = fields.Boolean(load_default=False)
     allow = fields.List(fields.String(), load_default=list)
     deny = fields.List(fields.String(), load_default=list)
@@ -241,7 +203,7 @@ def _spec(value: str) -> None:
         raise ValidationError(problem)
 
 
-class FileSchema(_Strict):
+class FileSchema(Strict):
     """The whole file. `load` gives plain dictionaries with defaults filled in."""
 
     anchor = fields.Nested(_Anchor, required=True)

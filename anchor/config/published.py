@@ -199,11 +199,17 @@ class StellarTomlTable(_Strict):
     accounts = fields.List(fields.String(validate=_account))
 
 
+#: The SEP whose door answers for addresses.
+_FEDERATION = 2
+
+
 def published(data: Mapping[str, Any], problems: list[str]) -> Published:
     """Return what stellar.toml says beside the settings; contradictions go to `problems`."""
     homes = tuple(data["anchor"]["home_domains"])
     if homes:
         _check_organization(data["organization"], homes, problems)
+    if _FEDERATION in data["anchor"]["seps"] and "federation_server" in data["stellar_toml"]:
+        problems.append("stellar_toml.federation_server: 2 in anchor.seps announces our own.")
     return Published(
         general={name.upper(): value for name, value in data["stellar_toml"].items()},
         principals=tuple(data["principals"]),

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from anchor.assets import Currency
+from anchor.config.fees import fees
 from anchor.errors import Rejected
-from anchor.money import FeeSchedule, parse_amount
+from anchor.money import parse_amount
 from anchor.policies import AssetPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.pricing import parse_rate
@@ -54,9 +55,10 @@ def _pair(
         problems.append(f'{where}: there is no [offchain."{other}"].')
     ways = {}
     for way in ("deposit", "withdrawal"):
-        fee = table[way]
-        ways[way] = _fee(fee) if fee["enabled"] else None
-        if fee["fee_percent"] >= _WHOLE:
+        rails = assets[code].rails if code in assets else tuple(table[way]["rails"])
+        found = fees(f"{where}: {way}", table[way], rails, problems)
+        ways[way] = found if table[way]["enabled"] else None
+        if any(band.percent >= _WHOLE for each in found.every for band in each.bands):
             problems.append(f"{where}: a fee_percent of 100 leaves nothing.")
     if not any(ways.values()):
         problems.append(f"{where}: both ways are closed; leave the pair out.")
@@ -67,10 +69,6 @@ def _pair(
         problems.append(f"{where}: rate_min is above rate_max.")
     spread = table["spread_percent"]
     return PairPolicy(code, other, table["rates"], spread, **ways, rate_min=least, rate_max=most)
-
-
-def _fee(table: Mapping[str, Any]) -> FeeSchedule:
-    return FeeSchedule(parse_amount(table["fee_fixed"], zero=True), table["fee_percent"])
 
 
 def _demand_once(pairs: tuple[PairPolicy, ...], problems: list[str]) -> None:

@@ -12,12 +12,16 @@ from anchor.languages import mark as _
 ORGANIZATION = "organization."
 #: Whoever keeps these has to keep the rules of the card industry: they are refused (SEP12-49).
 NEVER_KEPT = frozenset({"card.number", "card.cvc"})
+#: Names that are read still and no longer written, and what they are called now (SEP9-05).
+_RENAMED: Mapping[str, str] = {
+    "crypto_memo": "external_transfer_memo",
+    "organization.crypto_memo": "organization.external_transfer_memo",
+}
 #: Names of one datum, and the name that it is kept under.
 SYNONYMS: Mapping[str, str] = {
     "family_name": "last_name",
     "given_name": "first_name",
-    "crypto_memo": "external_transfer_memo",
-    "organization.crypto_memo": "organization.external_transfer_memo",
+    **_RENAMED,
 }
 TYPES = ("string", "binary", "number", "date")
 
@@ -274,3 +278,8 @@ FIELDS: Mapping[str, Standard] = {
 def canonical(name: str) -> str:
     """Return the name under which a datum is kept."""
     return SYNONYMS.get(name, name)
+
+
+def told_as(name: str) -> str:
+    """Return the name under which wallets are asked for a field, whatever its rule calls it."""
+    return _RENAMED.get(name, name)

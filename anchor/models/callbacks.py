@@ -18,6 +18,7 @@ class Callback(Base):
 
     __tablename__ = "callbacks"
     __table_args__ = (
+        Index("ix_callbacks_subject", "subject", "id"),
         Index(
             "ix_callbacks_waiting",
             "subject",

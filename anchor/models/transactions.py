@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.assets import held_as
 from anchor.extensions import Base
+from anchor.fees import FeeSchedule, from_stored
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models.columns import MEMO_TYPES, Instant, Stroops, UInt64, new_id, one_of
 
@@ -95,6 +97,13 @@ class Transaction(Base):
         UniqueConstraint("quote_id"),
         Index("ix_transactions_owner", "owner_account", "started_at", "id"),
         Index(
+            "ix_transactions_agreed",
+            "owner_account",
+            "asset",
+            "agreed_at",
+            postgresql_where=text("agreed_at IS NOT NULL"),
+        ),
+        Index(
             "ix_transactions_ready",
             "status",
             "id",
@@ -153,6 +162,7 @@ class Transaction(Base):
     amount_fee: Mapped[int | None] = mapped_column(Stroops)
     fee_fixed: Mapped[int] = mapped_column(Stroops, default=0)
     fee_percent: Mapped[Decimal] = mapped_column(Numeric(9, 6), default=Decimal(0))
+    fee_rules: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     funded_at: Mapped[datetime | None] = mapped_column(Instant)
     is_resting: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
     decimals: Mapped[int] = mapped_column(SmallInteger, default=2)
@@ -173,6 +183,7 @@ class Transaction(Base):
     stellar_transaction_id: Mapped[str | None] = mapped_column(Text)
     external_transaction_id: Mapped[str | None] = mapped_column(Text)
     deadline_at: Mapped[datetime | None] = mapped_column(Instant)
+    agreed_at: Mapped[datetime | None] = mapped_column(Instant)
     started_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     completed_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -184,6 +195,11 @@ class Transaction(Base):
     sender_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
     receiver_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))
     required_info: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+
+    @property
+    def fee_schedule(self) -> FeeSchedule:
+        """What is kept of what comes in, as it was when the customer was told."""
+        return from_stored(self.fee_fixed, self.fee_percent, self.fee_rules)
 
     @property
     def received_as(self) -> str:

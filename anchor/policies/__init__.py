@@ -1,19 +1,23 @@
 """What the configuration says about an asset, as plain values."""
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 
-from anchor.money import FeeSchedule
+from anchor.fees import Fees
 
 
 @dataclass(frozen=True)
 class FlowPolicy:
-    """What an asset allows one way; amounts in stroops, None is no limit."""
+    """What an asset allows one way; amounts in stroops, None is no limit.
+
+    `daily_limit` and `monthly_limit` are what one customer may move in 24 hours and in 30 days.
+    """
 
     enabled: bool = False
     min_amount: int | None = None
     max_amount: int | None = None
-    fee: FeeSchedule = field(default_factory=lambda: FeeSchedule(0, Decimal(0)))
+    fees: Fees = field(default_factory=Fees)
+    daily_limit: int | None = None
+    monthly_limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from anchor.money import FeeSchedule
+from anchor.fees import Fees
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class PairPolicy:
     """A Stellar asset that is exchanged for something outside the ledger, and back.
 
     `asset` is the code under which it is served, `offchain` the other side's name; `rates`
-    is the plug-in that knows what one of `asset` costs. `deposit` is the fee of who buys the
-    asset, in the other side's money, `withdrawal` that of who sells it, in the asset; None
+    is the plug-in that knows what one of `asset` costs. `deposit` are the fees of who buys the
+    asset, in the other side's money, `withdrawal` those of who sells it, in the asset; None
     where that way is closed. A rate is believed from `rate_min` to `rate_max`; None is no bound.
     """
 
@@ -46,8 +46,8 @@ class PairPolicy:
     offchain: str
     rates: str
     spread: Decimal
-    deposit: FeeSchedule | None
-    withdrawal: FeeSchedule | None
+    deposit: Fees | None
+    withdrawal: Fees | None
     rate_min: Decimal | None = None
     rate_max: Decimal | None = None
 

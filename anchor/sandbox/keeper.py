@@ -1,4 +1,4 @@
-"""The keeper of a sandbox: a network and a bank in a folder, while anyone uses them."""
+"""The keeper of a sandbox: a network, a bank and wallets in a folder, while anyone uses them."""
 
 import signal
 import socket
@@ -9,6 +9,7 @@ from time import sleep
 from anchor.keeping import Post
 from anchor.sandbox.bank import Bank, application
 from anchor.sandbox.network import Sandbox
+from anchor.sandbox.page.application import application as wallets
 
 _LOOK_S = 0.3
 
@@ -48,7 +49,10 @@ def _run(post: Post, passphrase: str) -> None:
         close_on_submit=False,
         state_file=folder / "network.jsonl",
         port=use_port(folder),
-        mounts={"/bank": application(Bank(folder / "bank.jsonl"))},
+        mounts={
+            "/bank": application(Bank(folder / "bank.jsonl")),
+            "/wallet": wallets(folder),
+        },
     ) as sandbox:
         sandbox.network.close_ledger()  # a newest ledger of today, whatever the last time was
         post.publish({"url": sandbox.url})

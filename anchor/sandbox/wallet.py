@@ -1,8 +1,7 @@
-"""A demo wallet: it speaks SEP-1, 10, 24 and 45 over HTTP, and pays on the ledger."""
+"""A demo wallet: it speaks SEP-1, 6, 10, 12, 24 and 45 over HTTP, and pays on the ledger."""
 
 import re
 import tomllib
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -13,9 +12,11 @@ from stellar_sdk.client.requests_client import RequestsClient
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.browser import form_of
 
+#: The servers of a stellar.toml on which transactions are opened.
+PAGES, SCREENS = "TRANSFER_SERVER_SEP0024", "TRANSFER_SERVER"
 _TIMEOUT_S = 30
 #: What the wallet's customer says where somebody asks.
-_CUSTOMER = {
+CUSTOMER = {
     "first_name": "Ada",
     "last_name": "Lovelace",
     "email_address": "ada@wallet.example",
@@ -62,30 +63,25 @@ class Wallet:
     def trust(self, code: str) -> None:
         """Let the account hold the anchor's asset."""
         with self._server() as server:
-            builder = self._builder(server, self.keys.public_key)
+            builder = self._builder(server)
             builder.append_change_trust_op(self.asset(code))
-            envelope = builder.build()
-            envelope.sign(self.keys)
-            server.submit_transaction(envelope)
+            self._submit(server, builder)
 
     def fund(self, code: str, amount: str, giver_secret: str) -> None:
         """Create the account with lumens, a trust line and some of the asset."""
         self.found()
         giver, asset = Keypair.from_secret(giver_secret), self.asset(code)
         with self._server() as server:
-            builder = self._builder(server, giver.public_key)
-            builder.append_change_trust_op(asset, source=self.keys.public_key)
-            builder.append_payment_op(self.keys.public_key, asset, amount)
-            envelope = builder.build()
-            envelope.sign(giver)
-            envelope.sign(self.keys)
-            server.submit_transaction(envelope)
+            builder = self._builder(server)
+            builder.append_change_trust_op(asset)
+            builder.append_payment_op(self.keys.public_key, asset, amount, source=giver.public_key)
+            self._submit(server, builder, giver)
 
     def log_in(self) -> None:
         """Log in by signature (SEP-10)."""
         endpoint = self.toml["WEB_AUTH_ENDPOINT"]
         query = {"account": self.keys.public_key}
-        challenge = _json(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
+        challenge = answered(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
         envelope = TransactionEnvelope.from_xdr(
             challenge["transaction"], challenge["network_passphrase"]
         )
@@ -93,14 +89,14 @@ class Wallet:
         answer = self.http.post(
             endpoint, json={"transaction": envelope.to_xdr()}, timeout=_TIMEOUT_S
         )
-        self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+        self.http.headers["Authorization"] = f"Bearer {answered(answer)['token']}"
 
     def log_in_as_contract(self) -> str:
         """Log in as the account contract of this wallet's key (SEP-45); return its address.
 
         The sandbox makes the contract. From here on this is who asks.
         """
-        made = _json(
+        made = answered(
             self.http.post(
                 f"{self.horizon_url}/sandbox/contract-account",
                 data={"key": self.keys.public_key},
@@ -110,7 +106,7 @@ class Wallet:
         endpoint = self.toml["WEB_AUTH_FOR_CONTRACTS_ENDPOINT"]
         home_domain = urlsplit(self.anchor_url).netloc
         query = {"account": made["contract"], "home_domain": home_domain}
-        challenge = _json(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
+        challenge = answered(self.http.get(endpoint, params=query, timeout=_TIMEOUT_S))
         signed = contract_accounts.sign(
             challenge["authorization_entries"],
             made["contract"],
@@ -122,7 +118,7 @@ class Wallet:
         answer = self.http.post(
             endpoint, json={"authorization_entries": signed}, timeout=_TIMEOUT_S
         )
-        self.http.headers["Authorization"] = f"Bearer {_json(answer)['token']}"
+        self.http.headers["Authorization"] = f"Bearer {answered(answer)['token']}"
         return str(made["contract"])
 
     def ask_to_withdraw(
@@ -132,8 +128,10 @@ class Wallet:
 
         `asked` is what else the wallet opens it with, such as ``quote_id``.
         """
+        opened = self.open_page("withdraw", code, **asked)
         form = {"amount": amount, "rail": rail, "bank_account_number": account_number}
-        return self._fill_in("withdraw", code, form, asked)[0]
+        fill_in(opened["url"], form)
+        return str(opened["id"])
 
     def ask_to_deposit(
         self, code: str, amount: str, rail: str = "bank", **details: str
@@ -142,71 +140,103 @@ class Wallet:
 
         `details` are what the rail asks of the customer.
         """
-        opened, page = self._fill_in("deposit", code, {"amount": amount, "rail": rail} | details)
-        reference = re.search(r"Reference</dt><dd[^>]*>([^<]+)<", page)
-        if reference is None:
-            raise WalletError("the page names no reference")
-        return opened, reference[1]
+        opened = self.open_page("deposit", code)
+        page = fill_in(opened["url"], {"amount": amount, "rail": rail} | details)
+        return str(opened["id"]), reference_on(page)
 
-    def _fill_in(
-        self, way: str, code: str, form: dict[str, str], more: Mapping[str, str] | None = None
-    ) -> tuple[str, str]:
-        """Open a transaction and fill in its pages; return its id and the last of them."""
+    def open_page(self, way: str, code: str, **asked: str) -> dict[str, Any]:
+        """Open a ``deposit`` or ``withdraw`` (SEP-24); return the answer with its ``url``."""
         answer = self.http.post(
-            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transactions/{way}/interactive",
-            json={"asset_code": code, **(more or {})},
+            f"{self.toml[PAGES]}/transactions/{way}/interactive",
+            json={"asset_code": code, **asked},
             timeout=_TIMEOUT_S,
         )
-        opened = _json(answer)
-        answers = _CUSTOMER | form
-        with requests.Session() as browser:
-            page = browser.get(opened["url"], timeout=_TIMEOUT_S)
-            while not page.url.endswith("/status"):
-                asked = form_of(page.text)
-                if page.status_code != 200 or asked is None:
-                    raise WalletError(f"the page answered {page.status_code}")
-                page = browser.post(
-                    urljoin(page.url, asked.action), data=asked.filled(answers), timeout=_TIMEOUT_S
-                )
-                if page.status_code != 200:
-                    raise WalletError(f"the page refused the form with {page.status_code}")
-        return str(opened["id"]), page.text
+        return answered(answer)
 
-    def transaction(self, transaction_id: str) -> dict[str, Any]:
-        """Ask how a transaction stands."""
+    def transaction(self, transaction_id: str, *, on: str = PAGES) -> dict[str, Any]:
+        """Ask how a transaction stands; `on` names its server in the stellar.toml."""
         answer = self.http.get(
-            f"{self.toml['TRANSFER_SERVER_SEP0024']}/transaction",
-            params={"id": transaction_id},
-            timeout=_TIMEOUT_S,
+            f"{self.toml[on]}/transaction", params={"id": transaction_id}, timeout=_TIMEOUT_S
         )
-        shown: dict[str, Any] = _json(answer)["transaction"]
+        shown: dict[str, Any] = answered(answer)["transaction"]
         return shown
+
+    def transfer(self, way: str, code: str, amount: str, **asked: str) -> dict[str, Any]:
+        """Open a ``deposit`` or ``withdraw`` without a page (SEP-6); return the answer."""
+        query = {"asset_code": code, "amount": amount, "account": self.keys.public_key}
+        answer = self.http.get(
+            f"{self.toml[SCREENS]}/{way}", params=query | asked, timeout=_TIMEOUT_S
+        )
+        return answered(answer)
+
+    def tell(self, **given: str) -> str:
+        """Give what has to be known of a customer (SEP-12); return the customer's id."""
+        url = f"{self.toml['KYC_SERVER']}/customer"
+        return str(answered(self.http.put(url, json=given, timeout=_TIMEOUT_S))["id"])
 
     def pay(self, transaction: dict[str, Any], code: str) -> str:
         """Pay what a withdrawal asks for; return the hash."""
+        return self.send(
+            transaction["withdraw_anchor_account"],
+            code,
+            transaction["amount_in"],
+            transaction["withdraw_memo"],
+        )
+
+    def send(self, account: str, code: str, amount: str, memo_id: str) -> str:
+        """Pay some of an asset with a memo of the type id; return the hash."""
         with self._server() as server:
-            builder = self._builder(server, self.keys.public_key)
-            builder.append_payment_op(
-                transaction["withdraw_anchor_account"],
-                self.asset(code),
-                transaction["amount_in"],
-            )
-            builder.add_memo(IdMemo(int(transaction["withdraw_memo"])))
-            envelope = builder.build()
-            envelope.sign(self.keys)
-            return str(server.submit_transaction(envelope)["hash"])
+            builder = self._builder(server)
+            builder.append_payment_op(account, self.asset(code), amount)
+            builder.add_memo(IdMemo(int(memo_id)))
+            return self._submit(server, builder)
 
     def _server(self) -> Server:
         return Server(self.horizon_url, client=RequestsClient(num_retries=0))
 
-    def _builder(self, server: Server, source: str) -> TransactionBuilder:
+    def _builder(self, server: Server) -> TransactionBuilder:
+        own = server.load_account(self.keys.public_key)
         passphrase = self.toml["NETWORK_PASSPHRASE"]
-        return TransactionBuilder(
-            server.load_account(source), passphrase, base_fee=100
-        ).set_timeout(120)
+        return TransactionBuilder(own, passphrase, base_fee=100).set_timeout(120)
+
+    def _submit(self, server: Server, builder: TransactionBuilder, *others: Keypair) -> str:
+        """Sign with the wallet's key and those of others, and return the hash."""
+        envelope = builder.build()
+        for keys in (self.keys, *others):
+            envelope.sign(keys)
+        return str(server.submit_transaction(envelope)["hash"])
 
 
-def _json(answer: requests.Response) -> dict[str, Any]:
+def fill_in(url: str, form: dict[str, str]) -> str:
+    """Be the customer at the pages that begin at `url`; return the last of them.
+
+    Raises `WalletError` where a page refuses what is filled in.
+    """
+    answers = CUSTOMER | form
+    with requests.Session() as browser:
+        page = browser.get(url, timeout=_TIMEOUT_S)
+        while not page.url.endswith("/status"):
+            asked = form_of(page.text)
+            if page.status_code != 200 or asked is None:
+                raise WalletError(f"the page answered {page.status_code}")
+            page = browser.post(
+                urljoin(page.url, asked.action), data=asked.filled(answers), timeout=_TIMEOUT_S
+            )
+            if page.status_code != 200:
+                raise WalletError(f"the page refused the form with {page.status_code}")
+    return page.text
+
+
+def reference_on(page: str) -> str:
+    """Return the reference that a deposit's page says to write on the transfer."""
+    found = re.search(r"Reference</dt><dd[^>]*>([^<]+)<", page)
+    if found is None:
+        raise WalletError("the page names no reference")
+    return found[1]
+
+
+def answered(answer: requests.Response) -> dict[str, Any]:
+    """Return what an anchor answered, or raise `WalletError`."""
     if answer.status_code >= 400:
         raise WalletError(f"{answer.request.method} {answer.url}: {answer.text[:200]}")
     found: dict[str, Any] = answer.json()

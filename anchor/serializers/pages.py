@@ -16,6 +16,7 @@ from anchor.lifecycle import Status
 from anchor.models import Transaction
 from anchor.money import format_amount
 from anchor.serializers.transaction_words import is_a_deposit, masked
+from anchor.services import federation
 from anchor.services.drafts import DEPOSITS, Draft, Sums
 from anchor.services.views import View
 
@@ -238,7 +239,14 @@ def to_do(view: View, settings: Settings, instructions: Sequence[tuple[str, str]
             words={"kind": view.memo.memo_type},
             copied=view.memo.memo,
         ),
+        *_federated(row),
     ]
+
+
+def _federated(row: Transaction) -> list[Fact]:
+    """List the one line that stands for account and memo in wallets that know such addresses."""
+    address = federation.address_of(row.id, row.home_domain)
+    return [Fact(_("Or to"), address, is_code=True, copied=address)] if address else []
 
 
 def _line(label: str, value: str) -> Fact:

@@ -140,13 +140,15 @@ def info(settings: Settings, say: Any) -> dict[str, Any]:
     policies = settings.assets
     body: dict[str, Any] = {
         "deposit": {
-            code: _served(policy.rails) | _terms(policy.deposit)
+            code: _served(policy.rails) | _terms(policy.deposit, policy.rails)
             for code, policy in policies.items()
             if policy.deposit.enabled
         },
         "deposit-exchange": {},
         "withdraw": {
-            code: _served(policy.rails) | _terms(policy.withdrawal) | _types(policy.rails)
+            code: _served(policy.rails)
+            | _terms(policy.withdrawal, policy.rails)
+            | _types(policy.rails)
             for code, policy in policies.items()
             if policy.withdrawal.enabled
         },
@@ -163,7 +165,9 @@ def info(settings: Settings, say: Any) -> dict[str, Any]:
         "fee": {
             "enabled": False,
             "authentication_required": True,
-            "description": say("The fee is fee_fixed and fee_percent, or what a quote says."),
+            "description": say(
+                "The fee is fee_fixed and fee_percent, or what a transaction or a quote says."
+            ),
         },
         "transactions": told,
         "transaction": told,
@@ -175,8 +179,8 @@ def _served(ways: Sequence[str]) -> dict[str, Any]:
     return {"enabled": True, "authentication_required": True, "funding_methods": list(ways)}
 
 
-def _terms(flow: FlowPolicy) -> dict[str, Any]:
-    return words.limits(flow) | words.fees(flow)
+def _terms(flow: FlowPolicy, rails: Sequence[str]) -> dict[str, Any]:
+    return words.limits(flow) | words.fees(flow, rails)
 
 
 def _types(ways: Sequence[str]) -> dict[str, Any]:
@@ -268,7 +272,7 @@ def withdrawal_opened(view: View, flow: FlowPolicy, say: Any) -> dict[str, Any]:
 
 
 def _opened(view: View, flow: FlowPolicy, say: Any) -> dict[str, Any]:
-    body = {} if view.quote is not None else _terms(flow)
+    body = {} if view.quote is not None else _terms(flow, [view.row.rail])
     if view.row.status == Status.PENDING_CUSTOMER_INFO_UPDATE:
         body["extra_info"] = {"message": _later(view, say)}
     return body

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, post_load
 
+from anchor.customers.fields import told_as
 from anchor.customers.identity import identify
 from anchor.customers.rules import Need
 from anchor.customers.standing import Stand, State
@@ -137,12 +138,12 @@ def shown(view: CustomerView, say: Callable[[str], str] = str) -> dict[str, Any]
     if view.customer_id is not None:
         found["id"] = view.customer_id
     found["status"] = str(view.stand)
-    missing = {need.name: _need(need, say) for need in view.missing}
+    missing = {told_as(need.name): _need(need, say) for need in view.missing}
     if missing or view.stand is Stand.NEEDS_INFO:
         found["fields"] = missing
     if view.provided:
         found["provided_fields"] = {
-            need.name: _need(need, say)
+            told_as(need.name): _need(need, say)
             | {"status": status}
             | ({"error": say(held.error or _("refused"))} if held.state is State.REJECTED else {})
             for need, held, status in view.provided

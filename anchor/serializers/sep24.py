@@ -1,6 +1,6 @@
 """What SEP-24 asks and shows: the words on the wire."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from marshmallow import fields, validate
@@ -66,12 +66,12 @@ def info(settings: Settings) -> dict[str, Any]:
     policies = settings.assets
     return {
         "deposit": {
-            code: _flow(policy.deposit)
+            code: _flow(policy.deposit, policy.rails)
             for code, policy in policies.items()
             if policy.deposit.enabled
         },
         "withdraw": {
-            code: _flow(policy.withdrawal)
+            code: _flow(policy.withdrawal, policy.rails)
             for code, policy in policies.items()
             if policy.withdrawal.enabled
         },
@@ -80,8 +80,9 @@ def info(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _flow(flow: FlowPolicy) -> dict[str, Any]:
-    return {"enabled": True} | words.limits(flow) | words.fees(flow)
+def _flow(flow: FlowPolicy, rails: Sequence[str]) -> dict[str, Any]:
+    told = words.limits(flow) | words.fees(flow, rails, minimum=True)
+    return {"enabled": True} | told
 
 
 def one(

@@ -21,6 +21,7 @@ class FlowAnswer(Schema):
     max_amount = fields.Float()
     fee_fixed = fields.Float()
     fee_percent = fields.Float()
+    fee_minimum = fields.Float()
 
 
 class FeeEndpointAnswer(Schema):

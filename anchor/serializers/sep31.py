@@ -124,7 +124,7 @@ def _asset(policy: AssetPolicy, settings: Settings, say: Say) -> dict[str, Any]:
         "enabled": True,
         "funding_methods": list(policy.rails),
         **words.limits(policy.send),
-        **words.fees(policy.send),
+        **words.fees(policy.send, policy.rails),
         "quotes_supported": _is_quoted(policy, settings),
         "quotes_required": policy.sends.quotes_required,
         "sep12": {name: _types(types, _TYPES[name], say) for name, types in parties.items()},

@@ -15,6 +15,7 @@ MAX_BYTES = 100_000
 _DOCUMENTATION = "DOCUMENTATION"
 #: The door of each SEP: the key that announces it, and where it is.
 _DOORS = (
+    (2, "FEDERATION_SERVER", "/federation"),
     (6, "TRANSFER_SERVER", "/sep6"),
     (10, "WEB_AUTH_ENDPOINT", "/auth"),
     (12, "KYC_SERVER", "/kyc"),

@@ -2,7 +2,8 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from anchor.config import Settings
+from anchor.fees import fee_of, fixed_part
 from anchor.lifecycle import Kind, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
 from anchor.serializers.values import Instant, Lang, plain
+from anchor.services.quotes import listed
 from anchor.services.views import View
 from anchor.web_auth import Principal
 
@@ -90,12 +93,22 @@ def limits(flow: FlowPolicy) -> dict[str, Any]:
     return {name: number(to_decimal(each)) for name, each in found.items() if each is not None}
 
 
-def fees(flow: FlowPolicy) -> dict[str, Any]:
-    """Return the fee schedule as JSON numbers."""
-    return {
-        "fee_fixed": number(to_decimal(flow.fee.fixed)),
-        "fee_percent": number(flow.fee.percent),
+def fees(flow: FlowPolicy, rails: Iterable[str], *, minimum: bool = False) -> dict[str, Any]:
+    """Return what is kept of what goes by any of these rails, as JSON numbers.
+
+    It is left out where `fee_fixed` and `fee_percent` are not all of it, or not for each rail
+    (SEP24-13); with `minimum` there is a word for the least fee too.
+    """
+    found = flow.fees.all_of(rails)
+    fee = next(iter(found))
+    told = {
+        "fee_fixed": number(to_decimal(fee.fixed)),
+        "fee_percent": number(fee.percent),
     }
+    if minimum and fee.minimum:
+        told["fee_minimum"] = number(to_decimal(fee.minimum))
+        fee = replace(fee, minimum=0)
+    return told if len(found) == 1 and fee.is_plain else {}
 
 
 def number(amount: Decimal) -> Any:
@@ -127,9 +140,25 @@ def fee(view: View) -> dict[str, Any]:
         return {}
     total = format_amount(row.amount_fee)
     told: dict[str, Any] = {"total": total, "asset": came_as(view)}
-    if view.quote is not None and view.quote.fee_details:
-        told["details"] = view.quote.fee_details
+    if details := _parts(view):
+        told["details"] = details
     return {"amount_fee": total, "amount_fee_asset": came_as(view), "fee_details": told}
+
+
+def _parts(view: View) -> list[dict[str, str]]:
+    """Return of what a fee is made, where there are several parts; they sum to it (SEP24-90)."""
+    row = view.row
+    if view.quote is not None:
+        return view.quote.fee_details
+    if row.amount_in is None or row.amount_fee is None:
+        return []
+    whole = fee_of(row.fee_schedule, row.amount_in)
+    fixed = fixed_part(row.fee_schedule, row.amount_in)
+    rest = row.amount_fee - whole
+    if rest < 0:
+        return []
+    why = "Opening of the account" if is_a_deposit(view) else "Rounding"
+    return listed(fixed, whole - fixed, **{why: rest})
 
 
 def instants(view: View) -> dict[str, Any]:

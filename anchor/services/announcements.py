@@ -5,9 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from anchor.models import Transaction
 from anchor.services import callbacks, transactions, views
-from anchor.services.transactions import any_of
 from anchor.services.views import View
 
 log = logging.getLogger(__name__)
@@ -28,8 +26,7 @@ def announce(transaction_ids: Sequence[str]) -> None:
 
     Needs the open transaction of the change. What is written now goes out, however late.
     """
-    told = Transaction.id == any_of(transaction_ids), Transaction.callback_url.is_not(None)
-    for view in views.several(*told):
+    for view in views.told(transaction_ids):
         row = view.row
         assert row.callback_url is not None
         if not callbacks.is_declared(row.flow):  # what cannot be told holds up no money

@@ -71,6 +71,11 @@ def owe(kind: str, subject_id: str, url: str, view: Any) -> None:
     host = outgoing.check_address(url, allow_private=True)
     body = _writers[kind](view)
     db.session.add(Callback(subject=subject, host=host, url=url, body=body))
+    try_again(subject, host)
+
+
+def try_again(subject: str, host: str) -> None:
+    """Have what a host is owed about a subject told from now on. Needs an open transaction."""
     jobs.renew(jobs.Address(CALLBACK, f"{subject} {host}"), _LANE + host)
 
 

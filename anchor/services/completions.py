@@ -43,13 +43,12 @@ def complete(claimed: jobs.Claim) -> None:
     try:
         _complete(claimed)
     except Rejected as refusal:
-        _give_back(claimed.subject_id, str(refusal))
+        _give_back(claimed, str(refusal))
 
 
 @atomic
 def _complete(claimed: jobs.Claim) -> None:
-    jobs.hold(claimed)
-    row = _waiting(claimed.subject_id)
+    row = _held(claimed)
     customer = draft_customers.customer_of(row) if row is not None else None
     if row is None or customer is None or row.amount_expected is None:
         return
@@ -64,17 +63,24 @@ def _complete(claimed: jobs.Claim) -> None:
 
 
 @atomic
-def _give_back(transaction_id: str, why: str) -> None:
+def _give_back(claimed: jobs.Claim, why: str) -> None:
     """Let the customer confirm anew what cannot be promised any more: a quote that ran out."""
-    row = _waiting(transaction_id)
+    row = _held(claimed)
     if row is not None:
         happened(Happening(row.id, Event.DETAILS_NEEDED, f"{why} {row.version}"))
 
 
-def _waiting(transaction_id: str) -> Transaction | None:
-    row = db.session.get(Transaction, transaction_id, with_for_update=True, populate_existing=True)
-    is_here = row is not None and row.status == Status.PENDING_ANCHOR
-    return row if is_here and row is not None and row.amount_received == 0 else None
+def _held(claimed: jobs.Claim) -> Transaction | None:
+    """Lock the customer, the job and the transaction, in this order; None where none waits.
+
+    A verdict that comes now locks its customer, and then the job that it owes.
+    """
+    row = db.session.get_one(Transaction, claimed.subject_id)
+    draft_customers.hold(row)
+    jobs.hold(claimed)
+    db.session.refresh(row, with_for_update=True)
+    is_here = row.status == Status.PENDING_ANCHOR and row.amount_received == 0
+    return row if is_here else None
 
 
 customer_waits.follow(customer_stands)

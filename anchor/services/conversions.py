@@ -9,8 +9,9 @@ from typing import Any
 
 from anchor.errors import Rejected
 from anchor.extensions import db
+from anchor.fees import Split
 from anchor.models import Quote, Transaction
-from anchor.money import Split, format_amount
+from anchor.money import format_amount
 
 
 def quote_of(row: Transaction) -> Quote:

@@ -19,12 +19,13 @@ from sqlalchemy import Select, exists, func, literal, select
 from anchor.assets import NATIVE
 from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
+from anchor.fees import Split, split
 from anchor.ledger import destinations
 from anchor.ledger.destinations import base_account
 from anchor.ledger.gateway import LedgerAccount
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
-from anchor.money import FeeSchedule, Split, split
+from anchor.money import DECIMALS
 from anchor.policies import AssetPolicy
 from anchor.services import accounts, batches, bookings, cases, conversions, jobs
 from anchor.services.transactions import (
@@ -224,7 +225,7 @@ def parts_of(row: Transaction, *, with_creation: bool) -> Split:
     policy = policy_of(row.asset)
     creation = policy.delivery.creation_fee if with_creation else 0
     left = row.amount_received - row.amount_refunded
-    return split(left, FeeSchedule(row.fee_fixed + creation, row.fee_percent), 7)
+    return split(left, row.fee_schedule, DECIMALS, creation)
 
 
 @dataclass(frozen=True)

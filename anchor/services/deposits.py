@@ -12,7 +12,6 @@ from anchor.integrations.protocols import Instruction
 from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Transaction
-from anchor.money import round_down
 from anchor.policies import AssetPolicy
 from anchor.services import memos, opening, own_accounts, quotes, rails
 from anchor.services.pending_deposits import pending
@@ -71,8 +70,6 @@ def open_interactive(
     if quote_id is not None:
         asset = f"stellar:{policy.id}"
         use = Use(quote_id, owner, "interactive", Way.DEPOSIT, asset, other_asset, amount)
-    elif amount is not None:
-        check_amount(policy, amount)
     return _open(
         owner,
         policy,
@@ -101,13 +98,6 @@ def read_destination(address: str, memo_type: str | None, memo: str | None) -> D
     if client.is_muxed and memo is not None:
         raise Rejected("a muxed account (M…) takes no memo beside its own id")
     return Destination(address, client.account_id, memo_type, memo)
-
-
-def check_amount(policy: AssetPolicy, amount: int) -> None:
-    """Raise `Rejected` unless `amount` stroops may be deposited and can be transferred."""
-    if round_down(amount, policy.decimals) != amount:
-        raise Rejected("the amount has {decimals} decimals at most", decimals=policy.decimals)
-    opening.check_amount(policy.deposit, policy.decimals, amount)
 
 
 def check_is_payable(
@@ -165,8 +155,6 @@ def give_details(
     row, policy = opening.incomplete(
         transaction_id, rail, Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, status=status
     )
-    if row.quote_id is None:
-        check_amount(policy, amount)
     columns = opening.completed(row, policy, amount, rail, details)
     issue(row)
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))

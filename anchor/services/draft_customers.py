@@ -10,7 +10,7 @@ from anchor.errors import Rejected
 from anchor.extensions import house
 from anchor.lifecycle import Kind
 from anchor.models import Transaction
-from anchor.services import customer_uploads, views
+from anchor.services import customer_uploads, customers, views
 from anchor.services.customer_standings import CustomerView
 from anchor.services.customer_uploads import Upload
 from anchor.services.customers import Target
@@ -25,6 +25,16 @@ def customer_of(row: Transaction) -> CustomerView | None:
     if type_ is None:
         return None
     return customer_uploads.look(target_of(row), type_, row.id)
+
+
+def hold(row: Transaction) -> None:
+    """Lock whoever the customer of a transaction is, so that no verdict comes in between.
+
+    Called before the transaction is locked, as everywhere: a verdict locks its customer, and
+    refers to the transaction then. Needs an open transaction.
+    """
+    if customer_type(row.kind) is not None:
+        customers.hold(target_of(row))
 
 
 def prefill(transaction_id: str, given: Mapping[str, object]) -> None:

@@ -22,20 +22,22 @@ from anchor.clock import utcnow
 from anchor.customers.standing import Stand
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, house, settings
+from anchor.fees import FeeSchedule
 from anchor.integrations.interactive import Given
 from anchor.integrations.protocols import Field
 from anchor.integrations.rates import Way
 from anchor.languages import mark as _
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Quote, Transaction
-from anchor.money import Split, split, to_stroops
+from anchor.money import to_stroops
 from anchor.policies import AssetPolicy
 from anchor.services import (
+    allowances,
     callbacks,
     conversions,
-    customers,
     deposits,
     details,
+    draft_customers,
     exchanges,
     opening,
     quotes,
@@ -43,7 +45,7 @@ from anchor.services import (
     withdrawals,
 )
 from anchor.services.customer_standings import CustomerView
-from anchor.services.draft_customers import customer_of, customer_type, target_of
+from anchor.services.draft_customers import customer_of
 from anchor.services.exchanges import Wish
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, happened, owner_of
@@ -109,6 +111,13 @@ class Draft:
         return self.view.row.kind in DEPOSITS
 
     @property
+    def plain_fee(self) -> FeeSchedule | None:
+        """The fee, where two numbers say it whatever the customer chooses; else None."""
+        found = opening.flow_of(self.policy, self.view.row.kind).fees.all_of(self.ways)
+        fee = next(iter(found))
+        return fee if len(found) == 1 and fee.is_plain else None
+
+    @property
     def seal(self) -> str:
         """What the customer confirms, in short: another one, where anything of it has changed."""
         row, sums = self.view.row, self.sums
@@ -134,14 +143,14 @@ def look(transaction_id: str) -> Draft:
     fields = details.asked(house().rails[rail], row.kind)
     customer = customer_of(row)
     lacking = details.read(fields, row.details)[1]
-    is_chosen = row.amount_expected is not None and row.rail in ways
+    sums = _sums(view, policy) if row.rail in ways else None
     steps = [Step.AMOUNT, Step.REVIEW]
     if fields:
         steps.insert(1, Step.ACCOUNT)
     if customer is not None and (customer.missing or customer.provided):
         steps.insert(1, Step.CUSTOMER)
     at = Step.REVIEW
-    if not is_chosen:
+    if sums is None:
         at = Step.AMOUNT
     elif customer is not None and customer.stand in (Stand.NEEDS_INFO, Stand.REJECTED):
         at = Step.CUSTOMER
@@ -156,7 +165,7 @@ def look(transaction_id: str) -> Draft:
         customer,
         steps,
         at,
-        sums_of(view, policy) if is_chosen else None,
+        sums,
     )
 
 
@@ -202,18 +211,22 @@ def _others(policy: AssetPolicy, kind: str) -> list[str]:
     return found
 
 
-def sums_of(view: View, policy: AssetPolicy) -> Sums:
-    """Return what a transaction comes to by its amount, or its quote."""
+def _sums(view: View, policy: AssetPolicy) -> Sums | None:
+    """Return what was chosen comes to; None where nothing was, or its fee would leave nothing."""
     row = view.row
     if view.quote is not None:
         return _quoted(view.quote)
-    assert row.amount_expected is not None
-    flow = opening.flow_of(policy, row.kind)
-    return plain(policy, row.kind, split(row.amount_expected, flow.fee, policy.decimals))
+    if row.amount_expected is None:
+        return None
+    try:
+        return _plain(policy, row.kind, row.amount_expected, row.rail)
+    except Rejected:
+        return None
 
 
-def plain(policy: AssetPolicy, kind: str, parts: Split) -> Sums:
+def _plain(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Sums:
     """Return what one for one comes to: the bank's currency on one side, the asset on the other."""
+    parts = opening.parts(policy, kind, amount, rail)
     paid_in, received_in = policy.booked_in, policy.code
     if kind not in DEPOSITS:
         paid_in, received_in = received_in, paid_in
@@ -239,13 +252,15 @@ def estimate(transaction_id: str, amount: int, rail: str | None, other: str | No
     """
     draft = look(transaction_id)
     row, policy = draft.view.row, draft.policy
-    if is_fixed(draft.view):
-        return sums_of(draft.view, policy)
+    if is_fixed(draft.view) and draft.sums is not None:
+        return draft.sums
+    way = rail or draft.ways[0]
+    if way not in draft.ways:
+        raise Rejected("this way to pay is not offered")
     if other is None:
-        _check_amount(row.kind, policy, amount)
-        flow = opening.flow_of(policy, row.kind)
-        return plain(policy, row.kind, split(amount, flow.fee, policy.decimals))
-    wish = _wish(row.kind, policy, amount, rail or draft.ways[0], other)
+        opening.check_amount(policy, row.kind, amount, way)
+        return _plain(policy, row.kind, amount, way)
+    wish = _wish(row.kind, policy, amount, way, other)
     found = exchanges.price(wish)
     return Sums(
         found.sell_amount,
@@ -300,10 +315,6 @@ def _wish(kind: str, policy: AssetPolicy, amount: int, rail: str, other: str) ->
     return Wish(ours, other, sell_amount=amount, buy_delivery_method=rail)
 
 
-def _check_amount(kind: str, policy: AssetPolicy, amount: int) -> None:
-    (deposits if kind in DEPOSITS else withdrawals).check_amount(policy, amount)
-
-
 @atomic
 def _keep_way(transaction_id: str, rail: str, amount: int) -> None:
     row, _known = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
@@ -315,9 +326,10 @@ def _keep_way(transaction_id: str, rail: str, amount: int) -> None:
 @atomic
 def _keep_plain(transaction_id: str, amount: int, rail: str) -> None:
     row, policy = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
-    _check_amount(row.kind, policy, amount)
+    opening.check_amount(policy, row.kind, amount, rail)
     kind = Kind.DEPOSIT if row.kind in DEPOSITS else Kind.WITHDRAWAL
-    _write(row, dict.fromkeys(_OF_QUOTES), kind=kind, amount_expected=amount, rail=rail)
+    columns = dict.fromkeys(_OF_QUOTES)
+    _write(row, policy, columns, kind=kind, amount_expected=amount, rail=rail)
 
 
 _OF_QUOTES = (
@@ -335,13 +347,14 @@ def _keep_exchange(transaction_id: str, rail: str, wish: Wish, quote_id: str) ->
     quote = quotes.take(Use(quote_id, owner_of(row), FLOW, way, ours, other, wish.sell_amount))
     kind = Kind.DEPOSIT_EXCHANGE if is_in else Kind.WITHDRAWAL_EXCHANGE
     columns = conversions.columns(quote) | {"deadline_at": None}
-    _write(row, columns, kind=kind, rail=rail)
+    _write(row, policy, columns, kind=kind, rail=rail)
 
 
-def _write(row: Transaction, columns: dict[str, Any], **more: Any) -> None:
+def _write(row: Transaction, policy: AssetPolicy, columns: dict[str, Any], **more: Any) -> None:
     for name, value in (columns | more).items():
         setattr(row, name, value)
     db.session.flush()
+    allowances.demand(row, opening.flow_of(policy, row.kind), row.amount_expected)
 
 
 @atomic
@@ -367,10 +380,9 @@ def confirm(transaction_id: str, seal: str, request_id: str, finish_url: str | N
     told of it once, in the same commit (SEP24-42). Raises `Rejected` where something lacks, where
     what `seal` stands for has changed, and where it is complete already.
     """
-    rail = views.get(transaction_id).row.rail
-    row, _known = opening.incomplete(transaction_id, rail, *DEPOSITS, *WITHDRAWALS)
-    if customer_type(row.kind) is not None:
-        customers.hold(target_of(row))  # no verdict comes between the look and what follows
+    known = views.get(transaction_id).row
+    draft_customers.hold(known)
+    row, _policy = opening.incomplete(transaction_id, known.rail, *DEPOSITS, *WITHDRAWALS)
     draft = look(transaction_id)
     if draft.at is not Step.REVIEW or draft.sums is None or row.amount_expected is None:
         raise Rejected("something is missing still")
@@ -421,8 +433,12 @@ def give_details(
 @atomic
 def refuse_customer(transaction_id: str, request_id: str, finish_url: str | None = None) -> bool:
     """End an incomplete transaction whose customer is refused for good; tell whether it was."""
-    row = db.session.get(Transaction, transaction_id, with_for_update=True)
+    row = db.session.get(Transaction, transaction_id)
     if row is None or row.status != Status.INCOMPLETE:
+        return False
+    draft_customers.hold(row)
+    db.session.refresh(row, with_for_update=True)
+    if row.status != Status.INCOMPLETE:
         return False
     customer = customer_of(row)
     if customer is None or customer.stand is not Stand.REJECTED:

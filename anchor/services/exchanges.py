@@ -10,9 +10,10 @@ from anchor import pricing
 from anchor.config import Settings
 from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import house, refuse_inside_transaction, settings
+from anchor.fees import Fees, FeeSchedule
 from anchor.integrations.protocols import RailsIntegration
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Way
-from anchor.money import DECIMALS, FeeSchedule
+from anchor.money import DECIMALS
 from anchor.policies import AssetPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy
 from anchor.pricing import Priced, Terms
@@ -64,11 +65,11 @@ class Exchange:
         return {name: told for name, told in found.items() if name in self.policy.rails}
 
     @property
-    def fee(self) -> FeeSchedule:
-        """The fee of that way, in the sold asset."""
-        fee = self.pair.deposit if self.way is Way.DEPOSIT else self.pair.withdrawal
-        assert fee is not None
-        return fee
+    def fees(self) -> Fees:
+        """The fees of that way, in the sold asset."""
+        fees = self.pair.deposit if self.way is Way.DEPOSIT else self.pair.withdrawal
+        assert fees is not None
+        return fees
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,17 @@ def _demand_delivery(found: list[Exchange], wish: Wish) -> list[Exchange]:
 def priced(exchange: Exchange, wish: Wish, *, is_firm: bool = False) -> Priced:
     """Return what the wish comes to at the rate of this moment.
 
+    Where it does not say how it is paid, and that makes a difference, it is the dearest way.
     Raises `Rejected` for an amount that cannot be exchanged, and `Unavailable` while nobody
     knows the rate. Nobody may have a database transaction open.
     """
-    terms = _terms(exchange, _rate(exchange, is_firm=is_firm))
+    rate = _rate(exchange, is_firm=is_firm)
+    ways = [wish.method] if wish.method else exchange.methods
+    found = [_by(_terms(exchange, rate, fee), wish) for fee in exchange.fees.all_of(ways)]
+    return max(found, key=lambda each: each.total_price)
+
+
+def _by(terms: Terms, wish: Wish) -> Priced:
     if wish.sell_amount is not None:
         return pricing.sell(terms, wish.sell_amount)
     assert wish.buy_amount is not None
@@ -253,7 +261,7 @@ def prices() -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _told(exchange: Exchange) -> str:
-    found = pricing.price_of(_terms(exchange, _rate(exchange, is_firm=False)))
+    found = pricing.price_of(_terms(exchange, _rate(exchange, is_firm=False), exchange.fees.usual))
     sold, bought = _sides(exchange)
     return f"{pricing.plain(found, 10)} {sold} for one {bought}"
 
@@ -268,13 +276,13 @@ def _is_sane(found: object) -> bool:
     return found.price.is_finite() and _LEAST <= found.price <= _MOST
 
 
-def _terms(exchange: Exchange, rate: Decimal) -> Terms:
+def _terms(exchange: Exchange, rate: Decimal, fee: FeeSchedule) -> Terms:
     is_deposit = exchange.way is Way.DEPOSIT
     decimals = exchange.offchain.decimals
     return Terms(
         rate=rate if is_deposit else pricing.inverse(rate),
         spread=exchange.pair.spread,
-        fee=exchange.fee,
+        fee=fee,
         sell_decimals=decimals if is_deposit else DECIMALS,
         buy_decimals=DECIMALS if is_deposit else decimals,
     )

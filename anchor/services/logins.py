@@ -96,18 +96,22 @@ def open_link(purpose: str, token: str) -> str:
 
 @atomic
 def is_first_use(mark: str, expires_at: datetime) -> bool:
-    """Tell whether something that is good once is used for the first time, and note it."""
+    """Tell whether something that is good once is used for the first time, and note it.
+
+    What ran out long ago is forgotten on the way, in the same statement.
+    """
     old = (
         select(UsedChallenge.hash)
         .where(UsedChallenge.expires_at < func.now())
         .limit(_FORGOTTEN_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    db.session.execute(delete(UsedChallenge).where(UsedChallenge.hash.in_(once(old))))
+    forgotten = delete(UsedChallenge).where(UsedChallenge.hash.in_(once(old)))
     used = db.session.execute(
         insert(UsedChallenge)
         .values(hash=mark, expires_at=expires_at + _CLOCKS_APART)
         .on_conflict_do_nothing()
         .returning(UsedChallenge.hash)
+        .add_cte(forgotten.cte("forgotten"))
     )
     return used.one_or_none() is not None

@@ -29,9 +29,6 @@ def issue(network_id: int, account_id: str, transaction_id: str) -> Memo:
     A transaction has one memo for life; asking again returns the same. Needs an open
     transaction.
     """
-    held = db.session.scalar(select(Memo).where(Memo.transaction_id == transaction_id))
-    if held is not None:
-        return held
     for _ in range(_TRIES):
         memo: Memo | None = db.session.scalar(
             insert(Memo)
@@ -42,11 +39,11 @@ def issue(network_id: int, account_id: str, transaction_id: str) -> Memo:
                 memo=str(secrets.randbelow(ID_LIMIT - 1) + 1),
                 transaction_id=transaction_id,
             )
-            .on_conflict_do_nothing(
-                index_elements=["network_id", "account_id", "memo_type", "memo"]
-            )
+            .on_conflict_do_nothing()
             .returning(Memo)
         )
+        if memo is None:
+            memo = db.session.scalar(select(Memo).where(Memo.transaction_id == transaction_id))
         if memo is not None:
             return memo
     raise Unavailable("no free memo was found; try again")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, text, update
 
 from anchor.errors import Misconfigured, NotFound, Unavailable
 from anchor.extensions import atomic, db
@@ -218,15 +218,22 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
         _watch(network_id, account_id, max(newest, mark.sequence << 32), mark)
 
 
+_WATCHED = (
+    select(Network.id)
+    .join(Account, Account.network_id == Network.id)
+    .where(Network.is_current, Account.account_id == bindparam("account_id"))
+)
+
+
 def receiving(account_id: str) -> int:
     """Return the network on which an account is paid to; `Unavailable` until it is followed.
 
     Needs an open transaction.
     """
-    network = current()
-    if network is None or not is_watched(network.id, account_id):
+    found = db.session.scalar(_WATCHED, {"account_id": account_id})
+    if found is None:
         raise Unavailable("the anchor does not follow its network yet; try again in a minute")
-    return network.id
+    return found
 
 
 @atomic

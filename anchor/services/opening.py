@@ -9,25 +9,59 @@ from sqlalchemy import func, select
 from anchor.clock import utcnow
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import db, settings
+from anchor.fees import FeeSchedule, Split, split, to_stored
 from anchor.lifecycle import Kind, Status
 from anchor.models import History, Quote, Transaction, new_id
-from anchor.money import format_amount, split
+from anchor.money import DECIMALS, format_amount, round_down
 from anchor.policies import AssetPolicy, FlowPolicy
-from anchor.services import conversions
+from anchor.services import allowances, conversions
 from anchor.services.transactions import Owner
+
+_DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+#: What is opened so is agreed on by its customer later, on a page.
+_ON_PAGES = "interactive"
 
 
 def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
     """Return what an asset allows for transactions of a kind."""
-    if kind in (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE):
+    if kind in _DEPOSITS:
         return policy.deposit
     return policy.send if kind == Kind.SEND else policy.withdrawal
 
 
-def check_amount(flow: FlowPolicy, decimals: int, amount: int) -> None:
-    """Raise `Rejected` unless `amount` stroops are within the limits and leave some to pay."""
-    check_limits(flow, amount)
-    split(amount, flow.fee, decimals)
+def check_amount(policy: AssetPolicy, kind: str, amount: int, rail: str | None = None) -> None:
+    """Raise `Rejected` unless `amount` stroops are within the limits and leave some to pay.
+
+    Where the rail is not known yet it is enough that one of the asset's leaves some. What is
+    paid in has to be an amount that can be transferred.
+    """
+    if kind in _DEPOSITS and round_down(amount, policy.decimals) != amount:
+        raise Rejected("the amount has {decimals} decimals at most", decimals=policy.decimals)
+    check_limits(flow_of(policy, kind), amount)
+    refusal: Rejected | None = None
+    for each in (rail,) if rail else policy.rails:
+        try:
+            parts(policy, kind, amount, each)
+        except Rejected as error:
+            refusal = error
+        else:
+            return
+    if refusal is not None:
+        raise refusal
+
+
+def parts(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Split:
+    """Return what an amount comes to without a quote, just as it will be paid and booked.
+
+    Raises `Rejected` where the fee leaves nothing.
+    """
+    decimals = DECIMALS if kind in _DEPOSITS else policy.decimals
+    return split(amount, flow_of(policy, kind).fees.of(rail), decimals)
+
+
+def _frozen(fee: FeeSchedule) -> dict[str, Any]:
+    """Return the columns that keep a fee schedule."""
+    return {"fee_fixed": fee.fixed, "fee_percent": fee.percent, "fee_rules": to_stored(fee)}
 
 
 def check_limits(flow: FlowPolicy, amount: int) -> None:
@@ -43,7 +77,7 @@ def begin(
     owner: Owner,
     policy: AssetPolicy,
     *,
-    flow: str = "interactive",
+    flow: str = _ON_PAGES,
     rail: str | None = None,
     amount: int | None = None,
     quote: Quote | None = None,
@@ -52,15 +86,17 @@ def begin(
     """Store a transaction that wants its details yet; return its id.
 
     The fee schedule of today is frozen on it, or its quote; `columns` are what else is known
-    of it. Raises `Rejected` for an amount outside the limits. Needs an open transaction.
+    of it. Raises `Rejected` for an amount outside the limits, or where its owner has no room
+    for it. Needs an open transaction.
     """
     allowed = flow_of(policy, kind)
     if quote is not None:
         columns |= conversions.columns(quote)
     else:
         if amount is not None:
-            check_amount(allowed, policy.decimals, amount)
+            check_amount(policy, kind, amount, rail)
         columns["amount_expected"] = amount
+    by = rail or quoted_rail(quote) or policy.rails[0]
     row = Transaction(
         id=new_id(),
         kind=kind,
@@ -70,12 +106,15 @@ def begin(
         owner_subaccount=owner.subaccount_id,
         asset=policy.id,
         asset_code=policy.code,
-        rail=rail or quoted_rail(quote) or policy.rails[0],
-        fee_fixed=allowed.fee.fixed,
-        fee_percent=allowed.fee.percent,
+        rail=by,
         decimals=policy.decimals,
+        **_frozen(allowed.fees.of(by)),
         **columns,
     )
+    if flow != _ON_PAGES or row.amount_expected is not None:
+        allowances.demand(row, allowed, row.amount_expected)
+    if flow != _ON_PAGES:
+        row.agreed_at = func.now()
     db.session.add(row)
     db.session.flush()
     db.session.add(
@@ -100,7 +139,8 @@ def incomplete(
     the asset is not served that way any more, or `rail` is not one of the asset's. Needs an
     open transaction.
     """
-    row = db.session.get(Transaction, transaction_id, with_for_update=True)
+    # Whoever looked at it before waited for the lock: what counts is how it stands now.
+    row = db.session.get(Transaction, transaction_id, with_for_update=True, populate_existing=True)
     if row is None or row.kind not in kinds:
         raise NotFound("there is no such transaction")
     if row.status != status or row.amount_received:
@@ -123,25 +163,26 @@ def completed(
     """Return the columns of a transaction that from now on waits for `amount` stroops.
 
     None is any amount within the limits. On a quote its numbers stand already. Raises
-    `Rejected` for another amount or rail than the quote says, and where it has run out.
+    `Rejected` for another amount or rail than the quote says, where it has run out, and where
+    its owner has no room for it (`allowances`).
     """
+    flow = flow_of(policy, row.kind)
     if row.quote_id is not None:
         due_at = _demand_quoted(row, amount, rail)
-        return {"rail": rail, "details": dict(details), "deadline_at": due_at}
-    flow = flow_of(policy, row.kind)
-    columns: dict[str, Any] = {}
+        agreed = allowances.take(row, flow, amount)
+        return {"rail": rail, "details": dict(details), "deadline_at": due_at} | agreed
+    columns = _frozen(flow.fees.of(rail))
     if amount is not None:
-        check_amount(flow, policy.decimals, amount)
-        parts = split(amount, flow.fee, policy.decimals)
-        columns = {
-            "amount_in": parts.amount_in,
-            "amount_out": parts.amount_out,
-            "amount_fee": parts.amount_fee,
+        check_amount(policy, row.kind, amount, rail)
+        found = parts(policy, row.kind, amount, rail)
+        columns |= {
+            "amount_in": found.amount_in,
+            "amount_out": found.amount_out,
+            "amount_fee": found.amount_fee,
         }
+    columns |= allowances.take(row, flow, amount)
     return columns | {
         "amount_expected": amount,
-        "fee_fixed": flow.fee.fixed,
-        "fee_percent": flow.fee.percent,
         "decimals": policy.decimals,
         "rail": rail,
         "details": dict(details),

@@ -6,7 +6,6 @@ One transaction has one outflow at most that is not finally known; the key of at
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
@@ -14,10 +13,11 @@ from sqlalchemy import ColumnElement, Select, func, select, update
 from anchor.assets import currency_of
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db
+from anchor.fees import FeeSchedule, Split, split
 from anchor.integrations.protocols import OutgoingTransaction
 from anchor.lifecycle import FINAL
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt, Transaction
-from anchor.money import FeeSchedule, Split, split, to_decimal
+from anchor.money import to_decimal
 from anchor.services import bookings, conversions
 from anchor.services.transactions import owner_of
 
@@ -94,7 +94,7 @@ def open_again(row: Transaction) -> Outflow:
 def _parts_again(row: Transaction) -> Split:
     if row.quote_id is not None:
         return conversions.parts_again(row)
-    return split(_left(row), FeeSchedule(0, Decimal(0)), row.decimals)
+    return split(_left(row), FeeSchedule(), row.decimals)
 
 
 def _payout(row: Transaction, parts: Split, **columns: Any) -> Outflow:
@@ -172,8 +172,8 @@ def next_amount(row: Transaction) -> int:
 def _parts(row: Transaction) -> Split:
     if row.quote_id is not None:
         return conversions.parts(row)
-    schedule = FeeSchedule(row.fee_fixed, row.fee_percent)
-    return split(row.amount_received - row.amount_refunded, schedule, row.decimals)
+    left = row.amount_received - row.amount_refunded
+    return split(left, row.fee_schedule, row.decimals)
 
 
 def next_attempt(transaction_id: str) -> int:

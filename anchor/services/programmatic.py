@@ -89,8 +89,6 @@ def open_deposit(
     account is there.
     """
     deposits.check_is_payable(policy, target, takes_claimable_balance=balances)
-    if wanted.amount is not None and wanted.quote_id is None:
-        deposits.check_amount(policy, wanted.amount)
     columns = {
         "destination": target.address,
         "destination_memo_type": target.memo_type,

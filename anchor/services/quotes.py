@@ -83,9 +83,14 @@ def _store(
 
 def fee_details(found: Priced) -> list[dict[str, str]]:
     """Return the parts of a fee, whose amounts sum to it (SEP38-42); none where it has one part."""
-    parts = (("Fixed fee", found.fee_fixed), ("Share of the amount", found.fee_share))
-    listed = [{"name": name, "amount": format_amount(part)} for name, part in parts if part]
-    return listed if len(listed) > 1 else []
+    return listed(found.fee_fixed, found.fee_share)
+
+
+def listed(fixed: int, share: int, **others: int) -> list[dict[str, str]]:
+    """Return parts of a fee in stroops as they are told; none where only one is above nought."""
+    parts = {"Fixed fee": fixed, "Share of the amount": share} | others
+    told = [{"name": name, "amount": format_amount(part)} for name, part in parts.items() if part]
+    return told if len(told) > 1 else []
 
 
 def _until(expire_after: datetime | None) -> datetime:

@@ -11,18 +11,18 @@ The crash windows, and what is found afterwards:
 """
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from sqlalchemy import ColumnElement, func, select
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, gateway, settings
+from anchor.fees import FeeSchedule, Split, split
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Act, Case, Memo, Outflow, Payment, Transaction
 from anchor.models.columns import MEMO_TYPES
-from anchor.money import FeeSchedule, Split, format_amount, split
+from anchor.money import format_amount
 from anchor.policies import HOUSE, AssetPolicy
 from anchor.services import (
     arrivals,
@@ -262,7 +262,7 @@ def parts_of(arrival: Arrival, gross: int, *, without_fee: bool = False) -> Spli
     policy = settings().asset_by_id(arrival.asset)
     fee = policy.refund.fee if policy and not without_fee else 0
     decimals = 7 if arrival.rail is None or without_fee else _decimals(policy, arrival)
-    return split(gross, FeeSchedule(fee, Decimal(0)), decimals)
+    return split(gross, FeeSchedule(fee), decimals)
 
 
 def _decimals(policy: AssetPolicy | None, arrival: Arrival) -> int:

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, update
 from anchor.assets import NATIVE
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db
+from anchor.fees import Split
 from anchor.ledger.destinations import address_of, base_account
 from anchor.lifecycle import FINAL, Event
 from anchor.matching import Verdict
 from anchor.models import Account, Case, Channel, Envelope, Outflow, Payment, Transaction
-from anchor.money import Split
 from anchor.services import (
     bookings,
     conversions,

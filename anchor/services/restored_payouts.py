@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from anchor.assets import currency_of
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db
+from anchor.fees import Split
 from anchor.integrations.protocols import (
     Outcome,
     OutgoingTransaction,
@@ -22,7 +23,7 @@ from anchor.integrations.protocols import (
 from anchor.lifecycle import FINAL, Event, Kind
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt
-from anchor.money import Split, to_decimal
+from anchor.money import to_decimal
 from anchor.policies import HOUSE
 from anchor.services import arrivals, bookings, outcomes, outflows, rails, recovery, refunds
 from anchor.services.outflows import Attempt

@@ -69,8 +69,10 @@ def demand_own(account_id: str, customer_ids: Mapping[str, str | None]) -> None:
 
     `customer_ids` are by the name of the field that holds them. Needs an open transaction.
     """
-    for name, customer_id in customer_ids.items():
-        if customer_id is not None and not customers.belongs_to(customer_id, account_id):
+    named = {name: each for name, each in customer_ids.items() if each is not None}
+    known = customers.registered_by(account_id, named.values()) if named else set()
+    for name, customer_id in named.items():
+        if customer_id not in known:
             raise Rejected("{field}: there is no such customer", field=name)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Table,
     Text,
+    Update,
     any_,
     bindparam,
     func,
@@ -74,7 +76,7 @@ _RESTS_UNTIL = frozenset(
     }
 )
 #: Columns that are set to the database's clock.
-_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at"})
+_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
 #: Told the ids of transactions whose status changed, inside the commit that changes them.
 _followers: list[Callable[[Sequence[str]], None]] = []
@@ -245,14 +247,8 @@ def next_job_kind(row: Transaction) -> str | None:
 
 
 def _locked(ids: Iterable[str]) -> dict[str, Transaction]:
-    query = (
-        select(Transaction)
-        .where(Transaction.id == any_of(ids))
-        .order_by(Transaction.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {row.id: row for row in db.session.scalars(query)}
+    rows = db.session.scalars(_LOCK, {"ids": list(ids)})
+    return {row.id: row for row in rows}
 
 
 def any_of(values: Iterable[Any], kind: TypeEngine[Any] | None = None) -> ColumnElement[bool]:
@@ -263,32 +259,49 @@ def any_of(values: Iterable[Any], kind: TypeEngine[Any] | None = None) -> Column
     return any_(literal(list(values), ARRAY(kind or Text())))
 
 
-def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
-    found = db.session.execute(
-        select(History.transaction_id, History.event, History.cause).where(
-            History.transaction_id == any_of({h.transaction_id for h in happenings}),
-            History.cause == any_of({h.cause for h in happenings}),
-        )
+# Built once: SQLAlchemy takes longer to recognise a new one than PostgreSQL takes to run it.
+_LOCK = (
+    select(Transaction)
+    .where(Transaction.id == any_(bindparam("ids", type_=ARRAY(Text()))))
+    .order_by(Transaction.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_KNOWN = select(History.transaction_id, History.event, History.cause).where(
+    History.transaction_id == any_(bindparam("ids", type_=ARRAY(Text()))),
+    History.cause == any_(bindparam("causes", type_=ARRAY(Text()))),
+)
+_REMEMBER = insert(cast(Table, History.__table__))
+
+
+@cache
+def _swap(columns: tuple[str, ...]) -> Update:
+    """Return the statement that writes columns of a transaction which has the version still."""
+    table = cast(Table, Transaction.__table__)
+    assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
+    return (
+        update(table)
+        .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
+        .values(assignments)
     )
+
+
+def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
+    ids = list({happening.transaction_id for happening in happenings})
+    causes = list({happening.cause for happening in happenings})
+    found = db.session.execute(_KNOWN, {"ids": ids, "causes": causes})
     return {(row[0], row[1], row[2]) for row in found}
 
 
 def _write(changes: Sequence[_Change]) -> None:
-    table = cast(Table, Transaction.__table__)
     for columns, group in _by_columns(changes).items():
-        assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-        assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
-        statement = (
-            update(table)
-            .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
-            .values(assignments)
-        )
-        rows = [_bound(change, assignments) for change in group]
-        done = db.session.connection().execute(statement, rows)
+        rows = [_bound(change, columns) for change in group]
+        done = db.session.connection().execute(_swap(columns), rows)
         assert done.rowcount in {-1, len(rows)}, "a version moved under its lock"
     history = [row for change in changes for row in change.history]
     if history:
-        db.session.execute(insert(cast(Table, History.__table__)), history)
+        db.session.execute(_REMEMBER, history)
     owed = [job for change in changes if (job := change.next_job())]
     jobs.ensure(owed)
     moved = [change.row.id for change in changes if change.to_status != change.row.status]
@@ -305,7 +318,7 @@ def _by_columns(changes: Sequence[_Change]) -> dict[tuple[str, ...], list[_Chang
     return groups
 
 
-def _bound(change: _Change, assignments: Mapping[str, Any]) -> dict[str, Any]:
+def _bound(change: _Change, columns: Iterable[str]) -> dict[str, Any]:
     values = change.values()
-    bound = {f"new_{name}": values[name] for name in assignments.keys() - _INSTANTS}
+    bound = {f"new_{name}": values[name] for name in columns if name not in _INSTANTS}
     return bound | {"the_id": change.row.id, "the_version": change.row.version}

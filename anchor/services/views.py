@@ -1,10 +1,21 @@
 """Looking at transactions: one by its ids, or a list of somebody's; the same for every door."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    select,
+    tuple_,
+)
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
@@ -37,10 +48,46 @@ class Filter:
     limit: int | None = None
 
 
+#: What a look may go by. Statements are built once: SQLAlchemy takes longer to recognise a new
+#: one of this size than PostgreSQL takes to run it.
+_TERMS: Mapping[str, ColumnElement[bool]] = {
+    "id": Transaction.id == bindparam("id"),
+    "ids": Transaction.id == any_(bindparam("ids", type_=ARRAY(Text()))),
+    "stellar_transaction_id": Transaction.stellar_transaction_id
+    == bindparam("stellar_transaction_id"),
+    "external_transaction_id": Transaction.external_transaction_id
+    == bindparam("external_transaction_id"),
+    "owner_account": Transaction.owner_account == bindparam("owner_account"),
+    "owner_subaccount": Transaction.owner_subaccount.is_not_distinct_from(
+        bindparam("owner_subaccount")
+    ),
+    "flow": Transaction.flow == bindparam("flow"),
+    "asset_code": Transaction.asset_code == bindparam("asset_code"),
+    "is_told": Transaction.callback_url.is_not(None),
+    "kinds": Transaction.kind.in_(bindparam("kinds", expanding=True)),
+    "no_older_than": Transaction.started_at >= bindparam("no_older_than"),
+    "before_id": tuple_(Transaction.started_at, Transaction.id)
+    < tuple_(bindparam("before"), bindparam("before_id")),
+}
+
+
+@cache
+def _chosen(*names: str) -> Select[Transaction, Memo, Quote]:
+    """Return the statement that finds the newest ones, up to `at_most`, by these terms."""
+    return (
+        select(Transaction, Memo, Quote)
+        .outerjoin(Memo, Memo.transaction_id == Transaction.id)
+        .outerjoin(Quote, Quote.id == Transaction.quote_id)
+        .where(*(_TERMS[name] for name in names))
+        .order_by(Transaction.started_at.desc(), Transaction.id.desc())
+        .limit(bindparam("at_most"))
+    )
+
+
 @atomic
 def get(transaction_id: str) -> View:
     """Return a transaction by its id, whoever asks: for links that were checked before."""
-    return _one(Transaction.id == transaction_id)
+    return _one({"id": transaction_id})
 
 
 @atomic
@@ -57,65 +104,58 @@ def find(
     `NotFound` also where it is another's, or of another flow.
     """
     wanted = {
-        Transaction.id: transaction_id,
-        Transaction.stellar_transaction_id: stellar_transaction_id,
-        Transaction.external_transaction_id: external_transaction_id,
+        "id": transaction_id,
+        "stellar_transaction_id": stellar_transaction_id,
+        "external_transaction_id": external_transaction_id,
     }
-    terms = [column == value for column, value in wanted.items() if value is not None]
-    if not terms:
+    named = {name: value for name, value in wanted.items() if value is not None}
+    if not named:
         raise Rejected("one of id, stellar_transaction_id and external_transaction_id is required")
-    return _one(*_owned_by(owner, flow), *terms)
+    return _one(_owned_by(owner, flow) | named)
 
 
 @atomic
 def listing(owner: Owner, wanted: Filter) -> list[View]:
     """Return the owner's transactions, the newest first, `MAX_PAGE` at most."""
-    query = (
-        _chosen(*_owned_by(owner, wanted.flow), Transaction.asset_code == wanted.asset_code)
-        .order_by(Transaction.started_at.desc(), Transaction.id.desc())
-        .limit(min(wanted.limit or MAX_PAGE, MAX_PAGE))
-    )
+    terms = _owned_by(owner, wanted.flow) | {"asset_code": wanted.asset_code}
     if wanted.kinds is not None:
-        query = query.where(Transaction.kind.in_(wanted.kinds))
+        terms["kinds"] = list(wanted.kinds)
     if wanted.no_older_than is not None:
-        query = query.where(Transaction.started_at >= wanted.no_older_than)
+        terms["no_older_than"] = wanted.no_older_than
+    more = {}
     if wanted.paging_id is not None:
         mark = _mark(owner, wanted.flow, wanted.paging_id)
-        query = query.where(
-            tuple_(Transaction.started_at, Transaction.id) < (mark.started_at, mark.id)
-        )
-    return _with_refunds([_view(*found) for found in db.session.execute(query)])
+        terms["before_id"], more["before"] = mark.id, mark.started_at
+    return _found(terms, min(wanted.limit or MAX_PAGE, MAX_PAGE), **more)
 
 
 def _mark(owner: Owner, flow: str, paging_id: str) -> Transaction:
     """Return where a list goes on; `Rejected` for what is none of the owner's (SEP6-72)."""
     try:
-        return _one(*_owned_by(owner, flow), Transaction.id == paging_id).row
+        return _one(_owned_by(owner, flow) | {"id": paging_id}).row
     except NotFound as error:
         raise Rejected("paging_id: there is no such transaction") from error
 
 
-def several(*terms: ColumnElement[bool]) -> list[View]:
-    """Return all that the conditions choose, by their ids. Needs an open transaction."""
-    found = db.session.execute(_chosen(*terms).order_by(Transaction.id))
-    return _with_refunds([_view(*each) for each in found])
+def told(transaction_ids: Sequence[str]) -> list[View]:
+    """Return those of these whose wallet wants to be told. Needs an open transaction."""
+    values = {"ids": list(transaction_ids), "at_most": len(transaction_ids)}
+    return _shown(_chosen("ids", "is_told"), values)
 
 
-def _one(*terms: ColumnElement[bool]) -> View:
-    newest = _chosen(*terms).order_by(Transaction.started_at.desc()).limit(1)
-    found = db.session.execute(newest).one_or_none()
-    if found is None:
+def _one(terms: Mapping[str, Any]) -> View:
+    found = _found(terms, 1)
+    if not found:
         raise NotFound("there is no such transaction")
-    return _with_refunds([_view(*found)])[0]
+    return found[0]
 
 
-def _chosen(*terms: ColumnElement[bool]) -> Select[Transaction, Memo, Quote]:
-    return (
-        select(Transaction, Memo, Quote)
-        .outerjoin(Memo, Memo.transaction_id == Transaction.id)
-        .outerjoin(Quote, Quote.id == Transaction.quote_id)
-        .where(*terms)
-    )
+def _found(terms: Mapping[str, Any], at_most: int, **more: Any) -> list[View]:
+    return _shown(_chosen(*terms), {**terms, "at_most": at_most, **more})
+
+
+def _shown(statement: Select[Transaction, Memo, Quote], values: Mapping[str, Any]) -> list[View]:
+    return _with_refunds([_view(*each) for each in db.session.execute(statement, values)])
 
 
 def _view(row: Transaction, memo: Memo | None, quote: Quote | None) -> View:
@@ -137,10 +177,9 @@ def _with_refunds(views: list[View]) -> list[View]:
     return [replace(view, refunds=tuple(made.get(view.row.id, ()))) for view in views]
 
 
-def _owned_by(owner: Owner, flow: str) -> tuple[ColumnElement[bool], ...]:
-    below = Transaction.owner_subaccount
-    return (
-        Transaction.owner_account == owner.account_id,
-        Transaction.flow == flow,
-        below.is_not_distinct_from(owner.subaccount_id),
-    )
+def _owned_by(owner: Owner, flow: str) -> dict[str, Any]:
+    return {
+        "owner_account": owner.account_id,
+        "owner_subaccount": owner.subaccount_id,
+        "flow": flow,
+    }

@@ -55,11 +55,6 @@ def open_interactive(
     )
 
 
-def check_amount(policy: AssetPolicy, amount: int) -> None:
-    """Raise `Rejected` unless `amount` stroops may be withdrawn and leave something to pay."""
-    opening.check_amount(policy.withdrawal, policy.decimals, amount)
-
-
 @atomic
 def give_details(
     transaction_id: str,

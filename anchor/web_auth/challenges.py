@@ -1,23 +1,22 @@
 """Challenges of SEP-10: built, read when they come back, and their signatures weighed."""
 
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_bytes
 
 from stellar_sdk import (
     Account,
+    DecoratedSignature,
     IdMemo,
+    Keypair,
     ManageData,
     TransactionBuilder,
     TransactionEnvelope,
 )
-from stellar_sdk.sep.ed25519_public_key_signer import Ed25519PublicKeySigner
-from stellar_sdk.sep.stellar_web_authentication import (
-    read_challenge_transaction,
-    verify_challenge_transaction_signed_by_client_master_key,
-    verify_challenge_transaction_threshold,
-)
+from stellar_sdk.exceptions import BadSignatureError
+from stellar_sdk.sep.stellar_web_authentication import read_challenge_transaction
 
 from anchor.clock import utcnow
 from anchor.errors import Rejected
@@ -38,7 +37,7 @@ class Challenge:
     client_domain: str | None
     hash: str
     expires_at: datetime
-    envelope_xdr: str
+    envelope: TransactionEnvelope
 
 
 def build_challenge(
@@ -86,15 +85,21 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
     if not 0 < len(envelope_xdr) <= MAX_ENVELOPE_CHARS:
         raise Rejected("transaction is not a challenge of this server")
     try:
-        home = _home_domain_in(policy, envelope_xdr)
-        read = read_challenge_transaction(*_to_read(policy, envelope_xdr, home))
+        read = read_challenge_transaction(
+            envelope_xdr,
+            policy.signing_key,
+            _home_domains_for(policy, envelope_xdr),
+            policy.web_auth_domain,
+            policy.network_passphrase,
+        )
+        envelope = read.transaction
         return Challenge(
-            client=_client_of(read.transaction, read.client_account_id, read.memo),
+            client=_client_of(envelope, read.client_account_id, read.memo),
             home_domain=read.matched_home_domain,
-            client_domain=_client_domain_of(read.transaction),
-            hash=read.transaction.hash_hex(),
-            expires_at=_end_of(read.transaction),
-            envelope_xdr=envelope_xdr,
+            client_domain=_client_domain_of(envelope),
+            hash=envelope.hash_hex(),
+            expires_at=_end_of(envelope),
+            envelope=envelope,
         )
     except Rejected:
         raise
@@ -104,26 +109,15 @@ def read_challenge(policy: WebAuthPolicy, envelope_xdr: str) -> Challenge:
         ) from error
 
 
-def _to_read(
-    policy: WebAuthPolicy, envelope_xdr: str, home_domain: str
-) -> tuple[str, str, str, str, str]:
-    """Return what the SDK's readers take."""
-    return (
-        envelope_xdr,
-        policy.signing_key,
-        home_domain,
-        policy.web_auth_domain,
-        policy.network_passphrase,
-    )
-
-
-def _home_domain_in(policy: WebAuthPolicy, envelope_xdr: str) -> str:
-    """Return the home domain of a challenge, if it is ours: the SDK knows no patterns."""
+def _home_domains_for(policy: WebAuthPolicy, envelope_xdr: str) -> Sequence[str]:
+    """Return the home domains that a challenge may be for: the SDK knows no patterns."""
+    if not policy.has_patterns:
+        return policy.home_domains
     envelope = TransactionEnvelope.from_xdr(envelope_xdr, policy.network_passphrase)
     operations = envelope.transaction.operations
     first = operations[0] if operations else None
     named = first.data_name.removesuffix(" auth") if isinstance(first, ManageData) else ""
-    return named if policy.serves(named) else policy.home_domains[0]
+    return [named] if policy.serves(named) else policy.home_domains
 
 
 def _client_of(envelope: TransactionEnvelope, address: str, memo: int | None) -> Client:
@@ -142,11 +136,18 @@ def _end_of(envelope: TransactionEnvelope) -> datetime:
 
 
 def _client_domain_of(envelope: TransactionEnvelope) -> str | None:
+    operation = _client_domain_operation(envelope)
+    if operation is None:
+        return None
+    if operation.data_value is None:
+        raise Rejected("the client_domain operation has no value")
+    return operation.data_value.decode("utf-8")
+
+
+def _client_domain_operation(envelope: TransactionEnvelope) -> ManageData | None:
     for operation in envelope.transaction.operations[1:]:
         if isinstance(operation, ManageData) and operation.data_name == "client_domain":
-            if operation.data_value is None:
-                raise Rejected("the client_domain operation has no value")
-            return operation.data_value.decode("utf-8")
+            return operation
     return None
 
 
@@ -156,23 +157,60 @@ def verify_client(
     """Check the client's signatures, or `Rejected`.
 
     An account on the ledger needs its medium threshold by ed25519 signers of weight above
-    0; one that is not needs its master key alone (SEP10-57 to 63).
+    0; one that is not needs its master key alone (SEP10-57 to 63). The server and the client
+    domain sign for themselves and count for no client; a signature of anybody else is refused.
     """
+    weights, needed = _weights(challenge, account)
+    domain = _client_domain_operation(challenge.envelope)
+    others = {policy.signing_key}
+    if domain is not None and domain.source is not None:
+        others.add(domain.source.account_id)
+    signed = _signers(challenge, others | weights.keys())
+    if not others <= signed:
+        raise _not_signed("the key of its client_domain did not sign")
+    weight = sum(weights[key] for key in signed - others)
+    if weight < needed:
+        raise _not_signed(f"signers with weight {weight} do not meet threshold {needed}")
+
+
+def _weights(challenge: Challenge, account: LedgerAccount | None) -> tuple[dict[str, int], int]:
+    """Return what the signature of each key counts, and how much is needed: more than nothing."""
+    if account is None:
+        return {challenge.client.account_id: 1}, 1
+    weights = {
+        signer.key: signer.weight
+        for signer in account.signers
+        if signer.type == "ed25519_public_key" and signer.weight > 0
+    }
+    return weights, max(1, account.med_threshold)
+
+
+def _signers(challenge: Challenge, keys: Iterable[str]) -> set[str]:
+    """Return those keys that signed; `Rejected` for a signature of none, or a second of one."""
+    digest = bytes.fromhex(challenge.hash)
+    left = [Keypair.from_public_key(key) for key in keys]
+    signed = set()
+    for each in challenge.envelope.signatures:
+        signer = next((key for key in left if _is_of(key, digest, each)), None)
+        if signer is None:
+            raise _not_signed("it has unrecognized signatures")
+        left.remove(signer)
+        signed.add(signer.public_key)
+    return signed
+
+
+def _is_of(key: Keypair, digest: bytes, signature: DecoratedSignature) -> bool:
+    if signature.signature_hint != key.signature_hint():
+        return False
     try:
-        common = _to_read(policy, challenge.envelope_xdr, challenge.home_domain)
-        if account is None:
-            verify_challenge_transaction_signed_by_client_master_key(*common)
-            return
-        signers = [
-            Ed25519PublicKeySigner(signer.key, signer.weight)
-            for signer in account.signers
-            if signer.type == "ed25519_public_key" and signer.weight > 0
-        ]
-        verify_challenge_transaction_threshold(*common, max(1, account.med_threshold), signers)
-    except Exception as error:
-        raise Rejected(
-            "the challenge is not signed as it must be: {reason}", reason=_sentence(error)
-        ) from error
+        key.verify(digest, signature.signature)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def _not_signed(reason: str) -> Rejected:
+    return Rejected("the challenge is not signed as it must be: {reason}", reason=reason)
 
 
 def _sentence(error: Exception) -> str:

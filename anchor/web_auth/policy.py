@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from stellar_sdk import Keypair
 
@@ -57,22 +58,33 @@ class WebAuthPolicy:
         )
 
     @property
+    def has_patterns(self) -> bool:
+        """Whether `serves` knows more home domains than those that are named."""
+        return any(domain.startswith("*.") for domain in self.home_domains)
+
+    @property
     def signing_key(self) -> str:
         """The public key of challenges; `Misconfigured` where the seed is not one."""
         return self.signer().public_key
 
     def signer(self) -> Keypair:
         """The key that signs challenges; `Misconfigured` where the seed is not one."""
-        try:
-            return Keypair.from_secret(self.signing_seed)
-        except Exception:
-            # The SDK's error quotes the seed; a traceback must not carry it (promise 15).
-            raise Misconfigured("ANCHOR_SIGNING_SECRET is not a secret key") from None
+        return _keypair(self.signing_seed)
 
     def demand_wallet(self, client_domain: tuple[str, str] | None) -> None:
         """Raise `Rejected` for a client domain that shows our own key."""
         if client_domain is not None and client_domain[1] == self.signing_key:
             raise Rejected("the SIGNING_KEY of client_domain is this server's own")
+
+
+@lru_cache(maxsize=8)
+def _keypair(seed: str) -> Keypair:
+    """Return the key of a seed: deriving it takes longer than signing with it."""
+    try:
+        return Keypair.from_secret(seed)
+    except Exception:
+        # The SDK's error quotes the seed; a traceback must not carry it (promise 15).
+        raise Misconfigured("ANCHOR_SIGNING_SECRET is not a secret key") from None
 
 
 def auth_key(home_domain: str) -> str:

@@ -72,7 +72,7 @@ def test_a_preflight_tells_the_methods_of_its_path(
 
 @pytest.mark.conforms("GEN-05", "GEN-07")
 def test_refusals_made_on_the_way_in_may_be_read_too(
-    world: World, client: FlaskClient, limited: FlaskClient
+    world: World, client: FlaskClient, limited: FlaskClient, surprises: list[str]
 ) -> None:
     world.app.view_functions["sep24.info"] = lambda: 1 / 0
     world.app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -91,6 +91,8 @@ def test_refusals_made_on_the_way_in_may_be_read_too(
         assert answer.headers[HEADER] == "*"
         assert answer.headers["Content-Type"] == "application/json"
         assert json.loads(answer.text)["error"]
+    assert surprises == ["/sep24/info"]
+    surprises.clear()
     assert "GET" in answers[405].headers["Allow"]
     assert 1 <= int(answers[429].headers["Retry-After"]) <= 60
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +11,10 @@ from sqlalchemy import func, select, text
 from anchor import create_app
 from anchor.errors import Unavailable
 from anchor.extensions import db, transaction
+from anchor.fees import Fees, FeeSchedule
 from anchor.integrations.fixed_rates import FixedRates
 from anchor.models import Quote
-from anchor.money import FeeSchedule, parse_amount
+from anchor.money import parse_amount
 from anchor.services import audits
 from tests.deposits import Bench
 from tests.doors.test_page_sessions import opened, place_of
@@ -169,7 +169,7 @@ def test_what_changed_after_it_was_shown_is_shown_again(world: World, client: An
     visitor = visited(world, client)
     visitor.send(amount="100")
     visitor.send(bank_account_number=ACCOUNT)
-    dearer = replace(world.policy.withdrawal, fee=FeeSchedule(parse_amount("5"), Decimal(0)))
+    dearer = replace(world.policy.withdrawal, fees=Fees(FeeSchedule(parse_amount("5"))))
     Bench(world).serve(replace(world.policy, withdrawal=dearer))
     visitor.send()
     assert visitor.page.status_code == 400

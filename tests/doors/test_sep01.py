@@ -1,5 +1,6 @@
 """SEP-1: what the stellar.toml says of an anchor."""
 
+import base64
 import tomllib
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,8 @@ from anchor.errors import Misconfigured
 from anchor.policies.published import Published
 from anchor.policies.web_auth import WebAuthOptions
 from anchor.serializers.stellar_toml import stellar_toml
-from tests.contracts import dispose, with_contracts
+from tests.contracts import Customer, address_of, dispose, parsed, verify, with_contracts
+from tests.test_callbacks import deliver, listening, owe
 from tests.world import World
 
 PATH = "/.well-known/stellar.toml"
@@ -50,7 +52,7 @@ def test_it_is_plain_text_that_anybody_may_read(client: FlaskClient) -> None:
     "2.2/TRANSFER_SERVER_SEP0024",
 )
 def test_it_says_what_the_anchor_is(world: World, client: FlaskClient) -> None:
-    """SEP1-05, SEP1-10, SEP1-14."""
+    """SEP1-05, SEP1-10."""
     found = tomllib.loads(client.get(PATH).text)
     assert found["VERSION"] == "2.7.0"
     assert found["NETWORK_PASSPHRASE"] == world.settings.network_passphrase
@@ -70,6 +72,7 @@ def test_no_secret_is_in_it(world: World, client: FlaskClient) -> None:
 
 
 DOORS = {
+    2: "FEDERATION_SERVER",
     6: "TRANSFER_SERVER",
     10: "WEB_AUTH_ENDPOINT",
     12: "KYC_SERVER",
@@ -117,11 +120,24 @@ def test_contract_accounts_are_told_all_that_they_need(world: World) -> None:
 
 
 @pytest.mark.conforms("SEP1-14", "2.2/SIGNING_KEY")
-def test_the_signing_key_is_that_of_challenges(world: World, client: FlaskClient) -> None:
+def test_the_signing_key_is_that_of_challenges_entries_and_callbacks(world: World) -> None:
+    anchor = with_contracts(world)
+    client = anchor.app.test_client()
+    key = Keypair.from_public_key(tomllib.loads(client.get(PATH).text)["SIGNING_KEY"])
     answer: Any = client.get("/auth", query_string={"account": world.payer.public_key})
     envelope = TransactionEnvelope.from_xdr(answer.json["transaction"], TESTNET_PASSPHRASE)
-    key = Keypair.from_public_key(tomllib.loads(client.get(PATH).text)["SIGNING_KEY"])
     key.verify(envelope.hash(), envelope.signatures[0].signature)
+    entries = parsed(Customer.of(anchor).challenge(client))
+    (ours,) = (entry for entry in entries if address_of(entry) == key.public_key)
+    verify(ours, key)
+    with listening() as wallet, anchor.app.app_context():
+        owe("1", wallet.port)
+        deliver()
+    [(headers, body)] = wallet.requests
+    at, _, made = headers["Signature"].partition(", ")
+    signed = f"{at.removeprefix('t=')}.127.0.0.1:{wallet.port}.".encode() + body
+    key.verify(signed, base64.b64decode(made.removeprefix("s=")))
+    dispose()
 
 
 @pytest.mark.conforms("SEP1-10", "GEN-14", "GEN-01", "V-02")

@@ -145,7 +145,7 @@ BAD: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.conforms("SEP6-20", "SEP6-21", "SEP6-22", "SEP6-40", "SEP6-63", "GEN-36", "GEN-37")
-@pytest.mark.conforms("GEN-32", "GEN-39", "GEN-40", "E-22", "CB-08")
+@pytest.mark.conforms("GEN-32", "GEN-39", "E-22", "CB-08")
 def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_kept(holder: Wallet) -> None:
     holder.known()
     ways = {"deposit": holder.ask_deposit, "withdraw": holder.ask_withdrawal}
@@ -155,6 +155,31 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_kept(holder: Wal
             assert answer.status_code in {400, 404}, (way, query)
             assert answer.json["error"], (way, query)
     assert kept() == 0
+
+
+@pytest.mark.conforms("GEN-40")
+def test_each_text_has_codes_of_countries_of_its_own(holder: Wallet) -> None:
+    holder.known()
+    for ask in (holder.ask_deposit, holder.ask_withdrawal):
+        found = {code: ask(country_code=code).status_code for code in ("DEU", "DE", "ZZZ")}
+        assert found == {"DEU": 200, "DE": 400, "ZZZ": 400}
+    put = holder.client.put
+    for name, good, bad in (
+        ("address_country_code", "DEU", "DE"),
+        ("birth_country_code", "DEU", "DE"),
+        ("card.country_code", "DE", "DEU"),
+    ):
+        for code, status in ((good, 202), (bad, 400)):
+            answer = put("/kyc/customer", json={name: code}, headers=holder.headers)
+            assert answer.status_code == status, (name, code)
+    sale = {"sell_asset": "iso4217:BRL", "sell_amount": "542"}
+    found = {
+        code: holder.client.get(
+            "/sep38/prices", query_string=sale | {"country_code": code}
+        ).status_code
+        for code in ("BR", "BRA", "DE")
+    }
+    assert found == {"BR": 200, "BRA": 400, "DE": 400}
 
 
 @pytest.mark.conforms("SEP6-31", "GEN-29", "E-22")

@@ -17,14 +17,16 @@ from stellar_sdk import (
     TransactionBuilder,
     TransactionEnvelope,
 )
+from stellar_sdk.exceptions import BadSignatureError
 
-from anchor import web_auth
+from anchor import create_app
 from anchor.clock import utcnow
-from anchor.config import TESTNET_PASSPHRASE
+from anchor.config import PUBLIC_PASSPHRASE, TESTNET_PASSPHRASE
 from tests.contracts import PATH, dispose, with_contracts
 from tests.logging_in import Change, data
 from tests.test_web_auth import signed
 from tests.world import World
+from tests.world import dispose as dispose_of
 
 OTHER, WALLET = (Keypair.from_raw_ed25519_seed(letter * 32) for letter in (b"o", b"w"))
 NONCE = base64.b64encode(b"n" * 48)
@@ -132,12 +134,37 @@ def test_further_data_of_the_server_in_any_order_are_no_harm(world: World, clien
 
 
 @pytest.mark.conforms("SEP10-39")
-def test_a_challenge_of_another_network_is_refused(world: World, client: Any) -> None:
-    from anchor.services import logins
+@pytest.mark.parametrize(
+    ("ours", "other"),
+    [(TESTNET_PASSPHRASE, PUBLIC_PASSPHRASE), (PUBLIC_PASSPHRASE, TESTNET_PASSPHRASE)],
+)
+def test_a_challenge_is_signed_and_read_for_the_passphrase_of_its_network(
+    world: World, ours: str, other: str
+) -> None:
+    app = create_app(replace(world.settings, network_passphrase=ours))
+    client, server = app.test_client(), server_of(world)
+    answer: Any = client.get("/auth", query_string={"account": world.payer.public_key}).json
+    assert answer["network_passphrase"] == ours
 
-    elsewhere = replace(logins.policy(), network_passphrase="Another Network")
-    built = web_auth.build_challenge(elsewhere, web_auth.read_client(world.payer.public_key))
-    refused(client, signed(built, world.payer))
+    def signed_for(passphrase: str, *keys: Keypair) -> TransactionEnvelope:
+        found = TransactionEnvelope.from_xdr(answer["transaction"], passphrase)
+        for each in keys:
+            found.sign(each)
+        return found
+
+    mark = signed_for(ours).signatures[0].signature
+    server.verify(signed_for(ours).hash(), mark)
+    with pytest.raises(BadSignatureError):
+        server.verify(signed_for(other).hash(), mark)
+    refused(client, signed_for(other, world.payer).to_xdr())
+    forged_elsewhere = signed_for(other)
+    forged_elsewhere.signatures.clear()
+    for each in (server, world.payer):
+        forged_elsewhere.sign(each)
+    refused(client, forged_elsewhere.to_xdr())
+    good = {"transaction": signed_for(ours, world.payer).to_xdr()}
+    assert client.post("/auth", json=good).status_code == 200
+    dispose_of(app)
 
 
 def accounts_rules(world: World, medium: int, *signers: tuple[Keypair, int]) -> None:
@@ -224,7 +251,7 @@ def test_another_memo_of_the_same_account_is_another_customer(world: World, clie
         assert listed["transactions"] == []
 
 
-@pytest.mark.conforms("GEN-27", "V-07")
+@pytest.mark.conforms("V-07")
 def test_one_key_may_log_in_bare_and_with_memos(world: World, client: Any) -> None:
     """The rule against it is not built: off by default is all that there is."""
     for query in ({}, {"memo": "1"}, {"memo": "2"}, {}):

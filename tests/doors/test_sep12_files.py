@@ -132,6 +132,28 @@ def test_files_come_as_parts_of_a_form_in_any_order(kyc: Kyc) -> None:
     assert stored("photo_id_front") == PNG
 
 
+@pytest.mark.conforms("SEP12-03")
+def test_a_part_that_is_no_text_is_a_file_without_a_name_too(kyc: Kyc) -> None:
+    """So the wallet SDK for TypeScript sends a picture from Node."""
+    photo = PNG + b"\r\n\xff\r\n"
+    parts = [
+        b'name="type"\r\n\r\npaper',
+        b'name="first_name"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nZo\xc3\xab',
+        b'name="photo_id_front"\r\nContent-Type: application/octet-stream\r\n\r\n' + photo,
+    ]
+    raw = b"".join(b"--x\r\nContent-Disposition: form-data; " + each + b"\r\n" for each in parts)
+    type_ = "multipart/form-data; boundary=x"
+    headers = kyc.log_in()
+    answer = kyc.client.put(
+        "/kyc/customer", data=raw + b"--x--\r\n", content_type=type_, headers=headers
+    )
+    assert answer.status_code == 202, answer.text
+    assert stored("photo_id_front") == photo
+    with transaction():
+        names = set(db.session.scalars(select(CustomerField.name)))
+    assert names == {"first_name", "photo_id_front"}
+
+
 @pytest.mark.conforms("SEP12-46", "SEP12-82", "SEP12-41")
 def test_a_field_refers_to_a_file_that_was_uploaded_before(kyc: Kyc) -> None:
     headers = kyc.log_in()

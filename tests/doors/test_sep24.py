@@ -1,13 +1,20 @@
 """SEP-24 as a wallet sees it."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from stellar_sdk import Keypair, MuxedAccount
+from stellar_sdk import Asset, Keypair, MuxedAccount
 
+from anchor import create_app
+from anchor.extensions import db, transaction
+from anchor.models import Transaction
 from tests.visiting import Visitor
-from tests.world import World
+from tests.world import ACCOUNT, World
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def shown(client: Any, one: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.conforms("SEP24-10", "SEP24-11", "SEP24-12", "SEP24-13", "GEN-31")
+@pytest.mark.conforms("SEP24-10", "SEP24-11", "GEN-31")
 def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
     answer = client.get("/sep24/info")
     assert answer.json["withdraw"]["USDC"] == {
@@ -56,6 +63,66 @@ def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.conforms("SEP24-13")
+@pytest.mark.parametrize(("amount", "fee"), [("100", "1.5"), ("1000", "6"), ("10000", "51")])
+def test_a_fee_is_the_fixed_part_and_so_many_of_a_hundred(
+    world: World, client: Any, amount: str, fee: str
+) -> None:
+    told = client.get("/sep24/info").json["withdraw"]["USDC"]
+    counted = Decimal(amount) * Decimal(str(told["fee_percent"])) / 100 + told["fee_fixed"]
+    one = opened(world, client)
+    filled(client, one, amount=amount)
+    assert Decimal(shown(client, one)["amount_fee"]) == counted == Decimal(fee)
+
+
+@pytest.fixture
+def lumens(world: World) -> Iterator[World]:
+    """The same anchor, which serves lumens besides."""
+    native = replace(world.policy, code="native", issuer=None)
+    secrets = world.settings.distribution_secrets
+    settings = replace(
+        world.settings,
+        assets=world.settings.assets | {"native": native},
+        distribution_secrets=secrets | {"native": secrets["USDC"]},
+    )
+    app = create_app(settings)
+    with app.app_context():
+        yield World(app, settings, world.sandbox, world.bank, world.payer)
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.mark.conforms("SEP24-12")
+def test_lumens_are_the_asset_native_from_info_to_the_bank(lumens: World) -> None:
+    client = lumens.app.test_client()
+    found = client.get("/sep24/info").json
+    assert found["withdraw"].keys() == found["deposit"].keys() == {"USDC", "native"}
+    one = opened(lumens, client, asset_code="native")
+    filled(client, one)
+    waiting = shown(client, one)
+    assert waiting["amount_in_asset"] == "stellar:native"
+    listed = client.get("/sep24/transactions?asset_code=native", headers=one["headers"])
+    assert [each["id"] for each in listed.json["transactions"]] == [one["id"]]
+    lumens.pay("100", waiting["withdraw_memo"], asset=Asset.native())
+    lumens.read()
+    lumens.work()
+    assert shown(client, one)["status"] == "completed"
+
+
+@pytest.mark.conforms("SEP24-12", "SEP24-22")
+@pytest.mark.parametrize("way", ["deposit", "withdraw"])
+def test_lumens_have_no_issuer(lumens: World, way: str) -> None:
+    lumens.fund()
+    client = lumens.app.test_client()
+    headers = lumens.log_in(client)
+    path = f"/sep24/transactions/{way}/interactive"
+    body = {"asset_code": "native"}
+    assert client.post(path, json=body, headers=headers).status_code == 200
+    issued = body | {"asset_issuer": str(lumens.policy.issuer)}
+    answer = client.post(path, json=issued, headers=headers)
+    assert (answer.status_code, answer.json.keys()) == (400, {"error"})
+
+
 @pytest.mark.conforms("SEP24-02", "GEN-09", "GEN-10")
 def test_everything_else_needs_a_token(client: Any) -> None:
     for method, path in (
@@ -69,7 +136,37 @@ def test_everything_else_needs_a_token(client: Any) -> None:
         assert answer.json["type"] == "authentication_required"
 
 
-@pytest.mark.conforms("SEP24-24", "SEP24-25", "SEP24-100", "SEP24-106")
+@pytest.mark.conforms("SEP24-25")
+@pytest.mark.parametrize("way", ["deposit", "withdraw"])
+def test_both_endpoints_find_it_at_once_and_it_is_incomplete_to_the_last_page(
+    world: World, client: Any, way: str
+) -> None:
+    world.fund()
+    headers = world.log_in(client)
+    path = f"/sep24/transactions/{way}/interactive"
+    one = client.post(path, json={"asset_code": "USDC"}, headers=headers).json
+    one["headers"] = headers
+
+    def status() -> str:
+        listed = client.get("/sep24/transactions?asset_code=USDC", headers=headers)
+        assert listed.status_code == 200
+        [found] = listed.json["transactions"]
+        assert found["id"] == one["id"]
+        assert found["status"] == shown(client, one)["status"]
+        return str(found["status"])
+
+    assert status() == "incomplete"
+    visitor = Visitor(client, one["url"])
+    pages = {"amount": {"amount": "100"}, "account": {"bank_account_number": ACCOUNT}, "review": {}}
+    for step, given in pages.items():
+        if step == "account" and way == "deposit":  # there is nothing that the bank has to know
+            continue
+        assert (visitor.step, status()) == (step, "incomplete")
+        visitor.send(**given)
+    assert (visitor.step, status()) == ("status", "pending_user_transfer_start")
+
+
+@pytest.mark.conforms("SEP24-24", "SEP24-100", "SEP24-106")
 def test_a_withdrawal_is_incomplete_until_its_page_is_filled_in(world: World, client: Any) -> None:
     one = opened(world, client, amount="100")
     assert set(one) == {"type", "url", "id", "headers"}
@@ -159,24 +256,79 @@ def test_the_more_info_page_opens_without_a_session(world: World, client: Any) -
     assert "DE8937040044" not in page.text
 
 
-@pytest.mark.conforms("SEP24-60", "SEP24-61", "SEP24-62")
-def test_the_list_is_paged_from_the_newest_on(world: World, client: Any) -> None:
-    ids = [opened(world, client)["id"] for _ in range(5)]
+@pytest.mark.conforms("SEP24-60")
+@pytest.mark.parametrize("query", [{}, {"asset_code": ""}, {"asset_code": "NOPE"}])
+def test_a_list_is_of_an_asset_that_is_served(world: World, client: Any, query: Any) -> None:
     headers = world.log_in(client)
+    answer = client.get("/sep24/transactions", query_string=query, headers=headers)
+    assert (answer.status_code, answer.json.keys()) == (400, {"error"})
 
-    def listed(**query: Any) -> list[str]:
-        found = client.get(
-            "/sep24/transactions", query_string={"asset_code": "USDC", **query}, headers=headers
-        )
-        assert found.status_code == 200, found.text
-        return [item["id"] for item in found.json["transactions"]]
 
-    assert listed() == ids[::-1]
-    assert listed(limit=2) == ids[:2:-1]
-    assert listed(limit=2, paging_id=ids[3]) == [ids[2], ids[1]]
-    assert listed(kind="deposit") == []
-    assert listed(kind="withdrawal") == ids[::-1]
-    assert listed(no_older_than="2099-01-01T00:00:00Z") == []
+def listed(client: Any, headers: Any, **query: Any) -> list[str]:
+    """Return the ids of a list; of each the instant is not after the one before."""
+    wanted = {"asset_code": "USDC", **query}
+    found = client.get("/sep24/transactions", query_string=wanted, headers=headers)
+    assert found.status_code == 200, found.text
+    rows = found.json["transactions"]
+    instants = [each["started_at"] for each in rows]
+    assert instants == sorted(instants, reverse=True)
+    return [each["id"] for each in rows]
+
+
+@pytest.mark.conforms("SEP24-61", "SEP24-62")
+def test_the_list_is_paged_from_the_newest_on(world: World, client: Any) -> None:
+    headers = world.log_in(client)
+    assert listed(client, headers) == []
+    ids = [opened(world, client)["id"] for _ in range(5)]
+    assert listed(client, headers) == ids[::-1]
+    assert listed(client, headers, limit=2) == ids[:2:-1]
+    assert listed(client, headers, limit=2, paging_id=ids[3]) == [ids[2], ids[1]]
+    assert listed(client, headers, paging_id=ids[0]) == []
+    assert listed(client, headers, account=Keypair.random().public_key) == ids[::-1]
+    assert listed(client, world.log_in(client, memo="5")) == []
+
+
+@pytest.mark.conforms("SEP24-62")
+def test_the_list_goes_back_to_an_instant_that_is_in_it(world: World, client: Any) -> None:
+    headers = world.log_in(client)
+    ids = [opened(world, client)["id"] for _ in range(3)]
+    with transaction():
+        for number, each in enumerate(ids):
+            db.session.get_one(Transaction, each).started_at = datetime(
+                2026, 1, number + 1, 12, tzinfo=UTC
+            )
+    for instant, found in (
+        ("2026-01-02T12:00:00Z", ids[:0:-1]),
+        ("2026-01-02T13:00:00+01:00", ids[:0:-1]),
+        ("2026-01-02T12:00:00.000001Z", [ids[2]]),
+        ("2026-01-01T00:00:00Z", ids[::-1]),
+        ("2099-01-01T00:00:00Z", []),
+    ):
+        assert listed(client, headers, no_older_than=instant) == found, instant
+    assert listed(client, headers, no_older_than="2026-01-02T12:00:00Z", paging_id=ids[2]) == [
+        ids[1]
+    ]
+
+
+@pytest.mark.conforms("SEP24-62")
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "-1"},
+        {"limit": "many"},
+        {"kind": "send"},
+        {"no_older_than": "yesterday"},
+        {"paging_id": "none"},
+    ],
+)
+def test_a_list_that_cannot_be_is_refused(world: World, client: Any, query: Any) -> None:
+    answer = client.get(
+        "/sep24/transactions",
+        query_string={"asset_code": "USDC"} | query,
+        headers=world.log_in(client),
+    )
+    assert (answer.status_code, answer.json.keys()) == (400, {"error"})
 
 
 @pytest.mark.conforms("SEP24-63", "SEP24-100")
@@ -194,7 +346,28 @@ def test_a_completed_withdrawal_shows_both_ids(world: World, client: Any) -> Non
         answer = client.get(
             "/sep24/transaction", query_string={name: done[name]}, headers=one["headers"]
         )
+        assert answer.status_code == 200, answer.text
         assert answer.json["transaction"]["id"] == one["id"]
+        nobody = world.log_in(client, Keypair.random())
+        for query, headers in (({name: "none"}, one["headers"]), ({name: done[name]}, nobody)):
+            answer = client.get("/sep24/transaction", query_string=query, headers=headers)
+            assert (answer.status_code, answer.json.keys()) == (404, {"error"})
+
+
+@pytest.mark.conforms("SEP24-63")
+def test_one_of_its_ids_has_to_be_given_and_all_that_are_agree(world: World, client: Any) -> None:
+    one, other = opened(world, client), opened(world, client)
+    for query, status in (
+        ({}, 400),
+        ({"lang": "es"}, 400),
+        ({"id": one["id"]}, 200),
+        ({"id": "none"}, 404),
+        ({"id": one["id"], "stellar_transaction_id": "ab" * 32}, 404),
+        ({"id": one["id"], "external_transaction_id": other["id"]}, 404),
+    ):
+        answer = client.get("/sep24/transaction", query_string=query, headers=one["headers"])
+        assert answer.status_code == status, (query, answer.text)
+        assert status == 200 or answer.json.keys() == {"error"}
 
 
 @pytest.mark.conforms("GEN-26", "GEN-24", "GEN-25")

@@ -83,7 +83,7 @@ def delivering(world: World) -> Iterator[World]:
         db.engine.dispose()
 
 
-@pytest.mark.conforms("SEP24-24", "SEP24-25", "SEP24-100", "SEP24-103")
+@pytest.mark.conforms("SEP24-24", "SEP24-100", "SEP24-103")
 def test_a_deposit_is_incomplete_until_its_page_is_filled_in(world: World, client: Any) -> None:
     one = opened(world, client, amount="100")
     assert set(one) == {"type", "url", "id", "headers"}
@@ -102,7 +102,9 @@ def test_a_deposit_is_incomplete_until_its_page_is_filled_in(world: World, clien
     after = shown(client, one)
     assert after["status"] == "pending_user_transfer_start"
     assert (after["amount_in"], after["amount_out"], after["amount_fee"]) == ("100", "98.5", "1.5")
-    assert after["fee_details"] == {"total": "1.5", "asset": f"stellar:{world.policy.id}"}
+    told = after["fee_details"]
+    assert (told["total"], told["asset"]) == ("1.5", f"stellar:{world.policy.id}")
+    assert [each["amount"] for each in told["details"]] == ["1", "0.5"]
     assert after["user_action_required_by"].endswith("Z")
     assert "refunds" not in after
 
@@ -353,7 +355,7 @@ def test_in_doubt_whether_the_account_is_there_no_deposit_is_opened(
     assert asked(world, client, headers).status_code == 503
 
 
-@pytest.mark.conforms("SEP24-14", "SEP24-27", "SEP24-70")
+@pytest.mark.conforms("SEP24-14", "SEP24-27")
 def test_accounts_are_created_and_claimable_balances_taken_where_the_asset_says_so(
     delivering: World,
 ) -> None:
@@ -438,6 +440,7 @@ def test_the_list_is_filtered_by_kind(world: World, client: Any) -> None:
         found = client.get(
             "/sep24/transactions", query_string={"asset_code": "USDC", **query}, headers=headers
         )
+        assert found.status_code == 200, found.text
         return [item["id"] for item in found.json["transactions"]]
 
     assert listed(kind="deposit") == [one["id"]]

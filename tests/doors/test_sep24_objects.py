@@ -297,19 +297,27 @@ def test_a_deposit_waits_for_its_trust_line_and_then_goes_on(
 
 @pytest.mark.conforms("SEP24-70", "SEP24-72", "SEP24-73", "SEP24-74")
 def test_a_balance_to_claim_keeps_the_memo_of_its_deposit(bench: Bench, client: Any) -> None:
+    assert client.get("/sep24/info").json["features"]["claimable_balances"] is True
     keys = bench.account(trusts=False)
     more = {"claimable_balance_supported": "true", "memo": "77", "memo_type": "id"}
     row_id = deposited(bench, client, keys.public_key, **more)
+    assert bench.world.row(row_id).takes_claimable_balance
     bench.wait(row_id)
     found = shown(bench.world, client, row_id)
+    assert found["status"] == "completed"
     balance_id = found["claimable_balance_id"]
     assert len(balance_id) == 72
     assert balance_id.startswith("00000000")
     balance = bench.world.sandbox_get(f"/claimable_balances/{balance_id}")
     [claimant] = [c for c in balance["claimants"] if c["destination"] == keys.public_key]
     assert set(claimant["predicate"]) == {"abs_before", "abs_before_epoch"}, "until it is reclaimed"
+    assert balance["asset"] == bench.world.policy.id
+    assert Decimal(balance["amount"]) == Decimal(found["amount_out"])
     sent = bench.world.sandbox_get(f"/transactions/{found['stellar_transaction_id']}")
     assert (sent["memo_type"], sent["memo"]) == ("id", "77")
+    done = bench.world.sandbox_get(f"/transactions/{found['stellar_transaction_id']}/operations")
+    types = [each["type"] for each in done["_embedded"]["records"]]
+    assert types == ["create_claimable_balance"]
 
 
 @pytest.mark.conforms("SEP24-73")

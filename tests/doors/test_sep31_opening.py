@@ -194,11 +194,25 @@ def test_customers_that_nobody_or_another_anchor_registered_are_refused(
 
 @pytest.mark.conforms("SEP31-27", "SEP12-10", "V-07")
 def test_customers_of_any_memo_of_the_account_are_its_own(remitter: Remitter) -> None:
-    """One log-in, below the account, names customers that the account registered (V-07)."""
-    sender, receiver = remitter.sender(), remitter.receiver()
-    remitter.headers = remitter.world.log_in(remitter.client, memo="1")
+    """Each memo registers its customer, and one of them opens a send for both (V-07)."""
+    one, two = (remitter.world.log_in(remitter.client, memo=memo) for memo in "12")
+    remitter.headers = one
+    sender = remitter.sender()
+    remitter.headers = two
+    receiver = remitter.receiver()
+    remitter.headers = one
     opened = remitter.opened(sender_id=sender, receiver_id=receiver)
     assert remitter.seen(opened["id"])["status"] == "pending_sender"
+    for customer_id, headers, status in (
+        (sender, one, 200),
+        (receiver, one, 404),
+        (sender, two, 404),
+        (receiver, two, 200),
+    ):
+        found = remitter.client.get(
+            "/kyc/customer", query_string={"id": customer_id}, headers=headers
+        )
+        assert found.status_code == status
     muxed = MuxedAccount(remitter.world.payer.public_key, 1).account_muxed
     assert remitter.world.row(opened["id"]).owner_subaccount == 1
     assert muxed.startswith("M")

@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from anchor import create_app
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Unavailable
 from tests.doors.quoting import BRL, Market
-from tests.world import World
+from tests.sending import sending
+from tests.transfers import serving
+from tests.world import World, dispose
 
 PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -46,9 +49,7 @@ def texts(body: Any) -> Iterator[Any]:
 # -- what is exchanged ----------------------------------------------------------------------
 
 
-@pytest.mark.conforms(
-    "SEP38-10", "SEP38-11", "SEP38-12", "SEP38-13", "SEP38-14", "SEP38-15", "GEN-33", "GEN-40"
-)
+@pytest.mark.conforms("SEP38-10", "SEP38-11", "SEP38-13", "SEP38-14", "SEP38-15", "GEN-33")
 def test_info_tells_assets_ways_to_pay_and_countries(market: Market) -> None:
     method = {"name": "bank", "description": "By PIX"}
     assert market.get("info").json == {
@@ -62,8 +63,30 @@ def test_info_tells_assets_ways_to_pay_and_countries(market: Market) -> None:
             },
         ]
     }
-    rails = market.world.policy.rails
-    assert method["name"] in rails
+
+
+@pytest.mark.conforms("SEP38-12")
+def test_ways_to_pay_have_one_name_at_all_doors(market: Market) -> None:
+    world = market.world
+    plain = serving(world.settings)
+    app = create_app(sending(plain, world.payer.public_key))
+    settings = sending(plain, world.payer.public_key, rails=("bank", "wire"))
+    brl = replace(settings.quotes.offchain[BRL], buy_delivery_methods={"wire": "By wire"})
+    settings = replace(settings, quotes=replace(settings.quotes, offchain={BRL: brl}))
+    house = app.extensions["anchor"]
+    house.rails["wire"] = house.rails["bank"]
+    app.extensions["anchor"] = replace(house, settings=settings)
+    client = app.test_client()
+    named = {
+        tuple(client.get("/sep6/info").json[way]["USDC"]["funding_methods"])  # type: ignore[index]
+        for way in ("deposit", "withdraw")
+    }
+    [(_, send)] = client.get("/sep31/info").json["receive"].items()  # type: ignore[index]
+    assert named | {tuple(send["funding_methods"])} == {("bank", "wire")}
+    [told] = [each for each in client.get("/sep38/info").json["assets"] if each["asset"] == BRL]  # type: ignore[index]
+    assert [each["name"] for each in told["sell_delivery_methods"]] == ["bank"]
+    assert [each["name"] for each in told["buy_delivery_methods"]] == ["wire"]
+    dispose(app)
 
 
 @pytest.mark.conforms("SEP38-14")

@@ -31,6 +31,7 @@ from tests.contracts import (
     part,
     post,
     server_signs,
+    verify,
     with_arguments,
     with_contracts,
     written,
@@ -115,14 +116,7 @@ def test_a_challenge_is_what_the_text_says(anchor: World, client: Any, customer:
     assert part(theirs).signature_expiration_ledger.uint32 == 0
     until = part(ours).signature_expiration_ledger.uint32
     assert 170 < until - anchor.sandbox.network.core.sequence <= 180
-    (signature,) = scval.from_vec(part(ours).signature)
-    fields = {
-        scval.from_symbol(k): scval.from_bytes(v) for k, v in scval.from_map(signature).items()
-    }
-    signed = authorization_payload_hash(
-        build_authorization_preimage(ours, until, TESTNET_PASSPHRASE)
-    )
-    Keypair.from_public_key(server_of(anchor)).verify(signed, fields["signature"])
+    verify(ours, Keypair.from_public_key(server_of(anchor)))
 
 
 @pytest.mark.conforms("SEP45-05", "SEP45-07", "SEP45-03")

@@ -1,9 +1,8 @@
 """An anchor that is served, and Debian's Chromium that walks its pages."""
 
-import shutil
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from anchor.sandbox.network import Sandbox
 from tests.knowing import knowing
 from tests.world import World, dispose, settings_for
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 RULES = """
 [types.sep24]
@@ -104,16 +102,18 @@ def site(database_url: str, sandbox: Sandbox, bank: Bank) -> Iterator[Site]:
         dispose(app)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium, headless; its tests are skipped where it is missing."""
-    api = pytest.importorskip("playwright.sync_api", reason="the extra [browser] is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed: scripts/test --all --install does that")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open tabs, each in a browser of its own (`tests.pages.tabs`)."""
+    from tests.pages.tabs import Tab
+
+    contexts = []
+
+    def make(name: str, size: str = "desktop", **more: Any) -> Tab:
+        context = chromium.new_context(viewport=SIZES[size], locale="en-US", **more)
+        contexts.append(context)
+        return Tab(context.new_page(), f"{name}-{size}")
+
+    yield make
+    for context in contexts:
+        context.close()

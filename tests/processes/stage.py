@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import requests
+from stellar_sdk import Keypair
 
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import Wallet
@@ -96,6 +97,13 @@ class Stage:
     def stream(self, *flags: str) -> subprocess.Popen[bytes]:
         return self.start(*FLASK, "watch-transactions", *flags)
 
+    def up(self) -> subprocess.Popen[bytes]:
+        """Start everything, and wait until it answers and follows the ledger."""
+        process = self.start(*FLASK, "up")
+        until(self._answers, 90, "for the web")
+        until(lambda: self.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
+        return process
+
     # -- what is known ---------------------------------------------------------------------
 
     @property
@@ -128,10 +136,11 @@ class Stage:
     def status(self, row_id: str) -> str:
         return str(self.sql("SELECT status FROM transactions WHERE id = %s", row_id)[0][0])
 
-    def wallet(self) -> Wallet:
+    def wallet(self, keys: Keypair | None = None) -> Wallet:
         """A wallet with money that is logged in."""
         secrets = json.loads((self.data / "secrets.json").read_text())
         made = Wallet(self.url, self.network)
+        made.keys = keys or made.keys
         until(self._answers, 60, "for the web")
         made.discover()
         made.fund(CODE, "10000", secrets["issuer"])

@@ -9,12 +9,9 @@ from hypothesis import strategies as st
 from anchor.errors import Rejected
 from anchor.money import (
     MAX_STROOPS,
-    FeeSchedule,
     format_amount,
     format_amount_7,
     parse_amount,
-    round_down,
-    split,
     to_decimal,
     to_stroops,
 )
@@ -48,28 +45,3 @@ def test_anything_but_a_plain_amount_is_refused(text: str) -> None:
 def test_a_decimal_that_the_ledger_cannot_hold_is_refused(amount: str) -> None:
     with pytest.raises(Rejected):
         to_stroops(Decimal(amount))
-
-
-@given(
-    stroops,
-    st.integers(0, 10**12),
-    st.decimals(0, 100, places=4, allow_nan=False),
-    st.integers(0, 7),
-)
-def test_promise_09_in_is_out_plus_fee_to_the_last_stroop(
-    received: int, fixed: int, percent: Decimal, decimals: int
-) -> None:
-    try:
-        parts = split(received, FeeSchedule(fixed, percent), decimals)
-    except Rejected:
-        return
-    assert parts.amount_in == received == parts.amount_out + parts.amount_fee
-    assert parts.amount_out > 0
-    assert parts.amount_fee >= fixed
-    assert parts.amount_out == round_down(parts.amount_out, decimals)
-    assert parts.amount_fee * 100 >= received * percent
-
-
-def test_a_fee_that_eats_all_is_refused() -> None:
-    with pytest.raises(Rejected):
-        split(10_000_000, FeeSchedule(10_000_000, Decimal(0)), 2)

@@ -8,18 +8,32 @@ from hypothesis import strategies as st
 
 from anchor import pricing
 from anchor.errors import Rejected
-from anchor.money import FeeSchedule, parse_amount, round_down, to_decimal
+from anchor.fees import FeeSchedule, FeeTier, fee_of
+from anchor.money import parse_amount, round_down, to_decimal
 from anchor.pricing import Priced, Terms
 
 UNIT = 10_000_000
 RATES = st.decimals("0.000001", "1000000", places=12).filter(lambda rate: rate > 0)
 PERCENTS = st.decimals("0", "20", places=4)
 DECIMALS = st.integers(0, 7)
+TIERS = st.lists(
+    st.builds(FeeTier, st.integers(1, 10**15), st.integers(0, 50 * UNIT), PERCENTS),
+    max_size=3,
+    unique_by=lambda tier: tier.least,
+).map(lambda tiers: tuple(sorted(tiers, key=lambda tier: tier.least)))
+SCHEDULES = st.builds(
+    FeeSchedule,
+    fixed=st.integers(0, 50 * UNIT),
+    percent=PERCENTS,
+    minimum=st.sampled_from([0, UNIT, 3 * UNIT + 1]),
+    maximum=st.sampled_from([None, 5 * UNIT, 100 * UNIT + 7]),
+    tiers=TIERS,
+)
 TERMS = st.builds(
     Terms,
     rate=RATES,
     spread=PERCENTS,
-    fee=st.builds(FeeSchedule, st.integers(0, 50 * UNIT), PERCENTS),
+    fee=SCHEDULES,
     sell_decimals=DECIMALS,
     buy_decimals=DECIMALS,
 )
@@ -107,8 +121,7 @@ def test_no_rounding_is_in_the_customers_favour(rules: Terms, amount: int, side:
     found = priced(rules, amount, side)
     nominal = pricing.price_of(rules)
     assert pricing.worth(found.buy_amount, nominal) <= to_decimal(found.sell_amount - found.fee)
-    wanted = rules.fee.fixed + found.sell_amount * rules.fee.percent / 100
-    assert found.fee >= wanted
+    assert found.fee >= fee_of(rules.fee, found.sell_amount, rules.sell_decimals)
 
 
 @given(TERMS, AMOUNTS)
