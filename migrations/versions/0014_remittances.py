@@ -67,7 +67,6 @@ def upgrade():
         "remittances",
         sa.Column("transaction_id", sa.Text(), nullable=False),
         sa.Column("domain", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=True),
         sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("funding_method", sa.Text(), nullable=True),
@@ -100,7 +99,6 @@ def upgrade():
             name=op.f("fk_remittances_transaction_id"),
         ),
         sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_remittances")),
-        sa.UniqueConstraint("key", name=op.f("uq_remittances_key")),
     )
     op.create_index("ix_remittances_domain", "remittances", ["domain"])
     op.create_index(
