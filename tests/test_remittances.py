@@ -273,6 +273,16 @@ def test_promise_12_each_anchor_has_a_lane_of_its_own(pair: Pair) -> None:
         assert list(db.session.scalars(select(Job.lane))) == [f"remittances {pair.domain}"]
 
 
+def test_promise_06_the_same_key_again_is_the_same_remittance(pair: Pair) -> None:
+    first = pair.begin(key="order 17")
+    assert pair.begin(key="order 17") == first
+    assert pair.begin(key="order 18") != first
+    with pytest.raises(Rejected, match="another remittance was begun under this key"):
+        pair.begin("101", key="order 17")
+    pair.until(first, "pending_external")
+    assert pair.begin(key="order 17") == first
+
+
 # -- by the command line ----------------------------------------------------------------------
 
 

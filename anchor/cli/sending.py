@@ -37,6 +37,7 @@ _MAX_DETAILS = 100_000
 @click.option("--receiver-type", help="As which type the receiver is known there.")
 @click.option("--buy", help="What the receiver gets, on a quote, such as iso4217:BRL.")
 @click.option("--min-out", help="The least of it that the receiver may get.")
+@click.option("--key", help="Yours: the same again sends nothing anew.")
 @click.option(
     "--wait", type=click.IntRange(1, 86_400), help="Wait for the end, so many seconds at most."
 )
@@ -66,6 +67,7 @@ def send(**options: Any) -> None:
         receiver_type=options["receiver_type"],
         buys=options["buy"],
         least_out=None if least is None else parse_amount(least),
+        key=options["key"],
     )
     remittances.check(policy, wanted)
     transaction_id = remittances.begin(policy, wanted, options["by"], options["note"])

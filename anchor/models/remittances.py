@@ -2,7 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.extensions import Base
@@ -16,7 +25,8 @@ class Remittance(Base):
     encrypted until its end, and nothing afterwards. `buys` is what the receiver is to get, named
     as SEP-38 does, on a quote that brings no less than `least_out` stroops of it. What is named
     ``remote_…`` are ids and words of the other anchor, of the agreement that stands; `agreed`
-    is the amount that it is about. Account and memo to pay are the transaction's.
+    is the amount that it is about. Account and memo to pay are the transaction's. `key` is that of
+    whoever asked for it: the same again is the same remittance.
     """
 
     __tablename__ = "remittances"
@@ -24,12 +34,14 @@ class Remittance(Base):
         CheckConstraint("(buys IS NULL) = (least_out IS NULL)", name="limit_of_a_quote"),
         CheckConstraint("(sealed IS NULL) = (key_id IS NULL)", name="sealed"),
         CheckConstraint("agreed > 0 AND least_out > 0", name="amounts"),
+        UniqueConstraint("key"),
         Index("ix_remittances_domain", "domain"),
         Index("ix_remittances_key_id", "key_id", postgresql_where=text("key_id IS NOT NULL")),
     )
 
     transaction_id: Mapped[str] = mapped_column(ForeignKey("transactions.id"), primary_key=True)
     domain: Mapped[str] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(Text)
     key_id: Mapped[str | None] = mapped_column(Text)
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     funding_method: Mapped[str | None] = mapped_column(Text)

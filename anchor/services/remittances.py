@@ -54,7 +54,8 @@ class Wanted:
 
     Its money comes by `rail`, or is the `HOUSE`'s. `details` are the fields of each of `PARTS`, by
     SEP-9's names; they are kept encrypted and show themselves nowhere. With `buys`, named as
-    SEP-38 does, it goes on a quote which brings `least_out` stroops of that at least.
+    SEP-38 does, it goes on a quote which brings `least_out` stroops of that at least. `key` is
+    whatever the asker tells this one from others by.
     """
 
     domain: str
@@ -66,6 +67,7 @@ class Wanted:
     receiver_type: str | None = None
     buys: str | None = None
     least_out: int | None = None
+    key: str | None = None
 
 
 def check(policy: AssetPolicy, wanted: Wanted) -> None:
@@ -129,10 +131,13 @@ def partner(domain: str) -> ReceivingAnchor:
 def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None) -> str:
     """Open a remittance and return its id; the house's own money is booked for it at once.
 
-    Raises `Rejected` for what cannot be sent, and `Unavailable` while the anchor does not follow
-    its network yet.
+    Under a key that was used before it is the one of then, and nothing new is opened. Raises
+    `Rejected` for what cannot be sent, and `Unavailable` while the anchor does not follow its
+    network yet.
     """
     known = partner(wanted.domain)
+    if (begun := _begun(policy, wanted)) is not None:
+        return begun
     _demand_payable(policy, wanted)
     details = read_details(wanted.details)
     demand_room(known, policy, wanted.amount)
@@ -145,6 +150,7 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
         Remittance(
             transaction_id=row.id,
             domain=wanted.domain,
+            key=wanted.key,
             key_id=sealed.key_id,
             sealed=sealed.value,
             funding_method=wanted.funding_method,
@@ -154,10 +160,8 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
             least_out=wanted.least_out,
         )
     )
-    status = row.status
-    db.session.add(
-        History(transaction_id=row.id, version=1, event="opened", cause=row.id, status=status)
-    )
+    opened = {"version": 1, "event": "opened", "status": row.status}
+    db.session.add(History(transaction_id=row.id, cause=row.id, **opened))
     db.session.add(Act(what="send", who=who, note=note, transaction_id=row.id))
     db.session.flush()
     memos.issue(network_id, policy.distribution, row.id)
@@ -165,6 +169,27 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     if wanted.rail == HOUSE:
         _book_own_money(policy, row.id, wanted.amount, reference, who)
     return row.id
+
+
+def _begun(policy: AssetPolicy, wanted: Wanted) -> str | None:
+    """Return the remittance that was begun under a key; others are held off until we commit.
+
+    Raises `Rejected` where that one is about something else. Needs an open transaction.
+    """
+    if wanted.key is None:
+        return None
+    lock = text("SELECT pg_advisory_xact_lock(hashtext('anchor.remittance key'), hashtext(:key))")
+    db.session.execute(lock, {"key": wanted.key})
+    query = select(Transaction, Remittance.domain).join(
+        Remittance, Remittance.transaction_id == Transaction.id
+    )
+    found = db.session.execute(query.where(Remittance.key == wanted.key)).one_or_none()
+    if found is None:
+        return None
+    row, domain = found
+    if (domain, row.asset, row.amount_expected) != (wanted.domain, policy.id, wanted.amount):
+        raise Rejected(f"another remittance was begun under this key: {row.id}")
+    return str(row.id)
 
 
 def _demand_payable(policy: AssetPolicy, wanted: Wanted) -> None:
