@@ -60,7 +60,9 @@ def send(claimed: jobs.Claim) -> None:
 @atomic
 def _keep(customer_id: str, name: str, code: str) -> CustomerRecord | None:
     """Keep the mark of a new code; None where none is waited for any more."""
-    customer = db.session.get(Customer, customer_id, populate_existing=True, with_for_update=True)
+    customer = db.session.get(
+        Customer, customer_id, populate_existing=True, with_for_update=customers.LOCK
+    )
     field = db.session.get(CustomerField, (customer_id, name), populate_existing=True)
     if customer is None or customer.erased_at or field is None or field.verified_at is not None:
         return None

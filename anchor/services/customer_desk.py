@@ -172,7 +172,10 @@ def _only_type(customer_id: str) -> str:
 
 def _get(customer_id: str, *, lock: bool = False) -> Customer:
     found = db.session.get(
-        Customer, customer_id, populate_existing=True, with_for_update=lock or None
+        Customer,
+        customer_id,
+        populate_existing=True,
+        with_for_update=customers.LOCK if lock else None,
     )
     if found is None:
         raise NotFound("there is no such customer")

@@ -48,7 +48,9 @@ def _ask(claimed: jobs.Claim) -> tuple[int, CustomerRecord, Occasion] | None:
 def _take(claimed: jobs.Claim, version: int, about: Occasion, verdict: Verdict) -> bool:
     jobs.hold(claimed)
     customer_id = claimed.subject_id.partition("/")[0]
-    customer = db.session.get(Customer, customer_id, populate_existing=True, with_for_update=True)
+    customer = db.session.get(
+        Customer, customer_id, populate_existing=True, with_for_update=customers.LOCK
+    )
     if customer is None or customer.erased_at:
         return True
     row = customer_standings.known_of(customer_id, about.type)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +18,9 @@ from anchor.vault import Sealed, Vault
 
 #: Who did what customers do themselves, in their history.
 CUSTOMER = "customer"
+#: How customers are locked. They keep their keys: what refers to them, and so holds on to their
+#: keys, stands in no verdict's way, nor a verdict in its.
+LOCK: dict[str, Any] = {"key_share": True}
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def find(target: Target) -> Customer | None:
 
 def hold(target: Target) -> Customer | None:
     """Do what `find` does, and lock the customer for this transaction."""
-    return _find(target, _query(target).with_for_update())
+    return _find(target, _query(target).with_for_update(**LOCK))
 
 
 def hold_or_make(target: Target) -> Customer:

@@ -98,7 +98,7 @@ def judged(row: Transaction, wanted: Sequence[Party]) -> list[Found]:
     if worst(found) is None:
         return found
     locked = select(Customer).where(Customer.id.in_({each.customer_id for each in wanted}))
-    query = locked.order_by(Customer.id).with_for_update()
+    query = locked.order_by(Customer.id).with_for_update(**customers.LOCK)
     rows = db.session.scalars(query.execution_options(populate_existing=True))
     by_id = {customer.id: customer for customer in rows}
     return [
@@ -213,7 +213,7 @@ def hold_receiver(transaction_id: str) -> Customer | None:
         select(Customer)
         .join(Transaction, Transaction.receiver_id == Customer.id)
         .where(Transaction.id == transaction_id, Customer.erased_at.is_(None))
-        .with_for_update(of=Customer)
+        .with_for_update(of=Customer, **customers.LOCK)
     )
     return db.session.scalar(query)
 

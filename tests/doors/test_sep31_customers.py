@@ -1,26 +1,34 @@
 """SEP-31: a send waits for its customers, and does not go on without them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from stellar_sdk import Keypair
 
+from anchor import create_app
 from anchor.extensions import db, transaction
 from anchor.integrations.bank import SimulatedBankRail
 from anchor.integrations.protocols import Done, NeedsInfo, Sent
+from anchor.sandbox.bank import Bank
+from anchor.sandbox.network import Sandbox
 from anchor.services import customer_desk, passes
 from tests import knowing
 from tests.doors.test_sep31 import paid_out
 from tests.doors.test_sep31_opening import quote
 from tests.puppets import due_now, puppet
-from tests.sending import Remitter
+from tests.sending import RULES, Remitter, world_of
 from tests.test_expiry import run
+from tests.world import ACCOUNT, dispose, settings_for
 
 SENDER, RECEIVER = "sep31-sender", "sep31-receiver"
 WHERE = {"stellar_account_id", "stellar_memo_type", "stellar_memo"}
 PNG = knowing.PNG
+ROUNDS = 20
 
 
 def customer(remitter: Remitter, row_id: str, customer_id: str, type_: str) -> dict[str, Any]:
@@ -263,3 +271,31 @@ def test_a_rail_that_cannot_use_what_the_receiver_gave_has_them_correct_it(
     assert paid_out(remitter, row_id)["status"] == "completed"
     assert [each.details["bank_account_number"] for each in seen] == ["GB33BUKB20201555555555"]
     assert seen[0].key == f"{row_id}-2"
+
+
+def test_sends_at_once_stand_in_no_verdicts_way(
+    database_url: str, sandbox: Sandbox, bank: Bank
+) -> None:
+    """Some find both customers accepted while others still have them judged."""
+    settings = settings_for(sandbox, database_url, None)
+    made = world_of(settings, sandbox, bank, Keypair.random())
+    rules = knowing.policy(RULES.replace('verdict = "manual"', ""))
+    found = made.app.extensions["anchor"]
+    app = create_app(replace(found.settings, customers=rules))
+    world = replace(made, app=app)
+    with app.app_context():
+        remitter = Remitter(world)
+        given = {"first_name": "Ada", "bank_account_number": ACCOUNT}
+        for round_ in range(ROUNDS):
+            ids = [remitter.customer(str(2 * round_ + n), **given) for n in (0, 1)]
+            body = remitter.body(sender_id=ids[0], receiver_id=ids[1])
+
+            def post(_: int, body: dict[str, Any] = body) -> int:
+                client = app.test_client()
+                path = "/sep31/transactions"
+                return client.post(path, json=body, headers=remitter.headers).status_code
+
+            with ThreadPoolExecutor(8) as pool:
+                assert set(pool.map(post, range(16))) == {201}
+    dispose(made.app)
+    dispose(app)
