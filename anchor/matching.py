@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from anchor.lifecycle import FINAL, Event, Kind, Status
+from anchor.lifecycle import DEPOSITS, FINAL, WITHDRAWALS, Event, Kind, Status
 
 
 class Verdict(StrEnum):
@@ -49,9 +49,9 @@ REFUNDABLE = frozenset(
 )
 
 #: Kinds whose money comes in on the ledger.
-LEDGER_FUNDED = frozenset({Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND})
+LEDGER_FUNDED = frozenset({*WITHDRAWALS, Kind.SEND})
 #: Kinds whose money comes in by rail; that of a send as its settlement says.
-RAIL_FUNDED = frozenset({Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.SEND, Kind.REMITTANCE})
+RAIL_FUNDED = frozenset({*DEPOSITS, Kind.SEND, Kind.REMITTANCE})
 
 #: A source's clock and ours differ by less.
 _CLOCKS = timedelta(minutes=5)

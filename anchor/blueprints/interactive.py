@@ -27,7 +27,7 @@ from anchor.money import format_amount, parse_amount
 from anchor.serializers import page_fields, sep07
 from anchor.serializers import pages as words
 from anchor.serializers.answers import PageBody, PageQuery
-from anchor.services import callbacks, deposits, details, drafts, links, opening, views
+from anchor.services import callbacks, deposits, details, draft_sums, drafts, links, opening, views
 from anchor.services.drafts import Draft, Step
 from anchor.services.views import View
 from anchor.web_auth import PageSession
@@ -327,7 +327,7 @@ def _amount(
         step=Step.AMOUNT,
         flow=opening.flow_of(draft.policy, row.kind),
         fee=draft.plain_fee,
-        is_fixed=drafts.is_fixed(draft.view),
+        is_fixed=draft_sums.is_fixed(draft.view),
         units=words.pay_units(draft),
         given=known | given,
         problems=problems,

@@ -16,7 +16,7 @@ from anchor.errors import AnchorError, Rejected, Unavailable
 from anchor.extensions import house, settings
 from anchor.integrations.interactive import Visit
 from anchor.integrations.own_pages import Forms
-from anchor.lifecycle import Kind
+from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Kind
 from anchor.money import to_decimal
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 bp = Blueprint("sep24", __name__, url_prefix="/sep24")
 
 _KINDS = {
-    "deposit": (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE),
-    "withdrawal": (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE),
+    "deposit": DEPOSITS,
+    "withdrawal": WITHDRAWALS,
 }
 
 

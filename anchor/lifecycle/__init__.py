@@ -8,14 +8,16 @@ nothing expires with them (promise 4).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from anchor.lifecycle.words import Event, Kind, NoSuchMove, Status
+from anchor.lifecycle.words import DEPOSITS, WITHDRAWALS, Event, Kind, NoSuchMove, Status
 
 __all__ = [
+    "DEPOSITS",
     "FINAL",
     "INITIAL",
     "PAYOUT_EVENTS",
     "REFUND_EVENTS",
     "TABLE",
+    "WITHDRAWALS",
     "Event",
     "Kind",
     "NoSuchMove",
@@ -275,7 +277,7 @@ _WITHDRAWAL_STATUSES = frozenset(_S) - {
 #: Where a transaction may begin.
 INITIAL: dict[Kind, frozenset[Status]] = {
     **dict.fromkeys(
-        (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE),
+        (*DEPOSITS, *WITHDRAWALS),
         frozenset(
             {
                 _S.INCOMPLETE,
@@ -338,7 +340,7 @@ class _Life:
 _ANCHOR, _START = _S.PENDING_ANCHOR, _S.PENDING_USER_TRANSFER_START
 _LIVES = (
     _Life(
-        kinds=(Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE),
+        kinds=WITHDRAWALS,
         statuses=_WITHDRAWAL_STATUSES,
         home=_ANCHOR,
         starts=frozenset({_S.INCOMPLETE, _START}),
@@ -347,7 +349,7 @@ _LIVES = (
         after=_merged(_paying_by_rail(_ANCHOR), _with_funds(_ANCHOR)),
     ),
     _Life(
-        kinds=(Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE),
+        kinds=DEPOSITS,
         statuses=_DEPOSIT_STATUSES,
         home=_ANCHOR,
         starts=frozenset({_S.INCOMPLETE, _START, _S.PENDING_EXTERNAL}),

@@ -16,6 +16,11 @@ class Kind(StrEnum):
     REMITTANCE = "remittance"
 
 
+#: The ways of money with a wallet at their one end, each with its form on a quote.
+DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+WITHDRAWALS = (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE)
+
+
 class Status(StrEnum):
     """Where a transaction stands, in the words of the SEPs."""
 

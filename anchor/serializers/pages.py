@@ -12,12 +12,13 @@ from anchor.clock import utcnow
 from anchor.config import Settings
 from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
-from anchor.lifecycle import Status
+from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
 from anchor.money import format_amount
 from anchor.serializers.transaction_words import is_a_deposit, masked
 from anchor.services import federation
-from anchor.services.drafts import DEPOSITS, Draft, Sums
+from anchor.services.draft_sums import Sums
+from anchor.services.drafts import Draft
 from anchor.services.views import View
 
 

@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from anchor.config import Settings
 from anchor.fees import fee_of, fixed_part
-from anchor.lifecycle import Kind, Status
+from anchor.lifecycle import DEPOSITS, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
 from anchor.serializers.values import Instant, Lang, plain
@@ -207,7 +207,7 @@ def refunds(view: View) -> dict[str, Any]:
 
 def is_a_deposit(view: View) -> bool:
     """Tell whether a transaction brings money onto the ledger."""
-    return view.row.kind in (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
+    return view.row.kind in DEPOSITS
 
 
 def due(view: View, settings: Settings, waits_for_user: frozenset[Status]) -> dict[str, Any]:

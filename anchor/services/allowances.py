@@ -13,18 +13,14 @@ from sqlalchemy import ColumnElement, case, func, or_, select, text
 
 from anchor.errors import Rejected
 from anchor.extensions import db
-from anchor.lifecycle import FINAL, Kind, Status
+from anchor.lifecycle import DEPOSITS, FINAL, WITHDRAWALS, Kind, Status
 from anchor.models import Transaction
 from anchor.money import format_amount
 from anchor.policies import FlowPolicy
 
 _DAY, _MONTH = timedelta(hours=24), timedelta(days=30)
 _OVER = (*FINAL, Status.EXPIRED, Status.ERROR)
-_WAYS = (
-    (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE),
-    (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE),
-    (Kind.SEND,),
-)
+_WAYS = (DEPOSITS, WITHDRAWALS, (Kind.SEND,))
 
 
 def take(row: Transaction, flow: FlowPolicy, amount: int | None) -> dict[str, Any]:

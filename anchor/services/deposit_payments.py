@@ -23,7 +23,7 @@ from anchor.fees import Split, split
 from anchor.ledger import destinations
 from anchor.ledger.destinations import base_account
 from anchor.ledger.gateway import LedgerAccount
-from anchor.lifecycle import Event, Kind, Status
+from anchor.lifecycle import DEPOSITS, Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
 from anchor.money import DECIMALS
 from anchor.policies import AssetPolicy
@@ -355,7 +355,7 @@ def owe_payments() -> None:
     )
     query = select(Transaction.id, literal(LEDGER_LANE)).where(
         Transaction.status == Status.PENDING_ANCHOR,
-        Transaction.kind.in_((Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)),
+        Transaction.kind.in_(DEPOSITS),
         Transaction.funded_at.is_not(None),
         Transaction.is_resting.is_(False),
         ~going,

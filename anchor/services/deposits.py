@@ -10,7 +10,7 @@ from anchor.errors import Rejected
 from anchor.extensions import atomic, gateway
 from anchor.integrations.protocols import Instruction
 from anchor.integrations.rates import Way
-from anchor.lifecycle import Event, Kind, Status
+from anchor.lifecycle import DEPOSITS, Event, Kind, Status
 from anchor.models import Transaction
 from anchor.policies import AssetPolicy
 from anchor.services import memos, opening, own_accounts, quotes, rails
@@ -152,9 +152,7 @@ def give_details(
     Other details for one that does not stand in `status` are `Rejected`. The reference is its
     own for ever.
     """
-    row, policy = opening.incomplete(
-        transaction_id, rail, Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, status=status
-    )
+    row, policy = opening.incomplete(transaction_id, rail, *DEPOSITS, status=status)
     columns = opening.completed(row, policy, amount, rail, details)
     issue(row)
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))

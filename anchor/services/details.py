@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from anchor.errors import Rejected
 from anchor.integrations.protocols import Field, RailsIntegration
-from anchor.lifecycle import Kind
+from anchor.lifecycle import DEPOSITS
 
 MAX_CHARS = 500
 
 
 def asked(rail: RailsIntegration, kind: str) -> Sequence[Field]:
     """Return the details that a rail needs of the customer for a transaction of this kind."""
-    if kind in (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE):
+    if kind in DEPOSITS:
         return rail.deposit_fields
     return rail.withdrawal_fields
 

@@ -8,15 +8,13 @@ from anchor.customers.identity import identify
 from anchor.customers.values import read as read_value
 from anchor.errors import Rejected
 from anchor.extensions import house
-from anchor.lifecycle import Kind
+from anchor.lifecycle import DEPOSITS
 from anchor.models import Transaction
 from anchor.services import customer_uploads, customers, views
 from anchor.services.customer_standings import CustomerView
 from anchor.services.customer_uploads import Upload
 from anchor.services.customers import Target
 from anchor.services.transactions import owner_of
-
-_DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
 
 
 def customer_of(row: Transaction) -> CustomerView | None:
@@ -71,7 +69,7 @@ def _askable() -> set[str]:
 def customer_type(kind: str) -> str | None:
     """Return as what type of customer somebody is asked for a kind, by the most exact name."""
     plugin = house().customers
-    own = "sep24-deposit" if kind in _DEPOSITS else "sep24-withdrawal"
+    own = "sep24-deposit" if kind in DEPOSITS else "sep24-withdrawal"
     known = plugin.types() if plugin is not None else ()
     return next((name for name in (own, "sep24") if name in known), None)
 

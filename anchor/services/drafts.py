@@ -27,8 +27,8 @@ from anchor.integrations.interactive import Given
 from anchor.integrations.protocols import Field
 from anchor.integrations.rates import Way
 from anchor.languages import mark as _
-from anchor.lifecycle import Event, Kind, Status
-from anchor.models import Quote, Transaction
+from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Event, Kind, Status
+from anchor.models import Transaction
 from anchor.money import to_stroops
 from anchor.policies import AssetPolicy
 from anchor.services import (
@@ -38,6 +38,7 @@ from anchor.services import (
     deposits,
     details,
     draft_customers,
+    draft_sums,
     exchanges,
     opening,
     quotes,
@@ -46,13 +47,12 @@ from anchor.services import (
 )
 from anchor.services.customer_standings import CustomerView
 from anchor.services.draft_customers import customer_of
+from anchor.services.draft_sums import Sums
 from anchor.services.exchanges import Wish
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, happened, owner_of
 from anchor.services.views import View
 
-DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
-WITHDRAWALS = (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE)
 WAYS = {"deposit": DEPOSITS, "withdraw": WITHDRAWALS}
 FLOW = "interactive"
 #: A customer who looks at a price has so long to confirm it.
@@ -67,23 +67,6 @@ class Step(StrEnum):
     CUSTOMER = "customer"
     ACCOUNT = "account"
     REVIEW = "review"
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What a draft comes to, in stroops, each with the name that people have for its asset.
-
-    `is_exchange` says that one is not worth one of the other, and `is_firm` that a quote promises
-    it.
-    """
-
-    paid: int
-    fee: int
-    received: int
-    paid_in: str
-    received_in: str
-    is_exchange: bool = False
-    is_firm: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +126,7 @@ def look(transaction_id: str) -> Draft:
     fields = details.asked(house().rails[rail], row.kind)
     customer = customer_of(row)
     lacking = details.read(fields, row.details)[1]
-    sums = _sums(view, policy) if row.rail in ways else None
+    sums = draft_sums.of(view, policy) if row.rail in ways else None
     steps = [Step.AMOUNT, Step.REVIEW]
     if fields:
         steps.insert(1, Step.ACCOUNT)
@@ -160,7 +143,7 @@ def look(transaction_id: str) -> Draft:
         view,
         policy,
         ways,
-        () if is_fixed(view) else tuple(_others(policy, row.kind)),
+        () if draft_sums.is_fixed(view) else tuple(_others(policy, row.kind)),
         fields,
         customer,
         steps,
@@ -169,25 +152,12 @@ def look(transaction_id: str) -> Draft:
     )
 
 
-def is_fixed(view: View) -> bool:
-    """Tell whether the wallet brought a quote, so that there is nothing to choose."""
-    return view.quote is not None and not is_renewable(view.row)
-
-
-def is_renewable(row: Transaction) -> bool:
-    """Tell whether an incomplete transaction is on a quote that its own page had promised.
-
-    That one gives it no deadline: it is renewed for as long as the customer takes.
-    """
-    return row.quote_id is not None and row.deadline_at is None
-
-
 def ways_of(view: View, policy: AssetPolicy) -> list[str]:
     """Return the rails that a customer may choose from, the preferred one first.
 
     Raises `Rejected` where those of the wallet's quote are gone from the configuration.
     """
-    if not is_fixed(view):
+    if not draft_sums.is_fixed(view):
         return list(policy.rails)
     assert view.quote is not None
     named, known = opening.quoted_rail(view.quote), opening.quoted_ways(view.quote)
@@ -211,40 +181,6 @@ def _others(policy: AssetPolicy, kind: str) -> list[str]:
     return found
 
 
-def _sums(view: View, policy: AssetPolicy) -> Sums | None:
-    """Return what was chosen comes to; None where nothing was, or its fee would leave nothing."""
-    row = view.row
-    if view.quote is not None:
-        return _quoted(view.quote)
-    if row.amount_expected is None:
-        return None
-    try:
-        return _plain(policy, row.kind, row.amount_expected, row.rail)
-    except Rejected:
-        return None
-
-
-def _plain(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Sums:
-    """Return what one for one comes to: the bank's currency on one side, the asset on the other."""
-    parts = opening.parts(policy, kind, amount, rail)
-    paid_in, received_in = policy.booked_in, policy.code
-    if kind not in DEPOSITS:
-        paid_in, received_in = received_in, paid_in
-    return Sums(parts.amount_in, parts.amount_fee, parts.amount_out, paid_in, received_in)
-
-
-def _quoted(quote: Quote) -> Sums:
-    return Sums(
-        quote.sell_amount,
-        quote.fee,
-        quote.buy_amount,
-        quote.sell_asset.split(":")[1],
-        quote.buy_asset.split(":")[1],
-        is_exchange=True,
-        is_firm=True,
-    )
-
-
 def estimate(transaction_id: str, amount: int, rail: str | None, other: str | None) -> Sums:
     """Return what an amount would come to now: nothing is promised, and nothing written.
 
@@ -252,24 +188,16 @@ def estimate(transaction_id: str, amount: int, rail: str | None, other: str | No
     """
     draft = look(transaction_id)
     row, policy = draft.view.row, draft.policy
-    if is_fixed(draft.view) and draft.sums is not None:
+    if draft_sums.is_fixed(draft.view) and draft.sums is not None:
         return draft.sums
     way = rail or draft.ways[0]
     if way not in draft.ways:
         raise Rejected("this way to pay is not offered")
     if other is None:
         opening.check_amount(policy, row.kind, amount, way)
-        return _plain(policy, row.kind, amount, way)
-    wish = _wish(row.kind, policy, amount, way, other)
-    found = exchanges.price(wish)
-    return Sums(
-        found.sell_amount,
-        found.fee,
-        found.buy_amount,
-        wish.sell_asset.split(":")[1],
-        wish.buy_asset.split(":")[1],
-        is_exchange=True,
-    )
+        return draft_sums.plain(policy, row.kind, amount, way)
+    wish = draft_sums.wish(row.kind, policy, amount, way, other)
+    return draft_sums.priced(wish, exchanges.price(wish))
 
 
 def choose(transaction_id: str, amount: int, rail: str, other: str | None = None) -> None:
@@ -280,14 +208,14 @@ def choose(transaction_id: str, amount: int, rail: str, other: str | None = None
     """
     draft = look(transaction_id)
     row = draft.view.row
-    if is_fixed(draft.view):
+    if draft_sums.is_fixed(draft.view):
         _keep_way(transaction_id, rail, amount)
     elif other is None:
         _keep_plain(transaction_id, amount, rail)
     else:
         if other not in draft.others:
             raise Rejected("these two assets are not exchanged for each other here")
-        wish = _wish(row.kind, draft.policy, amount, rail, other)
+        wish = draft_sums.wish(row.kind, draft.policy, amount, rail, other)
         quote = quotes.promise(owner_of(row), wish, FLOW)
         _keep_exchange(transaction_id, rail, wish, quote.id)
 
@@ -299,20 +227,13 @@ def refresh(transaction_id: str) -> None:
     """
     view = views.get(transaction_id)
     row, quote = view.row, view.quote
-    if row.status != Status.INCOMPLETE or not is_renewable(row) or quote is None:
+    if row.status != Status.INCOMPLETE or not draft_sums.is_renewable(row) or quote is None:
         return
     if quote.expires_at > utcnow() + _FRESH or row.amount_expected is None:
         return
     names = (row.amount_in_asset or "", row.amount_out_asset or "")
     other = next(name for name in names if not name.startswith("stellar:"))
     choose(transaction_id, row.amount_expected, row.rail, other)
-
-
-def _wish(kind: str, policy: AssetPolicy, amount: int, rail: str, other: str) -> Wish:
-    ours = f"stellar:{policy.id}"
-    if kind in DEPOSITS:
-        return Wish(other, ours, sell_amount=amount, sell_delivery_method=rail)
-    return Wish(ours, other, sell_amount=amount, buy_delivery_method=rail)
 
 
 @atomic

@@ -11,12 +11,12 @@ from sqlalchemy import select
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, settings
-from anchor.lifecycle import Kind, Status
+from anchor.lifecycle import WITHDRAWALS, Kind, Status
 from anchor.models import Memo, Transaction
 from anchor.services import logins
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_KINDS = (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND)
+_KINDS = (*WITHDRAWALS, Kind.SEND)
 _WAITING = (Status.PENDING_USER_TRANSFER_START, Status.PENDING_SENDER)
 
 

@@ -10,21 +10,20 @@ from anchor.clock import utcnow
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import db, settings
 from anchor.fees import FeeSchedule, Split, split, to_stored
-from anchor.lifecycle import Kind, Status
+from anchor.lifecycle import DEPOSITS, Kind, Status
 from anchor.models import History, Quote, Transaction, new_id
 from anchor.money import DECIMALS, format_amount, round_down
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services import allowances, conversions
 from anchor.services.transactions import Owner
 
-_DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
 #: What is opened so is agreed on by its customer later, on a page.
 _ON_PAGES = "interactive"
 
 
 def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
     """Return what an asset allows for transactions of a kind."""
-    if kind in _DEPOSITS:
+    if kind in DEPOSITS:
         return policy.deposit
     return policy.send if kind == Kind.SEND else policy.withdrawal
 
@@ -35,7 +34,7 @@ def check_amount(policy: AssetPolicy, kind: str, amount: int, rail: str | None =
     Where the rail is not known yet it is enough that one of the asset's leaves some. What is
     paid in has to be an amount that can be transferred.
     """
-    if kind in _DEPOSITS and round_down(amount, policy.decimals) != amount:
+    if kind in DEPOSITS and round_down(amount, policy.decimals) != amount:
         raise Rejected("the amount has {decimals} decimals at most", decimals=policy.decimals)
     check_limits(flow_of(policy, kind), amount)
     refusal: Rejected | None = None
@@ -55,7 +54,7 @@ def parts(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Split:
 
     Raises `Rejected` where the fee leaves nothing.
     """
-    decimals = DECIMALS if kind in _DEPOSITS else policy.decimals
+    decimals = DECIMALS if kind in DEPOSITS else policy.decimals
     return split(amount, flow_of(policy, kind).fees.of(rail), decimals)
 
 

@@ -22,7 +22,7 @@ from anchor.customers.standing import Stand
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.protocols import Outcome, RailsIntegration, Refused, Unknown
-from anchor.lifecycle import Kind, Status
+from anchor.lifecycle import WITHDRAWALS, Kind, Status
 from anchor.models import Job, Outflow, Transaction
 from anchor.money import to_stroops
 from anchor.services import brakes, cases, jobs, outcomes, outflows, rails, recovery, sends
@@ -110,7 +110,7 @@ def owe_ready() -> None:
     owed = exists().where(Job.kind == PAY_OUT, Job.subject_id == Transaction.id)
     query = select(Transaction.id, Transaction.rail).where(
         Transaction.status.in_((Status.PENDING_ANCHOR, Status.PENDING_RECEIVER)),
-        Transaction.kind.in_((Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, Kind.SEND)),
+        Transaction.kind.in_((*WITHDRAWALS, Kind.SEND)),
         Transaction.funded_at.is_not(None),
         Transaction.is_resting.is_(False),
         ~awaits,

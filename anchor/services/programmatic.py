@@ -31,7 +31,7 @@ from anchor.customers.standing import Stand
 from anchor.errors import Forbidden, NotFound, Rejected, Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.rates import Way
-from anchor.lifecycle import Event, Kind, Status
+from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Event, Status
 from anchor.models import Customer, Transaction
 from anchor.policies import AssetPolicy
 from anchor.services import (
@@ -57,7 +57,6 @@ from anchor.services.transactions import Happening, Owner, happened, owner_of
 
 BRING_ON = "bring_on_transaction"
 _LANE, _LEASE_S, _CEILING = "customers", 60, 4
-_DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
 _moving: ContextVar[bool] = ContextVar("moving", default=False)
 
 
@@ -128,11 +127,7 @@ def _open(
                 wanted.rail,
             )
         )
-    plain, exchange = (
-        (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE)
-        if way is Way.DEPOSIT
-        else (Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE)
-    )
+    plain, exchange = DEPOSITS if way is Way.DEPOSIT else WITHDRAWALS
     transaction_id = opening.begin(
         exchange if quote else plain,
         owner,
@@ -177,7 +172,7 @@ def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
         raise Rejected("this way to pay is not offered")
     known = dict(row.details) | rail_needs.given(row, customer)
     columns = opening.completed(row, policy, row.amount_expected, row.rail, known)
-    if row.kind in _DEPOSITS:
+    if row.kind in DEPOSITS:
         references.issue(row)
     else:
         network_id = networks.receiving(policy.distribution)

@@ -37,7 +37,7 @@ from anchor.services import (
 )
 from anchor.services.reconciliation import read_on
 from anchor.services.restored import Found
-from anchor.services.restored_payouts import DEPOSITS
+from anchor.services.restored_payouts import PAID_ON_LEDGER
 
 #: So long we wait for a worker that polls a rail.
 _PATIENCE_S = 60
@@ -62,7 +62,7 @@ def look(who: str, note: str | None = None) -> Found:
         if account is not None:
             channels.correct(account_id, account.sequence)
     is_open = Transaction.status.not_in(FINAL)
-    is_deposit = Transaction.kind.in_(DEPOSITS)
+    is_deposit = Transaction.kind.in_(PAID_ON_LEDGER)
     for transaction_id in restored.ids(is_open | restored.returned_or_left()):
         restored_payouts.ask(transaction_id, found, pause)
     for transaction_id in restored.ids(is_deposit, is_open, Transaction.funded_at.is_not(None)):

@@ -20,7 +20,7 @@ from anchor.integrations.protocols import (
     RailsIntegration,
     Refused,
 )
-from anchor.lifecycle import FINAL, Event, Kind
+from anchor.lifecycle import DEPOSITS, FINAL, Event, Kind
 from anchor.matching import Verdict
 from anchor.models import OUTFLOW_OPEN, Outflow, Receipt
 from anchor.money import to_decimal
@@ -41,7 +41,7 @@ from anchor.services.restored import (
 )
 
 #: What is paid on the ledger: a rail can only have sent its money back.
-DEPOSITS = (Kind.DEPOSIT, Kind.DEPOSIT_EXCHANGE, Kind.REMITTANCE)
+PAID_ON_LEDGER = (*DEPOSITS, Kind.REMITTANCE)
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ def _read(transaction_id: str) -> _Asked:
     whole = Split(row.amount_received, row.amount_received, 0)
     came_by = {each.rail for each in arrivals.of_transaction(row.id)} - {None, HOUSE}
     order = outflows.planned(row, whole).order
-    if row.kind in DEPOSITS:  # a rail can only have sent back what came
+    if row.kind in PAID_ON_LEDGER:  # a rail can only have sent back what came
         order = replace(order, currency=currency_of(row.received_as))
     return _Asked(
         order,
         outflows.next_attempt(row.id),
         outflows.open_attempt(row),
-        None if row.kind in DEPOSITS or row.funded_at is None else row.rail,
+        None if row.kind in PAID_ON_LEDGER or row.funded_at is None else row.rail,
         frozenset(each for each in came_by if each),
     )
 

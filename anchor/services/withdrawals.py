@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
-from anchor.lifecycle import Event, Kind, Status
+from anchor.lifecycle import WITHDRAWALS, Event, Kind, Status
 from anchor.policies import AssetPolicy
 from anchor.services import memos, networks, opening, quotes
 from anchor.services.quotes import Use
@@ -69,9 +69,7 @@ def give_details(
 
     Other details for one that does not stand in `status` are `Rejected`.
     """
-    row, policy = opening.incomplete(
-        transaction_id, rail, Kind.WITHDRAWAL, Kind.WITHDRAWAL_EXCHANGE, status=status
-    )
+    row, policy = opening.incomplete(transaction_id, rail, *WITHDRAWALS, status=status)
     columns = opening.completed(row, policy, amount, rail, details)
     memos.issue(networks.receiving(policy.distribution), policy.distribution, row.id)
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))
