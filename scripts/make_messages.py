@@ -55,7 +55,7 @@ OPERATORS = (
             *("reconciliation", "recovery", "refund_ends", "refunds", "restore", "reversals"),
             *("settling", "signature_requests", "signatures", "signers", "signing", "slots"),
             *("statements", "submissions", "sweeps", "trustlines", "jobs"),
-            *("following", "other_anchors", "remittances", "remitting"),
+            *("following", "other_anchors", "remittance_views", "remittances", "remitting"),
         )
     ),
 )

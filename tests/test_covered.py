@@ -92,7 +92,7 @@ POLARIS: dict[str, list[str]] = {
     ],
     "7.1-15 operations that are not counted, roundings, payments that nobody keeps": [
         "test_withdrawals.py::test_promise_03_two_operations_of_one_ledger_transaction",
-        "rules/test_money.py::test_promise_09_in_is_out_plus_fee_to_the_last_stroop",
+        "rules/test_fees.py::test_promise_09_in_is_out_plus_fee_to_the_last_stroop",
         "test_withdrawals.py::test_promise_03_a_payment_without_our_memo_is_unmatched",
         "test_withdrawals.py::test_promise_03_two_payments_with_one_memo_credit_once",
         "rules/test_matching.py::test_promise_03_a_payment_after_the_end_is_late",
@@ -225,7 +225,7 @@ PROMISES: dict[str, list[str]] = {
         "test_submission_faults.py::test_an_empty_distribution_account_waits_for_liquidity",
     ],
     "22 who computes amounts": [
-        "rules/test_money.py::test_promise_09_in_is_out_plus_fee_to_the_last_stroop",
+        "rules/test_fees.py::test_promise_09_in_is_out_plus_fee_to_the_last_stroop",
         f"{_PAYOUTS}::test_another_delivered_amount_is_recorded_beside",
     ],
     "23 webhooks": [

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Subquery, func, select
 
 
 def once(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
@@ -12,3 +12,14 @@ def once(chosen: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     found before is changed by then, so it finds others, and the limit holds nobody.
     """
     return select(*chosen.cte("chosen").c)
+
+
+def whole(chosen: Select[*tuple[Any, ...]]) -> Subquery:
+    """Have all rows be chosen before the first of them is written, for a statement that inserts.
+
+    Where what is inserted is what the choice looks at, a plan may look, for each row, at all that
+    were inserted before, in vain: tens of thousands of rows then take minutes.
+    """
+    found = chosen.subquery()
+    arrays = select(*(func.array_agg(each).label(each.name) for each in found.c)).subquery()
+    return select(*(func.unnest(each).label(each.name) for each in arrays.c)).subquery()

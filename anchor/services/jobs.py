@@ -31,7 +31,7 @@ from anchor.errors import Unavailable
 from anchor.extensions import after_commit, atomic, db, transaction
 from anchor.models import Job
 from anchor.services import cases
-from anchor.services.choosing import once
+from anchor.services.choosing import once, whole
 from anchor.services.claims import Address, Claim, Later, Park, Ran, Superseded, Untried
 
 __all__ = ["Address", "Claim", "Later", "Park", "Ran", "Superseded", "Untried"]
@@ -120,8 +120,7 @@ def ensure(jobs: Iterable[tuple[Address, str]]) -> None:
 
 def ensure_each(kind: str, subjects: Select[str, str]) -> None:
     """Do what `ensure` does for each (subject id, lane) of a query, however many there are."""
-    chosen = subjects.subquery()
-    subject_id, lane = chosen.c
+    subject_id, lane = whole(subjects).c
     defaults = (literal(0), literal(0), literal(value=False))
     query = select(literal(kind), subject_id, lane, *defaults)
     columns = ["kind", "subject_id", "lane", "token", "attempts", "again"]

@@ -9,7 +9,7 @@ from stellar_sdk import Keypair, MuxedAccount
 
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import NeedsInfo
-from anchor.lifecycle import Event, Kind, Status
+from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Event, Kind, Status
 from anchor.models import Callback, Case, Outflow, Transaction
 from anchor.services import refunds, sweeps
 from anchor.services.callbacks import CALLBACK
@@ -311,7 +311,7 @@ def test_without_a_trust_line_it_waits_or_is_a_claimable_balance_where_the_walle
 
 
 @pytest.mark.conforms("SEP6-92", "SEP6-90")
-@pytest.mark.parametrize("kind", [each for each in Kind if each is not Kind.SEND])
+@pytest.mark.parametrize("kind", [*DEPOSITS, *WITHDRAWALS])
 def test_every_status_is_shown_in_its_own_word_with_the_fields_of_its_kind(
     holder: Wallet, kind: Kind
 ) -> None:
