@@ -17,7 +17,7 @@ import requests
 from stellar_sdk import Keypair
 
 from anchor.sandbox.ground import CODE
-from anchor.sandbox.wallet import Wallet
+from anchor.sandbox.wallet import Wallet, fill_in
 from tests.processes.stage import FLASK, Stage, staged
 from tests.waiting import until
 
@@ -124,7 +124,9 @@ def test_a_worker_killed_while_a_transaction_goes_on_completes_it_once(
 ) -> None:
     wallet = stage.wallet()
     details = {"bank_account_number": ACCOUNT, "bank_account_holder": "Ada"}
-    row_id, _ = wallet._fill_in(way, CODE, {"amount": "100", "rail": "bank"} | details)
+    opened = wallet.open_page(way, CODE)
+    fill_in(opened["url"], {"amount": "100", "rail": "bank"} | details)
+    row_id = str(opened["id"])
     assert (stage.status(row_id), told(stage, row_id)) == ("pending_anchor", 0)
     command(stage, *verdict(stage, wallet.keys.public_key, "", "sep24"))
     assert (stage.status(row_id), told(stage, row_id)) == ("pending_anchor", 0)
