@@ -69,20 +69,27 @@ def test_promise_06_a_transaction_whose_making_timed_out_is_made_anew_and_one_is
     pair.agree()
 
 
-def test_promise_06_what_was_agreed_and_not_stored_is_agreed_anew(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        """What no handler catches."""
+class Killed(BaseException):
+    """What no handler catches."""
+
+
+def die_at(step: str, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work until this step of bringing a remittance on, and be gone there."""
 
     def dies(*_: Any) -> None:
         raise Killed
 
-    row_id = pair.begin()
     with monkeypatch.context() as patch:
-        patch.setattr(remitting, "_agreed", dies)
+        patch.setattr(remitting, step, dies)
         with pytest.raises(Killed):
             pair.work()
+
+
+def test_promise_06_what_was_agreed_and_not_stored_is_agreed_anew(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row_id = pair.begin()
+    die_at("_agreed", pair, monkeypatch)
     pair.until(row_id, "pending_external")
     assert len(pair.received()) == 2
     assert pair.mask.count("PUT") == 4
@@ -93,17 +100,8 @@ def test_promise_06_what_was_agreed_and_not_stored_is_agreed_anew(
 def test_promise_06_what_was_stored_and_not_paid_is_paid_as_it_was_stored(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        """What no handler catches."""
-
-    def dies(*_: Any) -> None:
-        raise Killed
-
     row_id = pair.begin()
-    with monkeypatch.context() as patch:
-        patch.setattr(remitting, "_pay", dies)
-        with pytest.raises(Killed):
-            pair.work()
+    die_at("_pay", pair, monkeypatch)
     assert pair.ours.row(row_id).destination == pair.theirs.distribution
     pair.until(row_id, "pending_external")
     assert len(pair.received()) == 1

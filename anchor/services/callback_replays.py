@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, select
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Callback, Job, Transaction
+from anchor.models.quotes import FLOWS
 from anchor.services import callbacks, customer_standings, views
 from anchor.services.callbacks import CALLBACK
 from anchor.services.transactions import any_of
@@ -90,8 +91,7 @@ def _owed(row: Callback, job: Job | None) -> Owed:
 
 
 def _about(transaction_id: str) -> ColumnElement[bool]:
-    flows = ("interactive", "programmatic", "send")
-    return Callback.subject.in_([f"{flow}/{transaction_id}" for flow in flows])
+    return Callback.subject.in_([f"{flow}/{transaction_id}" for flow in FLOWS])
 
 
 def replay(ids: Sequence[int]) -> Replayed:

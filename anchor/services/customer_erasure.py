@@ -84,7 +84,7 @@ def purge(customer_ids: Sequence[str], who: str) -> int:
 @atomic
 def _purge(customer_id: str, who: str) -> bool:
     query = select(Customer).where(Customer.id == customer_id, Customer.erased_at.is_(None))
-    found = db.session.scalar(query.with_for_update())
+    found = db.session.scalar(query.with_for_update(**customers.LOCK))
     if found is not None:
         _erase(found, who)
     return found is not None

@@ -69,7 +69,7 @@ def open_interactive(
     use = None
     if quote_id is not None:
         asset = f"stellar:{policy.id}"
-        use = Use(quote_id, owner, "interactive", Way.DEPOSIT, asset, other_asset, amount)
+        use = Use(quote_id, owner, opening.ON_PAGES, Way.DEPOSIT, asset, other_asset, amount)
     return _open(
         owner,
         policy,

@@ -46,7 +46,7 @@ def of(view: View, policy: AssetPolicy) -> Sums | None:
     """Return what was chosen comes to; None where nothing was, or its fee would leave nothing."""
     row = view.row
     if view.quote is not None:
-        return _quoted(view.quote)
+        return _exchanged(view.quote, view.quote, is_firm=True)
     if row.amount_expected is None:
         return None
     try:
@@ -64,27 +64,20 @@ def plain(policy: AssetPolicy, kind: str, amount: int, rail: str) -> Sums:
     return Sums(parts.amount_in, parts.amount_fee, parts.amount_out, paid_in, received_in)
 
 
-def _quoted(quote: Quote) -> Sums:
-    return Sums(
-        quote.sell_amount,
-        quote.fee,
-        quote.buy_amount,
-        quote.sell_asset.split(":")[1],
-        quote.buy_asset.split(":")[1],
-        is_exchange=True,
-        is_firm=True,
-    )
-
-
 def priced(wish: Wish, found: Priced) -> Sums:
     """Return what a wish comes to at a price that nobody promises."""
+    return _exchanged(found, wish, is_firm=False)
+
+
+def _exchanged(found: Priced | Quote, between: Wish | Quote, *, is_firm: bool) -> Sums:
     return Sums(
         found.sell_amount,
         found.fee,
         found.buy_amount,
-        wish.sell_asset.split(":")[1],
-        wish.buy_asset.split(":")[1],
+        between.sell_asset.split(":")[1],
+        between.buy_asset.split(":")[1],
         is_exchange=True,
+        is_firm=is_firm,
     )
 
 

@@ -54,7 +54,7 @@ from anchor.services.transactions import Happening, happened, owner_of
 from anchor.services.views import View
 
 WAYS = {"deposit": DEPOSITS, "withdraw": WITHDRAWALS}
-FLOW = "interactive"
+FLOW = opening.ON_PAGES
 #: A customer who looks at a price has so long to confirm it.
 _FRESH = timedelta(seconds=60)
 REFUSED = _("We cannot offer you this service.")

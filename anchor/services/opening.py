@@ -11,14 +11,14 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import db, settings
 from anchor.fees import FeeSchedule, Split, split, to_stored
 from anchor.lifecycle import DEPOSITS, Kind, Status
-from anchor.models import History, Quote, Transaction, new_id
+from anchor.models import Quote, Transaction, new_id
 from anchor.money import DECIMALS, format_amount, round_down
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services import allowances, conversions
-from anchor.services.transactions import Owner
+from anchor.services.transactions import Owner, opened
 
 #: What is opened so is agreed on by its customer later, on a page.
-_ON_PAGES = "interactive"
+ON_PAGES = "interactive"
 
 
 def flow_of(policy: AssetPolicy, kind: str) -> FlowPolicy:
@@ -76,7 +76,7 @@ def begin(
     owner: Owner,
     policy: AssetPolicy,
     *,
-    flow: str = _ON_PAGES,
+    flow: str = ON_PAGES,
     rail: str | None = None,
     amount: int | None = None,
     quote: Quote | None = None,
@@ -110,15 +110,11 @@ def begin(
         **_frozen(allowed.fees.of(by)),
         **columns,
     )
-    if flow != _ON_PAGES or row.amount_expected is not None:
+    if flow != ON_PAGES or row.amount_expected is not None:
         allowances.demand(row, allowed, row.amount_expected)
-    if flow != _ON_PAGES:
+    if flow != ON_PAGES:
         row.agreed_at = func.now()
-    db.session.add(row)
-    db.session.flush()
-    db.session.add(
-        History(transaction_id=row.id, version=1, event="opened", cause=row.id, status=row.status)
-    )
+    opened(row)
     return row.id
 
 

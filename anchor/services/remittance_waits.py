@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from anchor.lifecycle import Status
 from anchor.services import (
     deposit_payments,
     following,  # noqa: F401 - it declares its kind of job, as the next one does
@@ -13,11 +12,11 @@ from anchor.services import (
 )
 from anchor.services.custody_orders import CARRY
 from anchor.services.remittance_views import Shown
+from anchor.services.remittances import ENDS
 from anchor.services.transactions import FOLLOW_REMITTANCE, REMIT
 
 #: What brings a remittance on from its money to its end.
 KINDS = (REMIT, deposit_payments.DRIVE, CARRY, FOLLOW_REMITTANCE)
-_ENDS = frozenset({Status.COMPLETED, Status.REFUNDED, Status.EXPIRED, Status.ERROR})
 _PAUSE_S = 1
 
 
@@ -36,7 +35,7 @@ def wait(transaction_id: str, seconds: int, tell: Callable[[Shown], None] | None
         ):
             tell(found)
         last = found
-        if found.status in _ENDS or found.is_resting or monotonic() > until:
+        if found.status in ENDS or found.is_resting or monotonic() > until:
             return found
         sweeps.work_off(KINDS, should_stop=lambda: monotonic() > until)
         sleep(_PAUSE_S)

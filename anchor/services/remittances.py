@@ -20,7 +20,7 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.protocols import Receipt
 from anchor.lifecycle import Event, Kind, Status
-from anchor.models import Act, History, Job, Remittance, Transaction, new_id
+from anchor.models import Act, Job, Remittance, Transaction, new_id
 from anchor.money import format_amount, round_down, to_decimal
 from anchor.policies import HOUSE, AssetPolicy, ReceivingAnchor
 from anchor.services import (
@@ -42,7 +42,7 @@ FLOW = "remittance"
 #: What may be given: of the two parties, and of the transaction itself.
 PARTS = ("sender", "receiver", "transaction")
 _MAX_FIELDS = 100
-_ENDS = (Status.COMPLETED, Status.REFUNDED, Status.EXPIRED, Status.ERROR)
+ENDS = (Status.COMPLETED, Status.REFUNDED, Status.EXPIRED, Status.ERROR)
 #: In these nobody is bringing it on: what is known of its parties may be changed.
 _WAITING = (Status.PENDING_CUSTOMER_INFO_UPDATE, Status.ON_HOLD)
 Details = Mapping[str, Mapping[str, str]]
@@ -143,8 +143,7 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     demand_room(known, policy, wanted.amount)
     network_id = networks.receiving(policy.distribution)
     row = _row(policy, wanted)
-    db.session.add(row)
-    db.session.flush()
+    transactions.opened(row)
     sealed = seal(row.id, details)
     db.session.add(
         Remittance(
@@ -160,8 +159,6 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
             least_out=wanted.least_out,
         )
     )
-    opened = {"version": 1, "event": "opened", "status": row.status}
-    db.session.add(History(transaction_id=row.id, cause=row.id, **opened))
     db.session.add(Act(what="send", who=who, note=note, transaction_id=row.id))
     db.session.flush()
     memos.issue(network_id, policy.distribution, row.id)
@@ -234,7 +231,7 @@ def demand_room(
         .where(
             Remittance.domain == known.domain,
             Transaction.asset == policy.id,
-            Transaction.status.not_in(_ENDS),
+            Transaction.status.not_in(ENDS),
             Transaction.id != besides,
         )
     )
@@ -307,7 +304,7 @@ def _forget_ended(transaction_ids: Sequence[str]) -> None:
     """Forget the parties of remittances that ended. Needs the transaction that ends them."""
     if settings().receiving_anchors:
         ended = select(Transaction.id).where(
-            Transaction.id == any_of(transaction_ids), Transaction.status.in_(_ENDS)
+            Transaction.id == any_of(transaction_ids), Transaction.status.in_(ENDS)
         )
         db.session.execute(
             update(Remittance)
@@ -329,7 +326,7 @@ def amend(transaction_id: str, details: Details, who: str, note: str | None = No
     """
     row, known = locked(transaction_id)
     waits = row.is_resting or row.funded_at is None or row.status in _WAITING
-    if row.status in _ENDS or not waits or row.amount_paid or outflows.has_open(row.id):
+    if row.status in ENDS or not waits or row.amount_paid or outflows.has_open(row.id):
         raise Rejected(f"{transaction_id} is {row.status}: nothing of it can be changed now")
     sealed = seal(row.id, read_details(details))
     known.key_id, known.sealed = sealed.key_id, sealed.value

@@ -92,7 +92,7 @@ def ask(transaction_id: str, found: Found, pause: Pause) -> None:
 def _read(transaction_id: str) -> _Asked:
     row = locked(transaction_id)
     whole = Split(row.amount_received, row.amount_received, 0)
-    came_by = {each.rail for each in arrivals.of_transaction(row.id)} - {None, HOUSE}
+    came_by = {each.rail for each in arrivals.of_transaction(row.id) if each.rail is not None}
     order = outflows.planned(row, whole).order
     if row.kind in PAID_ON_LEDGER:  # a rail can only have sent back what came
         order = replace(order, currency=currency_of(row.received_as))
@@ -101,7 +101,7 @@ def _read(transaction_id: str) -> _Asked:
         outflows.next_attempt(row.id),
         outflows.open_attempt(row),
         None if row.kind in PAID_ON_LEDGER or row.funded_at is None else row.rail,
-        frozenset(each for each in came_by if each),
+        frozenset(came_by - {HOUSE}),
     )
 
 

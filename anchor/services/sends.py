@@ -19,7 +19,7 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, house, settings
 from anchor.integrations.rates import Way
 from anchor.lifecycle import Event, Kind, Status
-from anchor.models import History, Memo, Quote, Transaction, new_id
+from anchor.models import Memo, Quote, Transaction, new_id
 from anchor.policies import AssetPolicy, SendingAnchor
 from anchor.services import (
     cases,
@@ -36,7 +36,7 @@ from anchor.services import (
 )
 from anchor.services.quotes import Use
 from anchor.services.send_customers import CustomerInfoNeeded, Found, Party
-from anchor.services.transactions import Happening, Owner, happened, owner_of
+from anchor.services.transactions import Happening, Owner, happened, opened, owner_of
 from anchor.services.views import View
 
 FLOW = "send"
@@ -114,7 +114,8 @@ def open_send(
     known = _details(policy, rail, wanted)
     _set(row, opening.completed(row, policy, wanted.amount, rail, known))
     worst = send_customers.worst(send_customers.judged(row, needed))
-    _store(row, Status.PENDING_RECEIVER if worst else Status.PENDING_SENDER)
+    _set(row, {"status": Status.PENDING_RECEIVER if worst else Status.PENDING_SENDER})
+    opened(row)
     if worst is None:
         _tell_where(row, network_id)
     else:
@@ -177,16 +178,6 @@ def _details(policy: AssetPolicy, rail: str, wanted: Wanted) -> dict[str, str]:
     if missing:
         raise TransactionInfoNeeded(missing)
     return known
-
-
-def _store(row: Transaction, status: Status) -> None:
-    _set(row, {"status": status})
-    db.session.add(row)
-    db.session.flush()
-    db.session.add(
-        History(transaction_id=row.id, version=1, event="opened", cause=row.id, status=status)
-    )
-    db.session.flush()
 
 
 def _tell_where(row: Transaction, network_id: int) -> None:

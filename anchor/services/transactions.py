@@ -107,6 +107,17 @@ def owner_of(row: Transaction) -> Owner:
     return Owner(row.owner_account, row.owner_subaccount)
 
 
+def opened(row: Transaction) -> None:
+    """Store a transaction that begins, with the first line of its history.
+
+    Needs an open transaction.
+    """
+    db.session.add(row)
+    db.session.flush()
+    line = {"version": 1, "event": "opened", "cause": row.id, "status": row.status}
+    db.session.execute(_REMEMBER, {"transaction_id": row.id} | line)
+
+
 @dataclass(frozen=True)
 class Happening:
     """Something that happened to a transaction.

@@ -37,7 +37,7 @@ def open_interactive(
     quote = None
     if quote_id is not None:
         asset = f"stellar:{policy.id}"
-        use = Use(quote_id, owner, "interactive", Way.WITHDRAWAL, asset, other_asset, amount)
+        use = Use(quote_id, owner, opening.ON_PAGES, Way.WITHDRAWAL, asset, other_asset, amount)
         quote = quotes.take(use)
     return opening.begin(
         Kind.WITHDRAWAL_EXCHANGE if quote else Kind.WITHDRAWAL,
