@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from anchor.extensions import db, transaction
 from anchor.services import jobs, passes, payments, sweeps
@@ -41,6 +41,26 @@ def test_promise_10_a_backlog_beyond_the_limit_of_parameters_is_owed_in_one_pass
     assert passes.owe(PAYOUTS) == ["bank"]
     with transaction():
         assert db.session.scalar(text("SELECT count(*) FROM jobs")) == 30_001
+
+
+def test_what_is_owed_is_chosen_whole_before_the_first_of_it_is_written(world: World) -> None:
+    """Else each row may look at all those that the statement wrote before, whatever the plan."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("INSERT INTO jobs") and "transactions" in statement:
+            asked.append((statement, values))
+
+    many_ready(world, 10)
+    event.listen(db.engine, "before_cursor_execute", note)
+    passes.owe(PAYOUTS)
+    event.remove(db.engine, "before_cursor_execute", note)
+    with transaction():
+        for statement, values in asked:
+            told = db.session.connection().exec_driver_sql(f"EXPLAIN {statement}", values)
+            plan = "\n".join(line for (line,) in told)
+            assert "Aggregate" in plan.partition("transactions")[0], plan
+    assert asked
 
 
 def test_a_lane_is_rung_for_as_many_jobs_as_may_run_at_once(
