@@ -62,7 +62,6 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         SQLALCHEMY_ENGINE_OPTIONS={
             "pool_size": 10,
             "max_overflow": 10,
-            "pool_pre_ping": True,
             "hide_parameters": True,
             "connect_args": {
                 "connect_timeout": 5,

@@ -4,19 +4,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from select import POLLIN, poll
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.exc import OperationalError, PendingRollbackError
+from sqlalchemy.exc import InvalidatePoolError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import Pool
 
 from anchor.errors import AnchorError, Misconfigured, Unavailable
 from anchor.remembering import Remembered
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.customers import CustomersIntegration
@@ -30,6 +34,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _AFTER_COMMIT = "anchor.after_commit"
+_BY_STATEMENT = "anchor.by_statement"
+_AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 #: SQLAlchemy's code for a session that is used on after its connection was lost: whoever guards
 #: against bad data by a savepoint has swallowed the loss itself.
 _CONNECTION_LOST = "8s2b"
@@ -103,8 +109,21 @@ def transaction() -> Iterator[None]:
     if _AFTER_COMMIT in info:
         yield
         return
+    assert _BY_STATEMENT not in info, "what runs statement by statement has no transaction"
     callbacks: list[Callable[[], None]] = []
     info[_AFTER_COMMIT] = callbacks
+    try:
+        with _committed():
+            yield
+    finally:
+        del info[_AFTER_COMMIT]
+    for callback in callbacks:
+        callback()
+
+
+@contextmanager
+def _committed() -> Iterator[None]:
+    """Commit on the way out, roll back on any error, and say what is wrong with the database."""
     try:
         yield
         db.session.commit()
@@ -121,10 +140,6 @@ def transaction() -> Iterator[None]:
     except BaseException:
         db.session.rollback()
         raise
-    finally:
-        del info[_AFTER_COMMIT]
-    for callback in callbacks:
-        callback()
 
 
 def atomic(function: Callable[P, T]) -> Callable[P, T]:
@@ -134,6 +149,31 @@ def atomic(function: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         with transaction():
             return function(*args, **kwargs)
+
+    return run
+
+
+def by_statement(function: Callable[P, T]) -> Callable[P, T]:
+    """Run `function` without a transaction of its own; each of its statements is one.
+
+    For what only reads, and what writes by one statement: it saves the way to PostgreSQL for a
+    beginning and an end. Sees what a transaction would: there, too, each statement sees what was
+    committed before it. Inside a `transaction` it joins in, and none can begin inside of it.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        info = db.session.info
+        if _AFTER_COMMIT in info or _BY_STATEMENT in info:
+            return function(*args, **kwargs)
+        info[_BY_STATEMENT] = True
+        try:
+            with _committed():
+                if not db.session().in_transaction():
+                    db.session.connection(execution_options=_AUTOCOMMIT)
+                return function(*args, **kwargs)
+        finally:
+            del info[_BY_STATEMENT]
 
     return run
 
@@ -149,6 +189,22 @@ def refuse_inside_transaction() -> None:
     """Raise where a database transaction is open: nobody outside may be waited for then."""
     if current_app and db.session.registry.has() and db.session().in_transaction():
         raise AssertionError("a database transaction is open while somebody outside is asked")
+
+
+@event.listens_for(Pool, "checkout")
+def _demand_silence(connection: "Connection[Any]", *_: object) -> None:
+    """Replace a connection that says something before it is asked: its server has hung up.
+
+    A ping would find that out, too, by a way to PostgreSQL and back for each transaction.
+    """
+    if connection.closed or connection.broken or _has_news(connection.fileno()):
+        raise InvalidatePoolError("the server has hung up")
+
+
+def _has_news(socket: int) -> bool:
+    watched = poll()
+    watched.register(socket, POLLIN)
+    return bool(watched.poll(0))
 
 
 @event.listens_for(Engine, "handle_error")

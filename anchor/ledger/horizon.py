@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,8 +9,6 @@ from http.client import HTTPException
 from time import monotonic
 from typing import Any
 from urllib.parse import quote, urlencode
-
-import requests
 
 from anchor.errors import Unavailable
 from anchor.ledger import outside, sse
@@ -41,6 +38,7 @@ from anchor.ledger.reading import (
     strictly,
 )
 from anchor.ledger.records import Unreadable, read_payment
+from anchor.ledger.wire import Answer, Wire
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +64,9 @@ class HorizonGateway:
     ) -> None:
         self._url = url.rstrip("/")
         self.network_passphrase = network_passphrase
-        self._timeout = (_CONNECT_S, timeout_s)
-        self._submit_timeout = (_CONNECT_S, submit_timeout_s)
-        self._local = threading.local()
+        self._wire = Wire(self._url, max_bytes=MAX_BYTES)
+        self._timeout_s = timeout_s
+        self._submit_timeout_s = submit_timeout_s
 
     def one(self, suits: Callable[[Gateway], object] | None = None) -> Gateway:
         """See `Gateway.one`: it is one."""
@@ -113,9 +111,8 @@ class HorizonGateway:
         answer = self._fetch(path, None, (404,))
         if answer is None:
             return None
-        body, headers = answer
         with strictly(path):
-            account = read_account(_object(body, path), headers.get("Latest-Ledger"))
+            account = read_account(_object(answer, path), answer.headers.get("Latest-Ledger"))
             if account.account_id != account_id:
                 raise ValueError("another account than was asked for")
         if not dated or account.ledger is None:
@@ -240,23 +237,19 @@ class HorizonGateway:
         self, path: str, envelope_xdr: str, known: Sequence[int]
     ) -> tuple[int, dict[str, Any]]:
         """Hand an envelope in, once; `Unavailable` for a status that is not `known`."""
-        outside.check()
         try:
-            with self._session().post(
-                self._url + path,
-                data={"tx": envelope_xdr},
-                timeout=self._submit_timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                status = response.status_code
-                if status not in known:
-                    raise Unavailable(f"submitting was answered {status}; look the hash up")
-                if status in _NO_SUCH_DOOR:
-                    return status, {}
-                return status, _object(_body(response, path), path)
-        except requests.RequestException as error:
+            answer = self._wire.ask(
+                "POST",
+                path,
+                self._submit_timeout_s,
+                fields={"tx": envelope_xdr},
+                encode_multipart=False,
+            )
+        except Unavailable as error:
             raise Unavailable("submitting got no answer; look the hash up") from error
+        if answer.status not in known:
+            raise Unavailable(f"submitting was answered {answer.status}; look the hash up")
+        return answer.status, {} if answer.status in _NO_SUCH_DOOR else _object(answer, path)
 
     def _pages_of(
         self, records: Sequence[Mapping[str, Any]], account_id: str, cursor: str
@@ -309,54 +302,27 @@ class HorizonGateway:
         self, path: str, query: Mapping[str, str] | None = None, absent: Sequence[int] = ()
     ) -> dict[str, Any] | None:
         answer = self._fetch(path, query, absent)
-        return None if answer is None else _object(answer[0], path)
+        return None if answer is None else _object(answer, path)
 
     def _fetch(
         self, path: str, query: Mapping[str, str] | None, absent: Sequence[int]
-    ) -> tuple[bytes, Mapping[str, str]] | None:
-        outside.check()
-        try:
-            response = self._session().get(
-                self._url + path,
-                params=dict(query or {}),
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                if response.status_code in absent and _is_horizons(response):
-                    return None
-                if response.status_code != 200:
-                    raise Unavailable(f"{path} was answered {response.status_code}")
-                return _body(response, path), response.headers
-        except requests.RequestException as error:
-            raise Unavailable(f"{path} did not answer: {type(error).__name__}") from error
-
-    def _session(self) -> requests.Session:
-        known: requests.Session | None = getattr(self._local, "session", None)
-        if known is None:
-            known = self._local.session = requests.Session()
-            known.trust_env = False
-        return known
+    ) -> Answer | None:
+        answer = self._wire.ask("GET", path, self._timeout_s, fields=query)
+        if answer.status in absent and _is_horizons(answer):
+            return None
+        if answer.status != 200:
+            raise Unavailable(f"{path} was answered {answer.status}")
+        return answer
 
 
-def _is_horizons(response: requests.Response) -> bool:
+def _is_horizons(answer: Answer) -> bool:
     """Tell whether Horizon itself says that there is no such thing, and not a proxy before it."""
-    return "problem+json" in response.headers.get("Content-Type", "")
+    return "problem+json" in answer.headers.get("Content-Type", "")
 
 
-def _body(response: requests.Response, path: str) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(65536):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise Unavailable(f"{path} was answered with too much")
-    return bytes(body)
-
-
-def _object(body: bytes, path: str) -> dict[str, Any]:
+def _object(answer: Answer, path: str) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        found = json.loads(answer.body)
     except ValueError as error:
         raise Unavailable(f"{path} was not answered in JSON") from error
     if not isinstance(found, dict):

@@ -1,20 +1,17 @@
 """A Stellar network as its RPC tells of it."""
 
 import json
-import threading
 from itertools import count
 from typing import Any
 
-import requests
 from stellar_sdk import Address, xdr
 
 from anchor.errors import Rejected, Unavailable
-from anchor.ledger import outside
 from anchor.ledger.contract_gateway import ContractInstance, RpcState, Simulation
 from anchor.ledger.reading import strictly
+from anchor.ledger.wire import Wire
 
 MAX_BYTES = 2_000_000
-_CONNECT_S = 5
 #: JSON-RPC's code for parameters that the source cannot read.
 _INVALID_PARAMS = -32602
 
@@ -23,9 +20,8 @@ class RpcGateway:
     """Asks one Stellar RPC; thread-safe. Never follows a redirect and never asks twice."""
 
     def __init__(self, url: str, *, timeout_s: int = 11) -> None:
-        self._url = url
-        self._timeout = (_CONNECT_S, timeout_s)
-        self._local = threading.local()
+        self._wire = Wire(url, max_bytes=MAX_BYTES)
+        self._timeout_s = timeout_s
         self._ids = count(1)
 
     def state(self) -> RpcState:
@@ -72,38 +68,12 @@ class RpcGateway:
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         """Ask once; return the result object."""
-        outside.check()
         asked = {"jsonrpc": "2.0", "id": next(self._ids), "method": method}
-        try:
-            with self._session().post(
-                self._url,
-                json=asked | ({"params": params} if params else {}),
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                if response.status_code != 200:
-                    raise Unavailable(f"{method} was answered {response.status_code}")
-                body = _body(response, method)
-        except requests.RequestException as error:
-            raise Unavailable(f"{method} got no answer: {type(error).__name__}") from error
-        return _result(body, method)
-
-    def _session(self) -> requests.Session:
-        known: requests.Session | None = getattr(self._local, "session", None)
-        if known is None:
-            known = self._local.session = requests.Session()
-            known.trust_env = False
-        return known
-
-
-def _body(response: requests.Response, method: str) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(65536):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise Unavailable(f"{method} was answered with too much")
-    return bytes(body)
+        whole = asked | ({"params": params} if params else {})
+        answer = self._wire.ask("POST", "", self._timeout_s, what=method, json=whole)
+        if answer.status != 200:
+            raise Unavailable(f"{method} was answered {answer.status}")
+        return _result(answer.body, method)
 
 
 def _result(body: bytes, method: str) -> dict[str, Any]:

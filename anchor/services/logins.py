@@ -1,13 +1,14 @@
 """Logging in by SEP-10: a challenge goes out, comes back signed, and earns one token."""
 
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor import web_auth
 from anchor.errors import Rejected, Unauthorized
-from anchor.extensions import atomic, db, gateway, settings
+from anchor.extensions import by_statement, db, gateway, settings
 from anchor.models import UsedChallenge
 from anchor.services import client_domains
 from anchor.services.choosing import once
@@ -16,6 +17,20 @@ from anchor.web_auth import WebAuthPolicy
 #: The host's clock judges challenges and the database's clock forgets them.
 _CLOCKS_APART = timedelta(hours=1)
 _FORGOTTEN_AT_ONCE = 100
+_USED = cast(Table, UsedChallenge.__table__)
+_OLD = (
+    select(_USED.c.hash)
+    .where(_USED.c.expires_at < func.now())
+    .limit(_FORGOTTEN_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+_USE = (
+    insert(_USED)
+    .values(hash=bindparam("hash"), expires_at=bindparam("expires_at"))
+    .on_conflict_do_nothing()
+    .returning(_USED.c.hash)
+    .add_cte(delete(_USED).where(_USED.c.hash.in_(once(_OLD))).cte("forgotten"))
+)
 
 
 def policy() -> WebAuthPolicy:
@@ -94,24 +109,11 @@ def open_link(purpose: str, token: str) -> str:
     return link.transaction_id
 
 
-@atomic
+@by_statement
 def is_first_use(mark: str, expires_at: datetime) -> bool:
     """Tell whether something that is good once is used for the first time, and note it.
 
     What ran out long ago is forgotten on the way, in the same statement.
     """
-    old = (
-        select(UsedChallenge.hash)
-        .where(UsedChallenge.expires_at < func.now())
-        .limit(_FORGOTTEN_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    forgotten = delete(UsedChallenge).where(UsedChallenge.hash.in_(once(old)))
-    used = db.session.execute(
-        insert(UsedChallenge)
-        .values(hash=mark, expires_at=expires_at + _CLOCKS_APART)
-        .on_conflict_do_nothing()
-        .returning(UsedChallenge.hash)
-        .add_cte(forgotten.cte("forgotten"))
-    )
+    used = db.session.execute(_USE, {"hash": mark, "expires_at": expires_at + _CLOCKS_APART})
     return used.one_or_none() is not None

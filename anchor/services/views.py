@@ -18,10 +18,10 @@ from sqlalchemy import (
 )
 
 from anchor.errors import NotFound, Rejected
-from anchor.extensions import atomic, db
+from anchor.extensions import by_statement, db
 from anchor.lifecycle import Kind
 from anchor.models import Memo, Outflow, Quote, Transaction
-from anchor.services.transactions import Owner, any_of
+from anchor.services.transactions import Owner
 
 MAX_PAGE = 200
 
@@ -84,13 +84,13 @@ def _chosen(*names: str) -> Select[Transaction, Memo, Quote]:
     )
 
 
-@atomic
+@by_statement
 def get(transaction_id: str) -> View:
     """Return a transaction by its id, whoever asks: for links that were checked before."""
     return _one({"id": transaction_id})
 
 
-@atomic
+@by_statement
 def find(
     owner: Owner,
     flow: str,
@@ -114,7 +114,7 @@ def find(
     return _one(_owned_by(owner, flow) | named)
 
 
-@atomic
+@by_statement
 def listing(owner: Owner, wanted: Filter) -> list[View]:
     """Return the owner's transactions, the newest first, `MAX_PAGE` at most."""
     terms = _owned_by(owner, wanted.flow) | {"asset_code": wanted.asset_code}
@@ -162,17 +162,25 @@ def _view(row: Transaction, memo: Memo | None, quote: Quote | None) -> View:
     return View(row, memo, quote=quote)
 
 
-def _with_refunds(views: list[View]) -> list[View]:
-    """Add the refunds that arrived, as they were made."""
-    ids = [view.row.id for view in views if view.row.amount_refunded]
-    made: dict[str, list[Outflow]] = {}
-    query = select(Outflow).where(
-        Outflow.transaction_id == any_of(ids),
+_REFUNDS = (
+    select(Outflow)
+    .where(
+        Outflow.transaction_id == any_(bindparam("ids", type_=ARRAY(Text()))),
         Outflow.kind == "refund",
         Outflow.state == "done",
         Outflow.returned_at.is_(None),
     )
-    for refund in db.session.scalars(query.order_by(Outflow.id)) if ids else ():
+    .order_by(Outflow.id)
+)
+
+
+def _with_refunds(views: list[View]) -> list[View]:
+    """Add the refunds that arrived, as they were made."""
+    ids = [view.row.id for view in views if view.row.amount_refunded]
+    if not ids:
+        return views
+    made: dict[str, list[Outflow]] = {}
+    for refund in db.session.scalars(_REFUNDS, {"ids": ids}):
         made.setdefault(refund.pays_for, []).append(refund)
     return [replace(view, refunds=tuple(made.get(view.row.id, ()))) for view in views]
 
