@@ -120,6 +120,33 @@ def test_the_number_is_read_exactly_and_the_address_filled_in(endpoint: Endpoint
     assert found.price == 5
 
 
+@pytest.mark.parametrize(
+    ("number", "read"),
+    [
+        (b"6.12e-05", "0.0000612"),
+        (b'"1.5E+3"', "1500"),
+        (b"0.18450184501845018450184501845", "0.184501845018450185"),
+    ],
+)
+def test_numbers_are_read_as_json_writes_them(endpoint: Endpoint, number: bytes, read: str) -> None:
+    endpoint.raw = b'{"rates": {"BRL": ' + number + b"}}"
+    assert source(endpoint).rate(QUERY).price == Decimal(read)
+
+
+def test_that_no_rate_can_be_read_is_told_once(
+    endpoint: Endpoint, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.body = {"rates": {"BRL": "much"}}
+    rates = source(endpoint)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            rates.rate(QUERY)
+        clock.now_s += 5
+    assert [record.getMessage() for record in caplog.records] == [
+        "no rate was read at 127.0.0.1: ValueError"
+    ]
+
+
 def test_an_answer_is_used_again_until_it_is_old(endpoint: Endpoint, clock: Clock) -> None:
     rates = source(endpoint, cache_s=10, stale_s=30)
     assert rates.rate(QUERY).price == Decimal("5.42")
@@ -170,7 +197,7 @@ def test_a_slow_answer_ages_from_when_it_was_asked_for(endpoint: Endpoint, clock
         (b'{"rates": [5]}', 200),
         (b'{"rates": {"BRL": -5}}', 200),
         (b'{"rates": {"BRL": 0}}', 200),
-        (b'{"rates": {"BRL": 1e3}}', 200),
+        (b'{"rates": {"BRL": 1e333}}', 200),
         (b'{"rates": {"BRL": NaN}}', 200),
         (b'{"rates": {"BRL": "Infinity"}}', 200),
         (b'{"rates": {"BRL": null}}', 200),

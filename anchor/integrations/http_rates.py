@@ -5,6 +5,8 @@ time all the same.
 """
 
 import json
+import logging
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 from anchor import outgoing
 from anchor.errors import AnchorError
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Unavailable
 from anchor.pricing import inverse, parse_rate
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 100_000
 _OPTIONS = frozenset(
@@ -24,6 +29,9 @@ _OPTIONS = frozenset(
 )
 #: After a failure nobody asks again for so long: a source that hangs holds few of us up.
 _REST_S = 1
+#: JSON writes small numbers with an exponent, and converted ones with digits without end.
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,2})?")
+_DECIMALS = 18
 #: Where a price is read: the address, and the way to the number in its answer.
 _Place = tuple[str, tuple[str, ...]]
 
@@ -132,7 +140,10 @@ class HttpRates(RatesIntegration):
         asked_at = monotonic()
         try:
             found = self._ask(*place)
-        except (AnchorError, ValueError, LookupError, TypeError, RecursionError):
+        except (AnchorError, ValueError, LookupError, TypeError, RecursionError) as error:
+            if kept.failed_at is None:
+                reason = error if isinstance(error, AnchorError) else type(error).__name__
+                log.warning("no rate was read at %s: %s", urlsplit(place[0]).hostname, reason)
             kept.failed_at = monotonic()
             return
         kept.price, kept.asked_at, kept.failed_at = found, asked_at, None
@@ -148,7 +159,7 @@ class HttpRates(RatesIntegration):
         found: Any = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
         for part in path:
             found = found[int(part) if isinstance(found, list) else part]
-        number = parse_rate(found)
+        number = parse_rate(_plain(found))
         return inverse(number) if self.options.get("invert") else number
 
     def _headers(self) -> Mapping[str, str]:
@@ -162,3 +173,10 @@ class HttpRates(RatesIntegration):
             return {str(name): Path(str(file)).read_text(encoding="utf-8").strip()}
         except OSError as error:
             raise ValueError(f"key_file: {error.strerror}") from error
+
+
+def _plain(told: object) -> object:
+    """Write out a number with an exponent or with many decimals; leave all else as it is."""
+    if not isinstance(told, str) or not _NUMBER.fullmatch(told):
+        return told
+    return f"{Decimal(told):.{_DECIMALS}f}"

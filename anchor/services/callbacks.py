@@ -99,12 +99,11 @@ def signature(secret: str, at: int, host: str, body: bytes) -> str:
 def deliver(claimed: jobs.Claim) -> None:
     """Post what is owed about one subject to one host, in order; the job `CALLBACK`."""
     subject, _, host = claimed.subject_id.partition(" ")
-    is_retry = claimed.attempts > 1
     all_at_once, retries_at_once = _under_way()
-    if is_retry and retries_at_once > RETRIES_AT_ONCE:
-        raise jobs.Later(_PAUSE_S, "too many others are tried again now", counts=True)
+    if claimed.attempts > 1 and retries_at_once > RETRIES_AT_ONCE:
+        raise jobs.Untried(_PAUSE_S)
     if all_at_once > AT_ONCE:
-        raise jobs.Later(_NEXT_TURN_S, "too many others are told now", counts=is_retry)
+        raise jobs.Untried(_NEXT_TURN_S)
     while (next_one := _next(subject, host)) is not None:
         jobs.extend(claimed)
         try:

@@ -49,7 +49,14 @@ class Later(Exception):
 
 
 class Untried(Exception):
-    """The turn of this job did not come: it stays as due, and as often tried, as it was."""
+    """The turn of this job did not come: it stays as often tried as it was, and says what it said.
+
+    It stays as due as it was, too, or is due again in `seconds`.
+    """
+
+    def __init__(self, seconds: int = 0) -> None:
+        super().__init__("its turn did not come")
+        self.seconds = seconds
 
 
 class Superseded(Exception):

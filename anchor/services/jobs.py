@@ -268,7 +268,7 @@ def ended(claimed: Claim, error: Exception) -> Ran:
         _later(claimed, error)
         return Ran.DONE
     if isinstance(error, Untried):
-        _untried(claimed)
+        _untried(claimed, error)
         return Ran.NOTHING
     if isinstance(error, Park):
         log.warning("%s parked: %s", what, error)
@@ -313,8 +313,12 @@ def _later(claimed: Claim, later: Later) -> None:
 
 
 @atomic
-def _untried(claimed: Claim) -> None:
-    _let_go(claimed, attempts=Job.attempts - 1)
+def _untried(claimed: Claim, untried: Untried) -> None:
+    later = func.now() + timedelta(seconds=untried.seconds)
+    due = {"due_at": case((Job.again, func.now()), else_=later)} if untried.seconds else {}
+    _let_go(claimed, attempts=Job.attempts - 1, **due)
+    if untried.seconds:
+        ring_in(claimed, untried.seconds)
 
 
 @atomic

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -131,6 +132,9 @@ class Server(ThreadingHTTPServer):
         self.host = host
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
+        self._is_ending = False
+        self._is_idle = threading.Event()
+        self._is_idle.set()
         super().__init__((host, port), _Handler)
 
     @property
@@ -164,11 +168,19 @@ class Server(ThreadingHTTPServer):
 
     def run(self) -> None:
         """Serve until `stop`."""
-        self.serve_forever(poll_interval=0.1)
+        self._is_idle.clear()
+        try:
+            while not self._is_ending:
+                self.handle_request()
+        finally:
+            self._is_idle.set()
 
     def stop(self) -> None:
         """Stop listening and close every connection."""
-        self.shutdown()
+        self._is_ending = True
+        with suppress(OSError):  # it waits for somebody to come
+            socket.create_connection((self.host, self.server_port), 1).close()
+        self._is_idle.wait()
         self.server_close()
         with self._open_lock:
             left = list(self._open)
