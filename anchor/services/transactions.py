@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Insert,
     Table,
     Text,
     Update,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.types import TypeEngine
 
 from anchor import lifecycle
@@ -110,12 +112,18 @@ def owner_of(row: Transaction) -> Owner:
 def opened(row: Transaction) -> None:
     """Store a transaction that begins, with the first line of its history.
 
-    Needs an open transaction.
+    The row is one of the session from then on; the instants that the database set are read once
+    they are asked for. Needs an open transaction.
     """
+    for name in _BLANK.keys() - vars(row).keys():
+        setattr(row, name, _BLANK[name])
+    values = {name: value for name in _COLUMNS if (value := vars(row).get(name)) is not None}
+    bound = {f"new_{name}": value for name, value in values.items() if name not in _INSTANTS}
+    db.session.connection().execute(_begin(tuple(values)), bound)
+    for name in _INSTANTS & values.keys():
+        delattr(row, name)
+    make_transient_to_detached(row)
     db.session.add(row)
-    db.session.flush()
-    line = {"version": 1, "event": "opened", "cause": row.id, "status": row.status}
-    db.session.execute(_REMEMBER, {"transaction_id": row.id} | line)
 
 
 @dataclass(frozen=True)
@@ -282,18 +290,36 @@ _KNOWN = select(History.transaction_id, History.event, History.cause).where(
     History.transaction_id == any_(bindparam("ids", type_=ARRAY(Text()))),
     History.cause == any_(bindparam("causes", type_=ARRAY(Text()))),
 )
-_REMEMBER = insert(cast(Table, History.__table__))
+_TABLE = cast(Table, Transaction.__table__)
+_HISTORY = cast(Table, History.__table__)
+_REMEMBER = insert(_HISTORY)
+_COLUMNS = tuple(_TABLE.columns.keys())
+#: What a transaction begins with where nobody says otherwise.
+_BLANK = {
+    each.key: None if each.default is None else each.default.arg
+    for each in _TABLE.columns
+    if (each.server_default is None if each.default is None else each.default.is_scalar)
+}
+
+
+@cache
+def _begin(columns: tuple[str, ...]) -> Insert:
+    """Return the statement that stores a transaction of these columns, and that it was opened."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    values |= {name: func.now() for name in _INSTANTS & values.keys()}
+    line = {"transaction_id": values["id"], "cause": values["id"], "status": values["status"]}
+    first = insert(_HISTORY).values(version=1, event="opened", **line)
+    return insert(_TABLE).values(values).add_cte(first.cte("opened"))
 
 
 @cache
 def _swap(columns: tuple[str, ...]) -> Update:
     """Return the statement that writes columns of a transaction which has the version still."""
-    table = cast(Table, Transaction.__table__)
     assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
     assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
     return (
-        update(table)
-        .where(table.c.id == bindparam("the_id"), table.c.version == bindparam("the_version"))
+        update(_TABLE)
+        .where(_TABLE.c.id == bindparam("the_id"), _TABLE.c.version == bindparam("the_version"))
         .values(assignments)
     )
 
