@@ -16,7 +16,7 @@ from anchor.policies import SendingAnchor
 from anchor.serializers import sep31 as words
 from anchor.serializers import sep31_answers as answers
 from anchor.serializers.transaction_words import InfoQuery
-from anchor.services import callbacks, sends, views
+from anchor.services import callbacks, sends
 from anchor.services.send_customers import CustomerInfoNeeded
 from anchor.services.sends import TransactionInfoNeeded
 from anchor.services.transactions import Owner
@@ -53,7 +53,7 @@ def send() -> ResponseReturnValue:
     policy = settings().asset(body["asset_code"], body.get("asset_issuer"))
     if policy is None or not policy.send.enabled:
         raise Rejected("this asset is not received here")
-    transaction_id = sends.open_send(
+    opened = sends.open_send(
         sender,
         owner_of(principal),
         policy,
@@ -62,7 +62,7 @@ def send() -> ResponseReturnValue:
         client_domain=principal.client_domain,
         home_domain=principal.home_domain,
     )
-    return jsonify(words.opened(views.get(transaction_id))), 201
+    return jsonify(words.opened(*opened)), 201
 
 
 @bp.get("/transactions/<transaction_id>")

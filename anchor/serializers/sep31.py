@@ -158,9 +158,9 @@ def info_needed(found: Mapping[str, str], say: Say) -> dict[str, Any]:
     return {"transaction": {name: {"description": say(text)} for name, text in found.items()}}
 
 
-def opened(view: View) -> dict[str, Any]:
+def opened(transaction_id: str, memo: Memo | None) -> dict[str, Any]:
     """Return what a send that was just opened is paid under, once that is said (SEP31-20)."""
-    return {"id": view.row.id, **(_where(view.memo) if view.memo else {})}
+    return {"id": transaction_id, **(_where(memo) if memo else {})}
 
 
 def _where(memo: Memo) -> dict[str, str]:

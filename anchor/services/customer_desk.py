@@ -9,10 +9,10 @@ from sqlalchemy import select
 from anchor.customers.fields import FIELDS, canonical
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
-from anchor.integrations.customers import Accepted, Corrections, Refused, Verdict
+from anchor.integrations.customers import Accepted, Corrections, Occasion, Refused, Verdict
 from anchor.languages import mark as _
 from anchor.models import Customer, CustomerHistory, CustomerStanding
-from anchor.services import customer_standings, customers
+from anchor.services import customer_standings, customers, known_customers
 from anchor.services.desk import By
 
 _PAGE = 200
@@ -154,10 +154,8 @@ def _decide(
     named = type_ or _only_type(customer_id)
     if named not in customers.plugin().types():
         raise Rejected("{type} is no type of customer", type=named)
-    row = customer_standings.known_of(customer_id, named)
-    about = customer_standings.occasion_of(
-        row or CustomerStanding(customer_id=customer_id, type=named)
-    )
+    last = known_customers.read(customer_id).standings.get(named)
+    about = customer_standings.occasion_of(last) if last else Occasion(named)
     view = customer_standings.decide(customer, about, verdict, by.who, by_hand=True, why=by.note)
     return str(view.stand)
 

@@ -4,7 +4,7 @@ from anchor.customers.standing import Stand
 from anchor.extensions import atomic, db, refuse_inside_transaction
 from anchor.integrations.customers import CustomerRecord, Occasion, Undecided, Verdict
 from anchor.models import Customer
-from anchor.services import customer_standings, customers, jobs
+from anchor.services import customer_standings, customers, jobs, known_customers
 
 #: The kind of its jobs.
 JUDGE = customer_standings.JUDGE
@@ -34,10 +34,12 @@ def _ask(claimed: jobs.Claim) -> tuple[int, CustomerRecord, Occasion] | None:
     """Return whom to judge on which occasion; None where nobody waits for that any more."""
     customer_id, _, type_ = claimed.subject_id.partition("/")
     customer = db.session.get(Customer, customer_id, populate_existing=True)
-    row = customer_standings.known_of(customer_id, type_)
-    if customer is None or customer.erased_at or row is None or row.is_by_hand:
+    if customer is None or customer.erased_at:
         return None
-    about = customer_standings.occasion_of(row)
+    last = known_customers.read(customer_id).standings.get(type_)
+    if last is None or last.is_by_hand:
+        return None
+    about = customer_standings.occasion_of(last)
     if customer_standings.look(customer_id, about).stand is not Stand.PROCESSING:
         return None
     documents = customers.plugin().traits.reads_documents
@@ -53,10 +55,10 @@ def _take(claimed: jobs.Claim, version: int, about: Occasion, verdict: Verdict) 
     )
     if customer is None or customer.erased_at:
         return True
-    row = customer_standings.known_of(customer_id, about.type)
     if customer.version != version:
         return False
-    if row is not None and not row.is_by_hand and row.verdict != Stand.REJECTED:
+    last = known_customers.read(customer_id).standings.get(about.type)
+    if last is not None and not last.is_by_hand and last.verdict is not Stand.REJECTED:
         customer_standings.decide(customer, about, verdict, customers.plugin().name)
     return True
 

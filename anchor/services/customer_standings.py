@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, update
 
 from anchor.customers import standing
 from anchor.customers.fields import FIELDS, canonical
@@ -24,6 +24,7 @@ from anchor.integrations.customers import (
     Undecided,
     Verdict,
 )
+from anchor.integrations.protocols import Field
 from anchor.models import (
     Customer,
     CustomerCallback,
@@ -32,7 +33,15 @@ from anchor.models import (
     Transaction,
 )
 from anchor.money import to_decimal
-from anchor.services import callbacks, customer_waits, customers, jobs, rail_needs
+from anchor.services import (
+    callbacks,
+    customer_waits,
+    customers,
+    jobs,
+    known_customers,
+    rail_needs,
+)
+from anchor.services.known_customers import Known, Standing
 from anchor.services.transactions import Owner
 
 JUDGE = "judge_customer"
@@ -89,29 +98,29 @@ def occasion_on(type_: str, row: Transaction) -> Occasion:
     return Occasion(type_, row.id, row.kind, row.asset, units)
 
 
-def known_of(customer_id: str, type_: str) -> CustomerStanding | None:
-    """Return how a customer was last found to stand for a type."""
-    return db.session.get(CustomerStanding, (customer_id, type_), populate_existing=True)
-
-
 def look(customer_id: str | None, about: Occasion) -> CustomerView:
     """Return how somebody stands on an occasion, and change nothing."""
+    known = None if customer_id is None else known_customers.read(customer_id)
+    return view_of(known, about, rail_needs.asked_on(about))
+
+
+def view_of(known: Known | None, about: Occasion, asked: Sequence[Field] = ()) -> CustomerView:
+    """Return how somebody stands on an occasion, of whom the rail has `asked` for this besides."""
     needs = list(customers.plugin().needs(about))
-    needs += rail_needs.needs(about, needs)
-    if customer_id is None:
+    needs += rail_needs.needs(asked, needs)
+    if known is None:
         return CustomerView(None, Stand.NEEDS_INFO, tuple(needs))
-    held = rail_needs.held_for(about, customer_id, customers.held(customer_id))
+    held = rail_needs.held_for(asked, known)
     needs += _asked_by_people(needs, held)
-    row = known_of(customer_id, about.type)
-    verdict = Stand(row.verdict) if row and row.verdict else None
-    stand = standing.stands(needs, held, verdict)
+    last = known.standings.get(about.type)
+    stand = standing.stands(needs, held, last.verdict if last else None)
     given = [(need, held[canonical(need.name)]) for need in needs if standing.is_given(need, held)]
     return CustomerView(
-        customer_id,
+        known.id,
         stand,
         tuple(standing.missing(needs, held)),
         tuple((need, each, standing.shown(need, each, stand)) for need, each in given),
-        row.message if row else None,
+        last.message if last else None,
     )
 
 
@@ -132,15 +141,16 @@ def settle(customer: Customer, about: Occasion, *, is_new: bool = False) -> Cust
     Whoever gave everything is judged: at once, or by a job. `is_new` says that something was
     given just now. Needs an open transaction.
     """
-    view = look(customer.id, about)
-    row = known_of(customer.id, about.type)
-    if view.stand is Stand.PROCESSING and not (row and row.is_by_hand):
+    known = known_customers.read(customer.id)
+    view = view_of(known, about, rail_needs.asked_on(about))
+    last = known.standings.get(about.type)
+    if view.stand is Stand.PROCESSING and not (last and last.is_by_hand):
         traits = customers.plugin().traits
         if traits.judges_at_once:
             record = customers.record_of(customer, documents=traits.reads_documents)
             return decide(customer, about, customers.plugin().judge(record, about), "rules")
         jobs.renew(jobs.Address(JUDGE, f"{customer.id}/{about.type}"), lane())
-    _record(customer, about, view, tells=is_new)
+    _record(about, view, last, last.stand if last else None, tells=is_new)
     return view
 
 
@@ -151,21 +161,17 @@ def lane() -> str:
 
 def settle_all(customer: Customer, about: Occasion) -> list[CustomerView]:
     """Settle what was given for its occasion, and for every type that was asked about before."""
-    views = []
-    query = select(CustomerStanding).where(
-        CustomerStanding.customer_id == customer.id, CustomerStanding.type != about.type
-    )
-    for row in db.session.scalars(query).all():
-        if row.type in customers.plugin().types():
-            views.append(settle(customer, occasion_of(row), is_new=True))
-    return [*views, settle(customer, about, is_new=True)]
+    last = known_customers.read(customer.id).standings
+    types = (last.keys() & set(customers.plugin().types())) - {about.type}
+    occasions = [*(occasion_of(last[type_]) for type_ in sorted(types)), about]
+    return [settle(customer, each, is_new=True) for each in occasions]
 
 
-def occasion_of(row: CustomerStanding) -> Occasion:
+def occasion_of(last: Standing) -> Occasion:
     """Return the occasion on which a customer last gave something for a type."""
-    if row.transaction_id is None:
-        return Occasion(row.type)
-    return occasion_on(row.type, db.session.get_one(Transaction, row.transaction_id))
+    if last.transaction_id is None:
+        return Occasion(last.type)
+    return occasion_on(last.type, db.session.get_one(Transaction, last.transaction_id))
 
 
 def decide(
@@ -181,11 +187,11 @@ def decide(
 
     REJECTED is final: no other verdict comes after it, that is `Rejected` (SEP12-30).
     """
-    row = known_of(customer.id, about.type)
-    if row is not None and row.verdict == Stand.REJECTED:
+    last = known_customers.read(customer.id).standings.get(about.type)
+    if last is not None and last.verdict is Stand.REJECTED:
         raise Rejected("this customer was refused for good")
-    before = Stand(row.stand) if row else Stand.NEEDS_INFO  # `row` is read anew below
-    columns: dict[str, Any] = {"is_by_hand": by_hand or bool(row and row.is_by_hand)}
+    before = last.stand if last else Stand.NEEDS_INFO
+    columns: dict[str, Any] = {"is_by_hand": by_hand or bool(last and last.is_by_hand)}
     if isinstance(verdict, Accepted):
         _accept_fields(customer.id)
         columns |= {"verdict": Stand.ACCEPTED, "message": None}
@@ -197,9 +203,12 @@ def decide(
         _refuse_fields(customer.id, verdict.fields)
     if not isinstance(verdict, Undecided):
         customers.note(customer.id, type(verdict).__name__.lower(), who, about=about.type, why=why)
-    _write(customer.id, about, Stand.REJECTED if isinstance(verdict, Refused) else before, columns)
-    view = look(customer.id, about)
-    _record(customer, about, view, before, tells=not isinstance(verdict, Undecided))
+    stand = Stand.REJECTED if isinstance(verdict, Refused) else before
+    _write(customer.id, about, last, stand, columns)
+    known = known_customers.read(customer.id)
+    view = view_of(known, about, rail_needs.asked_on(about))
+    told = not isinstance(verdict, Undecided)
+    _record(about, view, known.standings[about.type], before, tells=told)
     return view
 
 
@@ -224,36 +233,38 @@ def _refuse_fields(customer_id: str, fields: Mapping[str, str]) -> None:
 
 
 def _record(
-    customer: Customer,
-    about: Occasion,
-    view: CustomerView,
-    before: str | None = None,
-    *,
-    tells: bool = False,
+    about: Occasion, view: CustomerView, last: Standing | None, before: Stand | None, *, tells: bool
 ) -> None:
     """Write down how a customer stands, and tell whoever has to know where that is new.
 
-    What waits for the customer is told in any case where `tells`: something was given or judged,
-    and a transaction may ask for more, or less, than the type in general.
+    `last` is what is stored, and `before` what was told. What waits for the customer is told in
+    any case where `tells`: something was given or judged, and a transaction may ask for more, or
+    less, than the type in general.
     """
-    row = known_of(customer.id, about.type)
-    before = before or (row.stand if row else Stand.NEEDS_INFO)
-    _write(customer.id, about, view.stand, {})
-    if view.stand != before:
-        customers.note(customer.id, f"stands {view.stand}", "anchor", about=about.type)
-        _tell(customer.id, view)
-    if tells or view.stand != before:
-        customer_waits.customer_stands(customer.id, about.type, view.stand)
+    assert view.customer_id is not None, "nobody stands nowhere"
+    _write(view.customer_id, about, last, view.stand, {})
+    is_new = view.stand is not (before or Stand.NEEDS_INFO)
+    if is_new:
+        note = f"stands {view.stand}"
+        customers.note(view.customer_id, note, "anchor", about=about.type)
+        _tell(view.customer_id, view)
+    if tells or is_new:
+        customer_waits.customer_stands(view.customer_id, about.type, view.stand)
 
 
-def _write(customer_id: str, about: Occasion, stand: Stand, columns: Mapping[str, Any]) -> None:
+def _write(
+    customer_id: str,
+    about: Occasion,
+    last: Standing | None,
+    stand: Stand,
+    columns: Mapping[str, Any],
+) -> None:
     values = dict(columns)
     if about.transaction_id is not None:
         values["transaction_id"] = about.transaction_id
-    row = known_of(customer_id, about.type)
-    if row is None or row.stand != stand:
+    if last is None or last.stand is not stand:
         values |= {"stand": stand, "changed_at": func.now()}
-    if row is None:
+    if last is None:
         db.session.add(CustomerStanding(customer_id=customer_id, type=about.type, **values))
         db.session.flush()
     elif values:

@@ -18,6 +18,7 @@ from anchor.services import (
     customer_files,
     customer_standings,
     customers,
+    known_customers,
     rail_needs,
 )
 from anchor.services.customer_files import NewFile
@@ -84,8 +85,9 @@ def look(target: Target, type_: str | None, transaction_id: str | None) -> Custo
     customer = customers.find(target)
     if customer is None:
         return customer_standings.look(None, about)
-    view = customer_standings.look(customer.id, about)
-    is_known = customer_standings.known_of(customer.id, about.type) is not None
+    known = known_customers.read(customer.id)
+    view = customer_standings.view_of(known, about, rail_needs.asked_on(about))
+    is_known = about.type in known.standings
     if view.stand == "NEEDS_INFO" or (is_known and view.stand != "PROCESSING"):
         return view
     locked = customers.hold(target)

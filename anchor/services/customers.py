@@ -1,6 +1,6 @@
 """Customers: who is meant, whose they are, and what is kept of them, sealed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,8 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.customers.identity import Identity
-from anchor.customers.standing import Held, State
 from anchor.errors import Misconfigured, NotFound, Rejected
-from anchor.extensions import atomic, db, house, settings
+from anchor.extensions import db, house, settings
 from anchor.integrations.customers import CustomerRecord, CustomersIntegration, Document
 from anchor.models import Customer, CustomerField, CustomerFile, CustomerHistory, new_id
 from anchor.services.transactions import Owner
@@ -90,13 +89,6 @@ def hold_or_make(target: Target) -> Customer:
     return found
 
 
-@atomic
-def registered_by(account_id: str, customer_ids: Iterable[str]) -> set[str]:
-    """Return those customers that a base account registered, whatever the memo (SEP12-10)."""
-    mine = Customer.id.in_(list(customer_ids)), Customer.owner_account == account_id
-    return set(db.session.scalars(select(Customer.id).where(*mine)))
-
-
 def _query(target: Target) -> Select[Customer]:
     query = select(Customer).execution_options(populate_existing=True)
     if target.customer_id is not None:
@@ -150,14 +142,6 @@ def rows_of(customer_id: str) -> dict[str, CustomerField]:
     """Return what is held of a customer, by canonical names. Needs an open transaction."""
     found = db.session.scalars(_FIELDS, {"customer_id": customer_id})
     return {row.name: row for row in found}
-
-
-def held(customer_id: str) -> dict[str, Held]:
-    """Return where each field of a customer stands, by canonical names."""
-    return {
-        name: Held(State(row.state), row.error, row.verified_at is not None)
-        for name, row in rows_of(customer_id).items()
-    }
 
 
 def place_of(customer_id: str, name: str) -> str:

@@ -7,7 +7,7 @@ import re
 import secrets
 from base64 import b64decode
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import Rejected, Unavailable
@@ -30,23 +30,32 @@ def issue(network_id: int, account_id: str, transaction_id: str) -> Memo:
     transaction.
     """
     for _ in range(_TRIES):
-        memo: Memo | None = db.session.scalar(
-            insert(Memo)
-            .values(
-                network_id=network_id,
-                account_id=account_id,
-                memo_type="id",
-                memo=str(secrets.randbelow(ID_LIMIT - 1) + 1),
-                transaction_id=transaction_id,
-            )
-            .on_conflict_do_nothing()
-            .returning(Memo)
-        )
+        values = {
+            "the_network": network_id,
+            "the_account": account_id,
+            "the_memo": str(secrets.randbelow(ID_LIMIT - 1) + 1),
+            "the_transaction": transaction_id,
+        }
+        memo: Memo | None = db.session.scalar(_ISSUE, values)
         if memo is None:
             memo = db.session.scalar(select(Memo).where(Memo.transaction_id == transaction_id))
         if memo is not None:
             return memo
     raise Unavailable("no free memo was found; try again")
+
+
+_ISSUE = (
+    insert(Memo)
+    .values(
+        network_id=bindparam("the_network"),
+        account_id=bindparam("the_account"),
+        memo_type="id",
+        memo=bindparam("the_memo"),
+        transaction_id=bindparam("the_transaction"),
+    )
+    .on_conflict_do_nothing()
+    .returning(Memo)
+)
 
 
 def read(memo_type: str | None, memo: str | None) -> tuple[str | None, str | None]:

@@ -41,6 +41,7 @@ from anchor.services import (
     customers,
     deposits,
     jobs,
+    known_customers,
     memos,
     networks,
     opening,
@@ -170,8 +171,9 @@ def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
         raise Rejected("this asset is not offered any more")
     if row.rail not in policy.rails:
         raise Rejected("this way to pay is not offered")
-    known = dict(row.details) | rail_needs.given(row, customer)
-    columns = opening.completed(row, policy, row.amount_expected, row.rail, known)
+    known = known_customers.read(customer.id) if customer else None
+    details = dict(row.details) | rail_needs.given(row, known)
+    columns = opening.completed(row, policy, row.amount_expected, row.rail, details)
     if row.kind in DEPOSITS:
         references.issue(row)
     else:

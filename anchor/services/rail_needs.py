@@ -13,18 +13,35 @@ from anchor.extensions import db, house
 from anchor.integrations.customers import Occasion
 from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
-from anchor.models import Customer, Transaction
-from anchor.services import customers, details
+from anchor.models import Transaction
+from anchor.services import details
+from anchor.services.known_customers import Known
 
 #: The flow of transactions that have no page.
 FLOW = "programmatic"
 _MISFIT = _("it is not written as this way to pay needs it")
 
 
-def needs(about: Occasion, known: Sequence[Need]) -> list[Need]:
-    """Return what the rail of the transaction asks for besides. Needs an open transaction."""
-    named = {canonical(need.name) for need in known}
-    return [_need(each) for each in _asked(about) if canonical(each.name) not in named]
+def asked_on(about: Occasion) -> Sequence[Field]:
+    """Return what the rail of the transaction wants of its customer. Needs a transaction."""
+    if about.transaction_id is None:
+        return ()
+    row = db.session.get(Transaction, about.transaction_id)
+    return asked_for(row) if row is not None else ()
+
+
+def asked_for(row: Transaction) -> Sequence[Field]:
+    """Return what the rail of a transaction without a page wants to know yet; else nothing."""
+    rail = house().rails.get(row.rail) if row.flow == FLOW else None
+    if rail is None:
+        return ()
+    return [each for each in details.asked(rail, row.kind) if not row.details.get(each.name)]
+
+
+def needs(asked: Sequence[Field], ruled: Sequence[Need]) -> list[Need]:
+    """Return the needs of a rail that the rules do not have."""
+    named = {canonical(need.name) for need in ruled}
+    return [_need(each) for each in asked if canonical(each.name) not in named]
 
 
 def own_needs() -> dict[str, Need]:
@@ -43,40 +60,23 @@ def _need(field: Field) -> Need:
     return Need(field.name, standard.type if standard else "string", told, field.optional)
 
 
-def held_for(about: Occasion, customer_id: str, held: Mapping[str, Held]) -> dict[str, Held]:
+def held_for(asked: Sequence[Field], known: Known) -> Mapping[str, Held]:
     """Return how fields are held, those that the rail cannot take as refused on this occasion."""
-    found, texts = dict(held), None
-    for each in _asked(about):
+    found = dict(known.held)
+    for each in asked:
         name = canonical(each.name)
-        if name not in held or held[name].state in (State.REQUESTED, State.REJECTED):
+        held = known.held.get(name)
+        if held is None or held.state in (State.REQUESTED, State.REJECTED):
             continue
-        texts = texts if texts is not None else _texts(customer_id)
-        if details.read([each], {each.name: texts.get(name, "")})[1]:
-            found[name] = Held(State.REJECTED, _MISFIT, held[name].is_verified)
+        if details.read([each], {each.name: known.text(name) or ""})[1]:
+            found[name] = Held(State.REJECTED, _MISFIT, held.is_verified)
     return found
 
 
-def given(row: Transaction, customer: Customer | None) -> dict[str, str]:
+def given(row: Transaction, known: Known | None) -> dict[str, str]:
     """Return the details for a transaction's rail that its customer gave and that fit."""
-    if customer is None:
+    if known is None:
         return {}
-    texts = _texts(customer.id)
     asked = details.asked(house().rails[row.rail], row.kind)
-    return details.read(asked, {each.name: texts.get(canonical(each.name), "") for each in asked})[
-        0
-    ]
-
-
-def _texts(customer_id: str) -> dict[str, str]:
-    rows = customers.rows_of(customer_id)
-    return {name: text for name, row in rows.items() if (text := customers.text_of(row))}
-
-
-def _asked(about: Occasion) -> Sequence[Field]:
-    if about.transaction_id is None:
-        return ()
-    row = db.session.get(Transaction, about.transaction_id)
-    rail = house().rails.get(row.rail) if row is not None and row.flow == FLOW else None
-    if row is None or rail is None:
-        return ()
-    return [each for each in details.asked(rail, row.kind) if not row.details.get(each.name)]
+    texts = {each.name: known.text(canonical(each.name)) or "" for each in asked}
+    return details.read(asked, texts)[0]

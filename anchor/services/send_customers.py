@@ -20,8 +20,9 @@ from anchor.lifecycle import Kind
 from anchor.models import Customer, Transaction
 from anchor.money import to_decimal
 from anchor.policies import AssetPolicy
-from anchor.services import customer_standings, customers, details
+from anchor.services import customer_standings, customers, details, known_customers
 from anchor.services.customer_standings import CustomerView
+from anchor.services.known_customers import Known
 
 #: The better, the earlier.
 _ORDER = (Stand.ACCEPTED, Stand.PROCESSING, Stand.NEEDS_INFO, Stand.REJECTED)
@@ -64,16 +65,18 @@ def required(policy: AssetPolicy, sender_id: str | None, receiver_id: str | None
     return found
 
 
-def demand_own(account_id: str, customer_ids: Mapping[str, str | None]) -> None:
-    """Refuse customers that another sending anchor registered, or nobody (SEP31-27).
+def known(account_id: str, customer_ids: Mapping[str, str | None]) -> Mapping[str, Known]:
+    """Return what is known of the customers of a send that is being opened, by their ids.
 
-    `customer_ids` are by the name of the field that holds them. Needs an open transaction.
+    `customer_ids` are by the name of the field that holds them. `Rejected` for one that another
+    sending anchor registered, or nobody (SEP31-27). Needs an open transaction.
     """
     named = {name: each for name, each in customer_ids.items() if each is not None}
-    known = customers.registered_by(account_id, named.values()) if named else set()
+    found = known_customers.read_all(named.values()) if named else {}
     for name, customer_id in named.items():
-        if customer_id not in known:
+        if customer_id not in found or found[customer_id].account != account_id:
             raise Rejected("{field}: there is no such customer", field=name)
+    return found
 
 
 def parties(row: Transaction) -> list[Party]:
@@ -88,13 +91,13 @@ def parties(row: Transaction) -> list[Party]:
     return [Party(each, types) for each, types in both if each is not None and types]
 
 
-def judged(row: Transaction, wanted: Sequence[Party]) -> list[Found]:
-    """Find out how the parties of a send that is being opened stand.
+def judged(row: Transaction, wanted: Sequence[Party], known: Mapping[str, Known]) -> list[Found]:
+    """Find out how the parties of a send that is being opened stand, who are `known`.
 
     Whoever is not accepted yet is locked, and judged where that is called for. Once the row is
     stored, it is what they are asked on account of. Needs the transaction that opens the send.
     """
-    found = [_looked(row, party) for party in wanted]
+    found = [_looked(row, party, known[party.customer_id]) for party in wanted]
     if worst(found) is None:
         return found
     locked = select(Customer).where(Customer.id.in_({each.customer_id for each in wanted}))
@@ -114,15 +117,15 @@ def judged(row: Transaction, wanted: Sequence[Party]) -> list[Found]:
 
 def look(row: Transaction) -> list[Found]:
     """Return how the parties of a send stand, and change nothing. Needs an open transaction."""
-    return [_looked(row, party) for party in parties(row)]
+    wanted = parties(row)
+    known = known_customers.read_all({party.customer_id for party in wanted})
+    return [_looked(row, party, known[party.customer_id]) for party in wanted]
 
 
-def _looked(row: Transaction, party: Party) -> Found:
-    views = {
-        type_: customer_standings.look(party.customer_id, occasion(row, type_))
-        for type_ in party.types
-    }
-    return _best(views)
+def _looked(row: Transaction, party: Party, known: Known) -> Found:
+    return _best(
+        {type_: customer_standings.view_of(known, occasion(row, type_)) for type_ in party.types}
+    )
 
 
 def worst(found: Iterable[Found]) -> Found | None:
@@ -163,15 +166,14 @@ def sends_of(customer_id: str) -> list[Transaction]:
 # -- what the rail needs to know, which the receiver may have given -------------------------
 
 
-def details_of(rail: str, given: Mapping[str, str], receiver_id: str | None) -> dict[str, str]:
+def details_of(rail: str, given: Mapping[str, str], receiver: Known | None) -> dict[str, str]:
     """Return the details that a rail needs, from what was given and what the receiver gave.
 
     What the receiver gave counts before the rest: for that they were accepted. Those that nobody
-    gave are left out. Raises `Rejected` for one that is not written as the rail wants it. Needs
-    an open transaction.
+    gave are left out. Raises `Rejected` for one that is not written as the rail wants it.
     """
     asked = details.asked(house().rails[rail], Kind.SEND)
-    texts = dict(given) | _given_by(receiver_id, asked)
+    texts = dict(given) | _given_by(receiver, asked)
     values, problems = details.read(asked, texts)
     for name, problem in problems.items():
         if texts.get(name, "").strip():
@@ -179,13 +181,11 @@ def details_of(rail: str, given: Mapping[str, str], receiver_id: str | None) -> 
     return values
 
 
-def _given_by(receiver_id: str | None, asked: Iterable[Field]) -> dict[str, str]:
+def _given_by(receiver: Known | None, asked: Iterable[Field]) -> dict[str, str]:
     """Return what a receiver gave of what is asked, by the names in which it is asked."""
-    if receiver_id is None or house().customers is None:
+    if receiver is None or house().customers is None:
         return {}
-    rows = customers.rows_of(receiver_id)
-    held = {name: customers.text_of(row) for name, row in rows.items()}
-    texts = {field.name: held.get(canonical(field.name)) for field in asked}
+    texts = {field.name: receiver.text(canonical(field.name)) for field in asked}
     return {name: text for name, text in texts.items() if text is not None}
 
 
@@ -220,8 +220,8 @@ def hold_receiver(transaction_id: str) -> Customer | None:
 
 def held_by(customer: Customer, names: Iterable[str]) -> set[str]:
     """Return which of these details a receiver gave, and so can correct."""
-    rows = customers.rows_of(customer.id)
-    return {name for name in names if canonical(name) in rows}
+    held = known_customers.read(customer.id).held
+    return {name for name in names if canonical(name) in held}
 
 
 def correct(customer: Customer, row: Transaction, fields: Mapping[str, str]) -> bool:
@@ -230,13 +230,12 @@ def correct(customer: Customer, row: Transaction, fields: Mapping[str, str]) -> 
     Needs an open transaction.
     """
     types = [party.types for party in parties(row) if party.customer_id == customer.id]
-    known = [
-        type_ for each in types for type_ in each if customer_standings.known_of(customer.id, type_)
-    ]
-    if not known:
+    standings = known_customers.read(customer.id).standings
+    asked = [type_ for each in types for type_ in each if type_ in standings]
+    if not asked:
         return False
     try:
-        customer_standings.decide(customer, occasion(row, known[0]), Corrections(fields), "rail")
+        customer_standings.decide(customer, occasion(row, asked[0]), Corrections(fields), "rail")
     except Rejected:
         return False
     return True

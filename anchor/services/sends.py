@@ -26,6 +26,7 @@ from anchor.services import (
     conversions,
     customer_waits,
     details,
+    known_customers,
     memos,
     networks,
     opening,
@@ -34,6 +35,7 @@ from anchor.services import (
     send_customers,
     views,
 )
+from anchor.services.known_customers import Known
 from anchor.services.quotes import Use
 from anchor.services.send_customers import CustomerInfoNeeded, Found, Party
 from anchor.services.transactions import Happening, Owner, happened, opened, owner_of
@@ -80,18 +82,19 @@ def partner(account_id: str) -> SendingAnchor | None:
 @atomic
 def open_send(
     sender: SendingAnchor, owner: Owner, policy: AssetPolicy, wanted: Wanted, **columns: Any
-) -> str:
-    """Open a send and return its id; nothing is kept where it is refused (SEP31-20 to 29).
+) -> tuple[str, Memo | None]:
+    """Open a send; nothing is kept where it is refused (SEP31-20 to 29).
 
-    It is `pending_sender`, or waits for its customers in `pending_receiver`; where something
-    has to be given first, in `pending_customer_info_update`. Raises `CustomerInfoNeeded` and
+    Returns its id, and the memo that it is paid under, once there is one. It is
+    `pending_sender`, or waits for its customers in `pending_receiver`; where something has to be
+    given first, in `pending_customer_info_update`. Raises `CustomerInfoNeeded` and
     `TransactionInfoNeeded` for what is missing, `Rejected` for whatever cannot be, and
     `Unavailable` while the anchor does not follow its network yet.
     """
     rail = _rail(policy, wanted.rail)
     quote = _quote(owner, policy, wanted, rail)
     parties = {"sender_id": wanted.sender_id, "receiver_id": wanted.receiver_id}
-    send_customers.demand_own(owner.account_id, parties)
+    known = send_customers.known(owner.account_id, parties)
     needed = send_customers.required(policy, wanted.sender_id, wanted.receiver_id)
     memo_type, memo = memos.read(wanted.refund_memo_type, wanted.refund_memo)
     network_id = networks.receiving(policy.distribution)
@@ -111,16 +114,15 @@ def open_send(
         **columns,
         **(conversions.columns(quote) if quote else {}),
     )
-    known = _details(policy, rail, wanted)
-    _set(row, opening.completed(row, policy, wanted.amount, rail, known))
-    worst = send_customers.worst(send_customers.judged(row, needed))
+    given = _details(policy, rail, wanted, known)
+    _set(row, opening.completed(row, policy, wanted.amount, rail, given))
+    worst = send_customers.worst(send_customers.judged(row, needed, known))
     _set(row, {"status": Status.PENDING_RECEIVER if worst else Status.PENDING_SENDER})
     opened(row)
     if worst is None:
-        _tell_where(row, network_id)
-    else:
-        _wait(row, policy, needed)
-    return row.id
+        return row.id, _tell_where(row, network_id)
+    _wait(row, policy, needed, known)
+    return row.id, views.get(row.id).memo
 
 
 def _set(row: Transaction, columns: Mapping[str, Any]) -> None:
@@ -167,9 +169,12 @@ def paid_out_as(policy: AssetPolicy) -> str:
     return f"iso4217:{policy.booked_in}" if is_currency else f"stellar:{policy.id}"
 
 
-def _details(policy: AssetPolicy, rail: str, wanted: Wanted) -> dict[str, str]:
+def _details(
+    policy: AssetPolicy, rail: str, wanted: Wanted, customers: Mapping[str, Known]
+) -> dict[str, str]:
     """Return what the rail has to know; whatever the receiver is asked for may come later."""
-    known = send_customers.details_of(rail, wanted.details, wanted.receiver_id)
+    receiver = customers[wanted.receiver_id] if wanted.receiver_id is not None else None
+    known = send_customers.details_of(rail, wanted.details, receiver)
     missing = {
         each.name: each.description or each.label
         for each in send_customers.asked_of_sender(policy, rail)
@@ -180,20 +185,22 @@ def _details(policy: AssetPolicy, rail: str, wanted: Wanted) -> dict[str, str]:
     return known
 
 
-def _tell_where(row: Transaction, network_id: int) -> None:
+def _tell_where(row: Transaction, network_id: int) -> Memo | None:
     """Give a send what its payer pays under: a memo on the ledger, or a reference by rail."""
     if row.settlement == "rail":
         references.issue(row)
-        return
+        return None
     policy = settings().asset_by_id(row.asset)
     if policy is None:
         raise Rejected("this asset is not offered any more")
-    memos.issue(network_id, policy.distribution, row.id)
+    return memos.issue(network_id, policy.distribution, row.id)
 
 
-def _wait(row: Transaction, policy: AssetPolicy, needed: Sequence[Party]) -> None:
+def _wait(
+    row: Transaction, policy: AssetPolicy, needed: Sequence[Party], known: Mapping[str, Known]
+) -> None:
     """Let a send wait until its customers are accepted, or refuse it as the policy says."""
-    worst = send_customers.worst(send_customers.judged(row, needed))
+    worst = send_customers.worst(send_customers.judged(row, needed, known))
     assert worst is not None, "they were judged just now"
     if worst.stand is Stand.REJECTED:
         raise Rejected("this customer is not accepted")
@@ -275,7 +282,8 @@ def before_payout(row: Transaction) -> Stand:
         return Stand.ACCEPTED
     worst = send_customers.worst(send_customers.look(row))
     if worst is None:
-        known = send_customers.details_of(row.rail, row.details, row.receiver_id)
+        receiver = known_customers.read(row.receiver_id) if row.receiver_id else None
+        known = send_customers.details_of(row.rail, row.details, receiver)
         row.details = dict(row.details) | known
         return Stand.ACCEPTED
     if worst.stand is not Stand.PROCESSING:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
+    ColumnDefault,
     ColumnElement,
     Insert,
     Table,
@@ -295,8 +296,8 @@ _HISTORY = cast(Table, History.__table__)
 _REMEMBER = insert(_HISTORY)
 _COLUMNS = tuple(_TABLE.columns.keys())
 #: What a transaction begins with where nobody says otherwise.
-_BLANK = {
-    each.key: None if each.default is None else each.default.arg
+_BLANK: Mapping[str, Any] = {
+    each.key: each.default.arg if isinstance(each.default, ColumnDefault) else None
     for each in _TABLE.columns
     if (each.server_default is None if each.default is None else each.default.is_scalar)
 }

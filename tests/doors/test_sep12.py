@@ -14,7 +14,7 @@ from anchor.blueprints import sep12
 from anchor.extensions import db, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Customer, CustomerField
-from anchor.services import customer_desk
+from anchor.services import customer_desk, known_customers
 from anchor.web_auth import Principal
 from tests.knowing import BY, NAMES, PNG, Kyc, app_of, policy
 from tests.world import dispose
@@ -547,12 +547,12 @@ def test_an_id_and_the_account_and_memo_of_the_same_customer_agree(kyc: Kyc) -> 
 
 
 def test_a_customer_belongs_to_the_base_account_that_registered_it(kyc: Kyc) -> None:
-    from anchor.services import customers
-
     customer_id = kyc.registered(kyc.log_in(memo="2"))
-    asked = [customer_id, "unknown"]
-    assert customers.registered_by(kyc.world.payer.public_key, asked) == {customer_id}
-    assert customers.registered_by(Keypair.random().public_key, asked) == set()
+    with transaction():
+        found = known_customers.read_all([customer_id, "unknown"])
+    assert {each.id: each.account for each in found.values()} == {
+        customer_id: kyc.world.payer.public_key
+    }
 
 
 @pytest.mark.conforms("SEP12-04", "SEP12-05", "SEP12-60", "GEN-29")
