@@ -198,7 +198,7 @@ class World:
             )
             db.session.add(row)
             db.session.flush()
-            memos.issue(self.network_id, self.distribution, row.id)
+            memos.issue(self.distribution, row.id)
             return row.id
 
     def fund(self) -> None:

@@ -6,14 +6,16 @@ And reading those that a wallet chose for payments to itself.
 import re
 import secrets
 from base64 import b64decode
+from typing import cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, Text, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import db
 from anchor.matching import MAX_ID
-from anchor.models import Memo
+from anchor.models import Account, Memo
+from anchor.services import networks
 
 #: Ids stay below 2⁵³, which JavaScript wallets can hold exactly.
 ID_LIMIT = 2**53
@@ -23,38 +25,46 @@ _TEXT_BYTES = 28
 _HASH_BYTES = 32
 
 
-def issue(network_id: int, account_id: str, transaction_id: str) -> Memo:
+def issue(account_id: str, transaction_id: str) -> Memo:
     """Give a transaction its memo: a random id that this account never had before.
 
-    A transaction has one memo for life; asking again returns the same. Needs an open
-    transaction.
+    A transaction has one memo for life; asking again returns the same. Raises `Unavailable` until
+    the account is followed on the present network. Needs an open transaction.
     """
     for _ in range(_TRIES):
-        values = {
-            "the_network": network_id,
-            "the_account": account_id,
-            "the_memo": str(secrets.randbelow(ID_LIMIT - 1) + 1),
-            "the_transaction": transaction_id,
-        }
-        memo: Memo | None = db.session.scalar(_ISSUE, values)
-        if memo is None:
-            memo = db.session.scalar(select(Memo).where(Memo.transaction_id == transaction_id))
-        if memo is not None:
-            return memo
+        memo = str(secrets.randbelow(ID_LIMIT - 1) + 1)
+        values = {"account_id": account_id, "new_memo": memo, "transaction_id": transaction_id}
+        made = db.session.execute(_ISSUE, values).one_or_none()
+        if made is not None:
+            return Memo(
+                id=made.id,
+                network_id=made.network_id,
+                account_id=account_id,
+                memo_type="id",
+                memo=memo,
+                transaction_id=transaction_id,
+            )
+        had = db.session.scalar(select(Memo).where(Memo.transaction_id == transaction_id))
+        if had is not None:
+            return had
+        networks.receiving(account_id)
     raise Unavailable("no free memo was found; try again")
 
 
+_MEMOS = cast(Table, Memo.__table__)
 _ISSUE = (
-    insert(Memo)
-    .values(
-        network_id=bindparam("the_network"),
-        account_id=bindparam("the_account"),
-        memo_type="id",
-        memo=bindparam("the_memo"),
-        transaction_id=bindparam("the_transaction"),
+    insert(_MEMOS)
+    .from_select(
+        ["network_id", "account_id", "memo_type", "memo", "transaction_id"],
+        networks.WATCHED.add_columns(
+            Account.account_id,
+            literal("id"),
+            bindparam("new_memo", type_=Text()),
+            bindparam("transaction_id", type_=Text()),
+        ),
     )
     .on_conflict_do_nothing()
-    .returning(Memo)
+    .returning(_MEMOS.c.id, _MEMOS.c.network_id)
 )
 
 

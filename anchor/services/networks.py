@@ -218,7 +218,8 @@ def watch(gateway: Gateway, network_id: int, account_ids: Iterable[str]) -> None
         _watch(network_id, account_id, max(newest, mark.sequence << 32), mark)
 
 
-_WATCHED = (
+#: The present network, where `account_id` is followed on it.
+WATCHED = (
     select(Network.id)
     .join(Account, Account.network_id == Network.id)
     .where(Network.is_current, Account.account_id == bindparam("account_id"))
@@ -230,7 +231,7 @@ def receiving(account_id: str) -> int:
 
     Needs an open transaction.
     """
-    found = db.session.scalar(_WATCHED, {"account_id": account_id})
+    found = db.session.scalar(WATCHED, {"account_id": account_id})
     if found is None:
         raise Unavailable("the anchor does not follow its network yet; try again in a minute")
     return found

@@ -43,7 +43,6 @@ from anchor.services import (
     jobs,
     known_customers,
     memos,
-    networks,
     opening,
     quotes,
     rail_needs,
@@ -177,8 +176,7 @@ def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
     if row.kind in DEPOSITS:
         references.issue(row)
     else:
-        network_id = networks.receiving(policy.distribution)
-        memos.issue(network_id, policy.distribution, row.id)
+        memos.issue(policy.distribution, row.id)
     return columns
 
 

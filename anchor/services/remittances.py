@@ -27,7 +27,6 @@ from anchor.services import (
     customers,
     jobs,
     memos,
-    networks,
     other_anchors,
     outflows,
     receipts,
@@ -141,7 +140,6 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     _demand_payable(policy, wanted)
     details = read_details(wanted.details)
     demand_room(known, policy, wanted.amount)
-    network_id = networks.receiving(policy.distribution)
     row = _row(policy, wanted)
     transactions.opened(row)
     sealed = seal(row.id, details)
@@ -161,7 +159,7 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     )
     db.session.add(Act(what="send", who=who, note=note, transaction_id=row.id))
     db.session.flush()
-    memos.issue(network_id, policy.distribution, row.id)
+    memos.issue(policy.distribution, row.id)
     reference = references.issue(row)
     if wanted.rail == HOUSE:
         _book_own_money(policy, row.id, wanted.amount, reference, who)

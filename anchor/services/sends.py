@@ -97,7 +97,6 @@ def open_send(
     known = send_customers.known(owner.account_id, parties)
     needed = send_customers.required(policy, wanted.sender_id, wanted.receiver_id)
     memo_type, memo = memos.read(wanted.refund_memo_type, wanted.refund_memo)
-    network_id = networks.receiving(policy.distribution)
     row = Transaction(
         id=new_id(),
         kind=Kind.SEND,
@@ -120,7 +119,7 @@ def open_send(
     _set(row, {"status": Status.PENDING_RECEIVER if worst else Status.PENDING_SENDER})
     opened(row)
     if worst is None:
-        return row.id, _tell_where(row, network_id)
+        return row.id, _tell_where(row)
     _wait(row, policy, needed, known)
     return row.id, views.get(row.id).memo
 
@@ -185,7 +184,7 @@ def _details(
     return known
 
 
-def _tell_where(row: Transaction, network_id: int) -> Memo | None:
+def _tell_where(row: Transaction) -> Memo | None:
     """Give a send what its payer pays under: a memo on the ledger, or a reference by rail."""
     if row.settlement == "rail":
         references.issue(row)
@@ -193,13 +192,14 @@ def _tell_where(row: Transaction, network_id: int) -> Memo | None:
     policy = settings().asset_by_id(row.asset)
     if policy is None:
         raise Rejected("this asset is not offered any more")
-    return memos.issue(network_id, policy.distribution, row.id)
+    return memos.issue(policy.distribution, row.id)
 
 
 def _wait(
     row: Transaction, policy: AssetPolicy, needed: Sequence[Party], known: Mapping[str, Known]
 ) -> None:
     """Let a send wait until its customers are accepted, or refuse it as the policy says."""
+    networks.receiving(policy.distribution)  # nobody waits for what cannot be told
     worst = send_customers.worst(send_customers.judged(row, needed, known))
     assert worst is not None, "they were judged just now"
     if worst.stand is Stand.REJECTED:
@@ -254,7 +254,7 @@ def _accepted(row: Transaction) -> dict[str, Any]:
         return {}
     columns: dict[str, Any] = {"message": None}
     if not _is_told(row):
-        _tell_where(row, networks.receiving(policy.distribution))
+        _tell_where(row)
         if row.quote_id is None:
             columns["deadline_at"] = utcnow() + timedelta(days=settings().transfer_days)
     return columns

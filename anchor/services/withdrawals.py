@@ -6,7 +6,7 @@ from anchor.extensions import atomic
 from anchor.integrations.rates import Way
 from anchor.lifecycle import WITHDRAWALS, Event, Kind, Status
 from anchor.policies import AssetPolicy
-from anchor.services import memos, networks, opening, quotes
+from anchor.services import memos, opening, quotes
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, Owner, happened
 
@@ -71,5 +71,5 @@ def give_details(
     """
     row, policy = opening.incomplete(transaction_id, rail, *WITHDRAWALS, status=status)
     columns = opening.completed(row, policy, amount, rail, details)
-    memos.issue(networks.receiving(policy.distribution), policy.distribution, row.id)
+    memos.issue(policy.distribution, row.id)
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))

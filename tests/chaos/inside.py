@@ -81,7 +81,7 @@ def send(owner: str, amount: str, account: str) -> dict[str, Any]:
         )
         db.session.add(row)
         db.session.flush()
-        memos.issue(network.id, policy.distribution, row.id)
+        memos.issue(policy.distribution, row.id)
         row_id = row.id
     return {"id": row_id, "address": _memo(row_id)}
 
