@@ -14,5 +14,5 @@ bp = Blueprint("sep02", __name__)
 @described(query=words.FederationQuery, answer=words.FederationAnswer, errors=(404,))
 def look_up() -> ResponseReturnValue:
     """Show under which account and memo an address is paid."""
-    query = words.FederationQuery().load(request.args.to_dict())
+    query = words.FederationQuery.one().load(request.args.to_dict())
     return jsonify(words.found(query["q"], federation.look_up(query["type"], query["q"])))

@@ -46,7 +46,7 @@ def info() -> ResponseReturnValue:
 def deposit() -> ResponseReturnValue:
     """Open a deposit of an asset's own money."""
     principal = current_principal()
-    query = words.DepositQuery().load(request.args.to_dict())
+    query = words.DepositQuery.one().load(request.args.to_dict())
     policy = _served(query["asset_code"], Kind.DEPOSIT)
     return _deposit(principal, policy, query, words.wanted(query, policy.rails, principal))
 
@@ -57,7 +57,7 @@ def deposit() -> ResponseReturnValue:
 def deposit_exchange() -> ResponseReturnValue:
     """Open a deposit that is paid in another asset, on a quote."""
     principal = current_principal()
-    query = words.DepositExchangeQuery().load(request.args.to_dict())
+    query = words.DepositExchangeQuery.one().load(request.args.to_dict())
     policy = _served(query["destination_asset"], Kind.DEPOSIT)
     ways = _exchanged(policy, Kind.DEPOSIT, query["source_asset"], query)
     wanted = words.wanted(query, ways, principal, other_asset=query["source_asset"])
@@ -70,7 +70,7 @@ def deposit_exchange() -> ResponseReturnValue:
 def withdraw() -> ResponseReturnValue:
     """Open a withdrawal to an asset's own money."""
     principal = current_principal()
-    query = words.WithdrawQuery().load(request.args.to_dict())
+    query = words.WithdrawQuery.one().load(request.args.to_dict())
     policy = _served(query["asset_code"], Kind.WITHDRAWAL)
     return _withdraw(principal, policy, query, policy.rails)
 
@@ -81,7 +81,7 @@ def withdraw() -> ResponseReturnValue:
 def withdraw_exchange() -> ResponseReturnValue:
     """Open a withdrawal that is paid out in another asset, on a quote."""
     principal = current_principal()
-    query = words.WithdrawExchangeQuery().load(request.args.to_dict())
+    query = words.WithdrawExchangeQuery.one().load(request.args.to_dict())
     policy = _served(query["source_asset"], Kind.WITHDRAWAL)
     other = query["destination_asset"]
     ways = _exchanged(policy, Kind.WITHDRAWAL, other, query)
@@ -93,7 +93,7 @@ def withdraw_exchange() -> ResponseReturnValue:
 def transaction() -> ResponseReturnValue:
     """Show one transaction of whoever asks."""
     principal = current_principal()
-    query = words.OneQuery().load(request.args.to_dict())
+    query = words.OneQuery.one().load(request.args.to_dict())
     query.pop("lang", None)
     view = views.find(owner_of(principal), FLOW, transaction_id=query.pop("id", None), **query)
     return jsonify({"transaction": _shown(view, speech.say)})
@@ -105,7 +105,7 @@ def transactions() -> ResponseReturnValue:
     """List the transactions of whoever asks, the newest first."""
     principal = current_principal()
     kinds = [each for text in request.args.getlist("kind") for each in text.split(",")]
-    query = words.ListQuery().load(request.args.to_dict() | ({"kind": kinds} if kinds else {}))
+    query = words.ListQuery.one().load(request.args.to_dict() | ({"kind": kinds} if kinds else {}))
     if query.get("account") not in {None, principal.account_id, principal.address}:
         raise Forbidden("account is not the one that logged in")
     if settings().asset(query["asset_code"]) is None:
@@ -128,7 +128,7 @@ def transactions() -> ResponseReturnValue:
 def correct(transaction_id: str) -> ResponseReturnValue:
     """Correct details that the way to pay wants again."""
     owner = owner_of(current_principal())
-    body = words.PatchBody().load(forms.body())
+    body = words.PatchBody.one().load(forms.body())
     corrections.give(owner, FLOW, transaction_id, body["transaction"])
     view = views.find(owner, FLOW, transaction_id=transaction_id)
     return jsonify({"transaction": _shown(view, speech.say)})

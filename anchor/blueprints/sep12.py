@@ -39,7 +39,7 @@ _FORM = multipart.TYPE
 def customer() -> ResponseReturnValue:
     """Show how a customer stands, and what is asked for."""
     principal = current_principal()
-    params = words.CustomerSchema().load(request.args.to_dict())
+    params = words.CustomerSchema.one().load(request.args.to_dict())
     target = words.target(principal, params)
     view = customer_uploads.look(target, params.get("type"), params.get("transaction_id"))
     return jsonify(words.shown(view, speech.say))
@@ -60,7 +60,7 @@ def put_customer() -> ResponseReturnValue:
     if request.mimetype == _FORM:
         request.max_content_length = _CUSTOMER_BODY_BYTES
     body = forms.body()
-    params = words.CustomerSchema().load(body)
+    params = words.CustomerSchema.one().load(body)
     upload = Upload(
         words.fields_in(body), _parts(), params.get("type"), params.get("transaction_id")
     )
@@ -75,7 +75,7 @@ def verification() -> ResponseReturnValue:
     """Take codes alone, as old clients send them, and show how the customer stands."""
     principal = current_principal()
     body = forms.body()
-    target = words.target(principal, words.WhoSchema().load(body))
+    target = words.target(principal, words.WhoSchema.one().load(body))
     return jsonify(words.shown(customer_uploads.verify(target, words.fields_in(body)), speech.say))
 
 
@@ -86,7 +86,7 @@ def delete_customer(account: str) -> ResponseReturnValue:
     """Erase all that is held of a customer; for another account that is a 401."""
     principal = current_principal()
     body = forms.body() | {"account": account}
-    params: dict[str, Any] = words.WhoSchema().load(body)
+    params: dict[str, Any] = words.WhoSchema.one().load(body)
     params.pop("id", None)
     try:
         target = words.target(principal, params)
@@ -102,7 +102,7 @@ def delete_customer(account: str) -> ResponseReturnValue:
 def callback() -> ResponseReturnValue:
     """Register the address that changes are told at."""
     principal = current_principal()
-    params = words.CallbackSchema().load(forms.body())
+    params = words.CallbackSchema.one().load(forms.body())
     if "url" not in params:
         raise Rejected("url is required")
     customer_callbacks.register(words.target(principal, params), params["url"])
@@ -127,7 +127,7 @@ def upload_file() -> ResponseReturnValue:
 def list_files() -> ResponseReturnValue:
     """List one file, or those of a customer."""
     principal: Principal = current_principal()
-    params = words.FilesSchema().load(request.args.to_dict())
+    params = words.FilesSchema.one().load(request.args.to_dict())
     return jsonify(words.files(customer_files.listing(owner_of(principal), **params)))
 
 

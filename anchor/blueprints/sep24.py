@@ -57,7 +57,7 @@ def deposit() -> ResponseReturnValue:
     """Open a deposit and send the customer to its page."""
     principal = current_principal()
     given = forms.body()
-    body = words.DepositBody().load(given)
+    body = words.DepositBody.one().load(given)
     policy = _offered(Kind.DEPOSIT, body)
     transaction_id = deposits.open_interactive(
         owner_of(principal),
@@ -83,7 +83,7 @@ def withdraw() -> ResponseReturnValue:
     """Open a withdrawal and send the customer to its page."""
     principal = current_principal()
     given = forms.body()
-    body = words.WithdrawBody().load(given)
+    body = words.WithdrawBody.one().load(given)
     policy = _offered(Kind.WITHDRAWAL, body)
     transaction_id = withdrawals.open_interactive(
         owner_of(principal),
@@ -108,7 +108,7 @@ def withdraw() -> ResponseReturnValue:
 def transaction() -> ResponseReturnValue:
     """Show one transaction of whoever asks."""
     principal = current_principal()
-    query = words.OneQuery().load(request.args.to_dict())
+    query = words.OneQuery.one().load(request.args.to_dict())
     query.pop("lang", None)
     view = views.find(
         owner_of(principal), "interactive", transaction_id=query.pop("id", None), **query
@@ -121,7 +121,7 @@ def transaction() -> ResponseReturnValue:
 def transactions() -> ResponseReturnValue:
     """List the transactions of whoever asks, the newest first."""
     principal = current_principal()
-    query = words.ListQuery().load(request.args.to_dict())
+    query = words.ListQuery.one().load(request.args.to_dict())
     if settings().asset(query["asset_code"]) is None:
         raise Rejected("asset_code is not served here")
     wanted = Filter(

@@ -49,7 +49,7 @@ def send() -> ResponseReturnValue:
     """Open a send, and say where to pay once its customers are accepted."""
     principal = current_principal()
     sender = _partner(principal)
-    body = words.SendBody().load(forms.body())
+    body = words.SendBody.one().load(forms.body())
     policy = settings().asset(body["asset_code"], body.get("asset_issuer"))
     if policy is None or not policy.send.enabled:
         raise Rejected("this asset is not received here")
@@ -80,7 +80,7 @@ def patch(transaction_id: str) -> ResponseReturnValue:
     owner, wanted_id = _owner(), _known(transaction_id)
     body = forms.body()
     sends.find(owner, wanted_id)
-    sends.give_info(owner, wanted_id, words.PatchBody().load(body)["fields"])
+    sends.give_info(owner, wanted_id, words.PatchBody.one().load(body)["fields"])
     return jsonify({"transaction": _shown(sends.find(owner, wanted_id))})
 
 
@@ -92,7 +92,7 @@ def callback(transaction_id: str) -> ResponseReturnValue:
     owner, wanted_id = _owner(), _known(transaction_id)
     body = forms.body()
     sends.find(owner, wanted_id)
-    url = words.CallbackBody().load(body)["url"]
+    url = words.CallbackBody.one().load(body)["url"]
     callbacks.check_url(url)
     sends.call_back(owner, wanted_id, url)
     return "", 204

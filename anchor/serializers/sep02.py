@@ -7,9 +7,10 @@ from marshmallow import Schema, fields, validate
 
 from anchor.models import Memo
 from anchor.serializers import transaction_words as words
+from anchor.serializers.query import Query
 
 
-class FederationQuery(words.Query):
+class FederationQuery(Query):
     """The query of ``GET /federation``; a forward has more, which nobody reads here."""
 
     q = words.text(200, load_default="")

@@ -13,6 +13,7 @@ from anchor.lifecycle import Kind, Status
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.serializers import transaction_words as words
 from anchor.serializers.messages import invalid
+from anchor.serializers.query import Query
 from anchor.serializers.values import Address, Amount, Lang
 from anchor.services import callbacks
 from anchor.services.opening import flow_of
@@ -54,7 +55,7 @@ InfoQuery = words.InfoQuery
 OneQuery = words.OneQuery
 
 
-class _Opening(words.Query):
+class _Opening(Query):
     """What all four are asked with."""
 
     funding_method = words.text(100)
@@ -127,7 +128,7 @@ class ListQuery(words.ListQuery):
     kind = fields.List(fields.String(validate=validate.OneOf(sorted(KINDS))))
 
 
-class PatchBody(words.Query):
+class PatchBody(Query):
     """The body of ``PATCH /transactions/:id``."""
 
     transaction = fields.Dict(

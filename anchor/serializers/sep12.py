@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, post_load
+from marshmallow import fields, post_load
 
 from anchor.customers.fields import told_as
 from anchor.customers.identity import identify
@@ -14,6 +14,7 @@ from anchor.customers.standing import Stand, State
 from anchor.errors import Forbidden, Rejected
 from anchor.languages import mark as _
 from anchor.serializers.messages import invalid
+from anchor.serializers.query import Query
 from anchor.serializers.values import Instant, plain
 from anchor.services import callbacks
 from anchor.services.customer_files import FileView
@@ -42,10 +43,7 @@ class _Text(fields.String):
         return text
 
 
-class _Params(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
+class _Params(Query):
     @post_load
     def _without_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Take an empty parameter for one that is not there, as forms send them."""
@@ -120,7 +118,7 @@ def fields_in(body: Mapping[str, Any]) -> dict[str, object]:
 
     What is null or empty was not given.
     """
-    params = CustomerSchema().fields
+    params = CustomerSchema.one().fields
     return {
         name: value
         for name, value in body.items()

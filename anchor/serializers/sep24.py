@@ -9,6 +9,7 @@ from anchor.config import Settings
 from anchor.lifecycle import Status
 from anchor.policies import FlowPolicy
 from anchor.serializers import transaction_words as words
+from anchor.serializers.query import Query
 from anchor.serializers.values import Address, Amount, Lang
 from anchor.services.views import View
 
@@ -26,7 +27,7 @@ InfoQuery = words.InfoQuery
 OneQuery = words.OneQuery
 
 
-class WithdrawBody(words.Query):
+class WithdrawBody(Query):
     """The body of ``POST /transactions/withdraw/interactive``."""
 
     asset_code = words.text(12, required=True)
@@ -40,7 +41,7 @@ class WithdrawBody(words.Query):
     refund_memo_type = words.text(10)
 
 
-class DepositBody(words.Query):
+class DepositBody(Query):
     """The body of ``POST /transactions/deposit/interactive``."""
 
     asset_code = words.text(12, required=True)

@@ -15,6 +15,7 @@ from anchor.models import Memo
 from anchor.policies import AssetPolicy
 from anchor.serializers import transaction_words as words
 from anchor.serializers.messages import invalid
+from anchor.serializers.query import Query
 from anchor.serializers.values import Address, Amount, Lang, plain
 from anchor.services import callbacks, send_customers, sends
 from anchor.services.sends import Wanted
@@ -55,7 +56,7 @@ class _Details(fields.Field[dict[str, str]]):
         return found
 
 
-class SendBody(words.Query):
+class SendBody(Query):
     """The body of ``POST /transactions``."""
 
     amount = Amount(required=True)
@@ -72,14 +73,14 @@ class SendBody(words.Query):
     lang = Lang()
 
 
-class PatchBody(words.Query):
+class PatchBody(Query):
     """The body of ``PATCH /transactions/:id``."""
 
     fields_ = _Details(data_key="fields", attribute="fields", required=True)
     lang = Lang()
 
 
-class CallbackBody(words.Query):
+class CallbackBody(Query):
     """The body of ``PUT /transactions/:id/callback``."""
 
     url = fields.String(

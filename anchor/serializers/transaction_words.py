@@ -8,26 +8,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from anchor.config import Settings
 from anchor.fees import fee_of, fixed_part
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
+from anchor.serializers.query import Query
 from anchor.serializers.values import Instant, Lang, plain
 from anchor.services.quotes import listed
 from anchor.services.views import View
 from anchor.web_auth import Principal
 
 _INSTANT = Instant()
-
-
-class Query(Schema):
-    """Whatever a wallet sends beside what is known is passed over."""
-
-    class Meta:
-        unknown = EXCLUDE
 
 
 def text(length: int = 200, **kwargs: Any) -> fields.String:

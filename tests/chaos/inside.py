@@ -65,8 +65,7 @@ def send(owner: str, amount: str, account: str) -> dict[str, Any]:
     """Make a send as its door will."""
     policy = settings().assets[CODE]
     with transaction():
-        network = networks.current()
-        assert network is not None
+        assert networks.current() is not None
         row = Transaction(
             id=new_id(),
             kind=Kind.SEND,
