@@ -147,8 +147,7 @@ def _deposit(
     if is_contract(principal.address) and target.memo_type not in {None, "id"}:
         raise Rejected("memo_type must be id for whoever logged in with a contract account")
     owner, balances = owner_of(principal), query["claimable_balance_supported"]
-    opened = programmatic.open_deposit(owner, policy, target, wanted, balances=balances)
-    view = views.get(opened)
+    view = programmatic.open_deposit(owner, policy, target, wanted, balances=balances)
     found = _instructions(view)
     return jsonify(words.deposit_opened(view, policy.deposit, found, speech.say))
 
@@ -164,8 +163,8 @@ def _withdraw(
     columns = {"refund_memo_type": memo_type, "refund_memo": memo}
     wanted = words.wanted(query, ways, principal, columns=columns, **more)
     account = query.get("account") or principal.address
-    opened = programmatic.open_withdrawal(owner_of(principal), policy, account, wanted)
-    return jsonify(words.withdrawal_opened(views.get(opened), policy.withdrawal, speech.say))
+    view = programmatic.open_withdrawal(owner_of(principal), policy, account, wanted)
+    return jsonify(words.withdrawal_opened(view, policy.withdrawal, speech.say))
 
 
 def _served(name: str, kind: Kind) -> AssetPolicy:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from anchor.services import callbacks, transactions, views
+from anchor.services.transactions import Moved
 from anchor.services.views import View
 
 log = logging.getLogger(__name__)
@@ -21,12 +22,13 @@ def declare(flow: str, shown: Callable[[View], Mapping[str, Any]]) -> None:
     callbacks.declare(flow, written)
 
 
-def announce(transaction_ids: Sequence[str]) -> None:
+def announce(moved: Sequence[Moved]) -> None:
     """Owe each address what its door shows of the transaction now (CB-04, CB-06, CB-09).
 
     Needs the open transaction of the change. What is written now goes out, however late.
     """
-    for view in views.told(transaction_ids):
+    told = [each.id for each in moved if each.callback_url is not None]
+    for view in views.told(told) if told else ():
         row = view.row
         assert row.callback_url is not None
         if not callbacks.is_declared(row.flow):  # what cannot be told holds up no money

@@ -1,7 +1,8 @@
 """Customers: who is meant, whose they are, and what is kept of them, sealed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
@@ -66,12 +67,12 @@ def find(target: Target) -> Customer | None:
     An id that is unknown or somebody else's is `NotFound` (SEP12-09); one of another customer
     than account and memo name is `Rejected`.
     """
-    return _find(target, _query(target))
+    return _find(target, is_locked=False)
 
 
 def hold(target: Target) -> Customer | None:
     """Do what `find` does, and lock the customer for this transaction."""
-    return _find(target, _query(target).with_for_update(**LOCK))
+    return _find(target, is_locked=True)
 
 
 def hold_or_make(target: Target) -> Customer:
@@ -89,25 +90,29 @@ def hold_or_make(target: Target) -> Customer:
     return found
 
 
-def _query(target: Target) -> Select[Customer]:
-    query = select(Customer).execution_options(populate_existing=True)
-    if target.customer_id is not None:
-        return query.where(*visible_to(target.owner), Customer.id == target.customer_id)
-    who = target.identity
-    return query.where(
-        Customer.owner_account == who.account_id,
-        Customer.memo_type == who.memo_type,
-        Customer.memo == who.memo,
+@cache
+def _identified(*, is_locked: bool) -> Select[Customer]:
+    query = select(Customer).where(
+        Customer.owner_account == bindparam("account_id"),
+        Customer.memo_type == bindparam("memo_type"),
+        Customer.memo == bindparam("memo"),
     )
+    return _fresh(query, is_locked=is_locked)
 
 
-def _find(target: Target, query: Select[Customer]) -> Customer | None:
-    found = db.session.scalar(query)
+def _fresh(query: Select[Customer], *, is_locked: bool) -> Select[Customer]:
+    query = query.execution_options(populate_existing=True)
+    return query.with_for_update(**LOCK) if is_locked else query
+
+
+def _find(target: Target, *, is_locked: bool) -> Customer | None:
+    named = target.identity
     if target.customer_id is None:
-        return found
+        return db.session.scalar(_identified(is_locked=is_locked), asdict(named))
+    mine = *visible_to(target.owner), Customer.id == target.customer_id
+    found = db.session.scalar(_fresh(select(Customer).where(*mine), is_locked=is_locked))
     if found is None:
         raise NotFound("there is no such customer")
-    named = target.identity
     if target.is_named and (found.memo_type, found.memo) != (named.memo_type, named.memo):
         raise Rejected("id and memo are of different customers")
     return found

@@ -125,7 +125,7 @@ def _open(
     owner: Owner, policy: AssetPolicy, target: Destination, use: Use | None, **columns: Any
 ) -> str:
     quote = quotes.take(use) if use else None
-    return opening.begin(
+    row = opening.begin(
         Kind.DEPOSIT_EXCHANGE if quote else Kind.DEPOSIT,
         owner,
         policy,
@@ -135,6 +135,7 @@ def _open(
         destination_memo=target.memo,
         **columns,
     )
+    return row.id
 
 
 @atomic

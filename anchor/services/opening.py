@@ -81,8 +81,8 @@ def begin(
     amount: int | None = None,
     quote: Quote | None = None,
     **columns: Any,
-) -> str:
-    """Store a transaction that wants its details yet; return its id.
+) -> Transaction:
+    """Store a transaction that wants its details yet, and return it.
 
     The fee schedule of today is frozen on it, or its quote; `columns` are what else is known
     of it. Raises `Rejected` for an amount outside the limits, or where its owner has no room
@@ -115,7 +115,7 @@ def begin(
     if flow != ON_PAGES:
         row.agreed_at = func.now()
     opened(row)
-    return row.id
+    return row
 
 
 def quoted_rail(quote: Quote | None) -> str | None:

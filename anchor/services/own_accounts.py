@@ -5,11 +5,11 @@ from sqlalchemy import select
 from anchor.extensions import db, settings
 from anchor.models import Account, Channel
 
+_STORED = select(Account.account_id).union(select(Channel.account_id))
+
 
 def known() -> set[str]:
     """Return them all. Needs an open transaction."""
     policies = settings().assets.values()
     named = {each for policy in policies for each in (policy.distribution, policy.issuer) if each}
-    return named.union(
-        db.session.scalars(select(Account.account_id).union(select(Channel.account_id)))
-    )
+    return named.union(db.session.scalars(_STORED))

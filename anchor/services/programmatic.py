@@ -32,7 +32,7 @@ from anchor.errors import Forbidden, NotFound, Rejected, Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.rates import Way
 from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Event, Status
-from anchor.models import Customer, Transaction
+from anchor.models import Customer, Memo, Transaction
 from anchor.policies import AssetPolicy
 from anchor.services import (
     cases,
@@ -51,9 +51,11 @@ from anchor.services import (
 from anchor.services.customer_standings import CustomerView
 from anchor.services.customers import Target
 from anchor.services.deposits import Destination
+from anchor.services.known_customers import Known
 from anchor.services.quotes import Use
 from anchor.services.rail_needs import FLOW
-from anchor.services.transactions import Happening, Owner, happened, owner_of
+from anchor.services.transactions import Happening, Owner, goes_on, happened, owner_of
+from anchor.services.views import View
 
 BRING_ON = "bring_on_transaction"
 _LANE, _LEASE_S, _CEILING = "customers", 60, 4
@@ -80,8 +82,8 @@ class Wanted:
 
 def open_deposit(
     owner: Owner, policy: AssetPolicy, target: Destination, wanted: Wanted, *, balances: bool
-) -> str:
-    """Open a deposit to `target` and return its id; `balances`: claimable ones are taken.
+) -> View:
+    """Open a deposit to `target` and return it; `balances`: claimable ones are taken.
 
     Raises `Rejected` for whatever cannot be (SEP6-20, SEP6-21, SEP6-50, SEP6-51), `Forbidden`
     for a customer who was refused, and `Unavailable` where the ledger does not say whether the
@@ -97,8 +99,8 @@ def open_deposit(
     return _open(Way.DEPOSIT, owner, policy, wanted, columns)
 
 
-def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted: Wanted) -> str:
-    """Open a withdrawal that `from_account` means to pay, and return its id.
+def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted: Wanted) -> View:
+    """Open a withdrawal that `from_account` means to pay, and return it.
 
     Raises as `open_deposit` does; `Unavailable` while the anchor does not follow its network.
     """
@@ -110,7 +112,7 @@ def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted
 @atomic
 def _open(
     way: Way, owner: Owner, policy: AssetPolicy, wanted: Wanted, columns: Mapping[str, Any]
-) -> str:
+) -> View:
     customer = _customer(owner, wanted.customer_id)
     quote = None
     if wanted.quote_id is not None:
@@ -128,7 +130,7 @@ def _open(
             )
         )
     plain, exchange = DEPOSITS if way is Way.DEPOSIT else WITHDRAWALS
-    transaction_id = opening.begin(
+    row = opening.begin(
         exchange if quote else plain,
         owner,
         policy,
@@ -141,27 +143,32 @@ def _open(
         **columns,
         **wanted.columns,
     )
-    _begin(db.session.get_one(Transaction, transaction_id), customer)
-    return transaction_id
+    return View(row, _begin(row, customer), quote=quote)
 
 
-def _begin(row: Transaction, customer: Customer | None) -> None:
-    """Let a transaction that was stored just now wait for its money, or for its customer."""
-    view = _standing(customer, row)
+def _begin(row: Transaction, customer: Customer | None) -> Memo | None:
+    """Let a transaction that was stored just now wait for its money, or for its customer.
+
+    Returns the memo that it is to be paid under.
+    """
+    known = _known(customer)
+    view = _standing(row, customer, known)
     if view.stand is Stand.REJECTED:
         raise Forbidden("this customer is not accepted")
     cause = f"request {row.id}"
     if view.stand is Stand.ACCEPTED:
-        happened(Happening(row.id, Event.DETAILS_GIVEN, cause, columns=_ready(row, customer)))
-        return
+        ready, memo = _ready(row, known)
+        goes_on(row, Happening(row.id, Event.DETAILS_GIVEN, cause, columns=ready))
+        return memo
     columns = {}
     if row.quote_id is None:
         columns["deadline_at"] = utcnow() + timedelta(days=settings().transfer_days)
-    happened(Happening(row.id, Event.CUSTOMER_INFO_NEEDED, cause, columns=columns))
+    goes_on(row, Happening(row.id, Event.CUSTOMER_INFO_NEEDED, cause, columns=columns))
+    return None
 
 
-def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
-    """Give a locked transaction what it is paid under; return its columns from now on.
+def _ready(row: Transaction, known: Known | None) -> tuple[dict[str, Any], Memo | None]:
+    """Give a locked transaction what it is paid under; return its columns from now on, its memo.
 
     Raises `Rejected` where it is not offered any more or its quote has run out.
     """
@@ -170,14 +177,12 @@ def _ready(row: Transaction, customer: Customer | None) -> dict[str, Any]:
         raise Rejected("this asset is not offered any more")
     if row.rail not in policy.rails:
         raise Rejected("this way to pay is not offered")
-    known = known_customers.read(customer.id) if customer else None
     details = dict(row.details) | rail_needs.given(row, known)
     columns = opening.completed(row, policy, row.amount_expected, row.rail, details)
     if row.kind in DEPOSITS:
         references.issue(row)
-    else:
-        memos.issue(policy.distribution, row.id)
-    return columns
+        return columns, None
+    return columns, memos.issue(policy.distribution, row.id)
 
 
 # -- whose it is, and how they stand ---------------------------------------------------------
@@ -208,10 +213,14 @@ def type_of(kind: str) -> str:
     return settings().customers.default_type or known[0]
 
 
-def _standing(customer: Customer | None, row: Transaction) -> CustomerView:
+def _known(customer: Customer | None) -> Known | None:
+    return known_customers.read(customer.id) if customer else None
+
+
+def _standing(row: Transaction, customer: Customer | None, known: Known | None) -> CustomerView:
     """Return how a locked customer stands for a transaction, judged where that can be done now."""
     about = customer_standings.occasion_on(type_of(row.kind), row)
-    view = customer_standings.look(customer.id if customer else None, about)
+    view = customer_standings.view_of(known, about, rail_needs.asked_for(row))
     if customer is None and not _is_wanted(view.missing):
         customer = customers.hold_or_make(_target(owner_of(row), row.customer_id))
         view = customer_standings.look(customer.id, about)
@@ -282,14 +291,15 @@ def _bring_on(row: Transaction, customer: Customer | None) -> None:
 
     Raises as `_ready` does, having changed nothing.
     """
-    view = _standing(customer, row)
+    known = _known(customer)
+    view = _standing(row, customer, known)
     cause = f"customer {row.version}"
     if view.stand is Stand.REJECTED:
         columns = {"message": view.message}
         happened(Happening(row.id, Event.CUSTOMER_REJECTED, cause, columns=columns))
         _tell_desk(row)
     elif view.stand is Stand.ACCEPTED and not _is_over(row):
-        ready = {} if row.amount_received else _ready(row, customer)
+        ready = {} if row.amount_received else _ready(row, known)[0]
         happened(Happening(row.id, Event.CUSTOMER_ACCEPTED, cause, columns=ready))
 
 

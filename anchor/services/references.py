@@ -1,7 +1,10 @@
 """References: one allocator for all deposits, and none is ever given out twice."""
 
-from sqlalchemy import update
+from typing import cast
+
+from sqlalchemy import Table, bindparam, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import set_committed_value
 
 from anchor import references
 from anchor.errors import Unavailable
@@ -18,18 +21,22 @@ def issue(row: Transaction) -> str:
     """
     if row.reference is not None:
         return row.reference
+    connection = db.session.connection()
     for _ in range(_TRIES):
         reference = references.make()
         try:
-            with db.session.begin_nested():
-                db.session.execute(
-                    update(Transaction)
-                    .where(Transaction.id == row.id)
-                    .values(reference=reference)
-                    .execution_options(synchronize_session=False)
-                )
+            with connection.begin_nested():
+                connection.execute(_GIVE, {"the_id": row.id, "new_reference": reference})
         except IntegrityError:
             continue
-        db.session.expire(row, ["reference"])
+        set_committed_value(row, "reference", reference)
         return reference
     raise Unavailable("no free reference was found; try again")
+
+
+_TABLE = cast(Table, Transaction.__table__)
+_GIVE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("the_id"))
+    .values(reference=bindparam("new_reference"))
+)

@@ -34,7 +34,7 @@ from anchor.services import (
     transactions,
 )
 from anchor.services.other_anchors import Terms
-from anchor.services.transactions import REMITTANCE_LANE, Happening, any_of, happened
+from anchor.services.transactions import REMITTANCE_LANE, Happening, Moved, any_of, happened
 from anchor.vault import Sealed
 
 FLOW = "remittance"
@@ -298,15 +298,13 @@ def unseal(row: Remittance) -> Details:
     return found
 
 
-def _forget_ended(transaction_ids: Sequence[str]) -> None:
+def _forget_ended(moved: Sequence[Moved]) -> None:
     """Forget the parties of remittances that ended. Needs the transaction that ends them."""
-    if settings().receiving_anchors:
-        ended = select(Transaction.id).where(
-            Transaction.id == any_of(transaction_ids), Transaction.status.in_(ENDS)
-        )
+    ended = [each.id for each in moved if each.status in ENDS]
+    if ended and settings().receiving_anchors:
         db.session.execute(
             update(Remittance)
-            .where(Remittance.transaction_id.in_(ended), Remittance.sealed.is_not(None))
+            .where(Remittance.transaction_id == any_of(ended), Remittance.sealed.is_not(None))
             .values(sealed=None, key_id=None)
             .execution_options(synchronize_session=False)
         )

@@ -9,7 +9,6 @@ from sqlalchemy import (
     ARRAY,
     ColumnDefault,
     ColumnElement,
-    Insert,
     Table,
     Text,
     Update,
@@ -22,6 +21,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from anchor import lifecycle
@@ -81,11 +82,22 @@ _RESTS_UNTIL = frozenset(
 #: Columns that are set to the database's clock.
 _INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
-#: Told the ids of transactions whose status changed, inside the commit that changes them.
-_followers: list[Callable[[Sequence[str]], None]] = []
 
 
-def follow(follower: Callable[[Sequence[str]], None]) -> None:
+@dataclass(frozen=True)
+class Moved:
+    """A transaction whose status changed: as what it stands now, and where that is told."""
+
+    id: str
+    status: Status
+    callback_url: str | None
+
+
+#: Told of transactions whose status changed, inside the commit that changes them.
+_followers: list[Callable[[Sequence[Moved]], None]] = []
+
+
+def follow(follower: Callable[[Sequence[Moved]], None]) -> None:
     """Have `follower` told of every change of status, inside the transaction that makes it."""
     _followers.append(follower)
 
@@ -113,16 +125,15 @@ def owner_of(row: Transaction) -> Owner:
 def opened(row: Transaction) -> None:
     """Store a transaction that begins, with the first line of its history.
 
-    The row is one of the session from then on; the instants that the database set are read once
-    they are asked for. Needs an open transaction.
+    The row is one of the session from then on, and whole. Needs an open transaction.
     """
     for name in _BLANK.keys() - vars(row).keys():
         setattr(row, name, _BLANK[name])
     values = {name: value for name in _COLUMNS if (value := vars(row).get(name)) is not None}
     bound = {f"new_{name}": value for name, value in values.items() if name not in _INSTANTS}
-    db.session.connection().execute(_begin(tuple(values)), bound)
-    for name in _INSTANTS & values.keys():
-        delattr(row, name)
+    made = db.session.connection().execute(_begin(tuple(values)), bound).one()
+    for name, value in made._mapping.items():
+        set_committed_value(row, name, value)
     make_transient_to_detached(row)
     db.session.add(row)
 
@@ -161,7 +172,26 @@ def happened(*happenings: Happening) -> None:
     for happening in happenings:
         if (happening.transaction_id, _name(happening), happening.cause) not in known:
             changes[happening.transaction_id].add(happening)
-    _write([change for change in changes.values() if change.history])
+    written = [change for change in changes.values() if change.history]
+    moved = _write(written)
+    for change in written:
+        db.session.expire(change.row)
+    _tell(moved)
+
+
+def goes_on(row: Transaction, happening: Happening) -> None:
+    """Record what happens to a transaction in the very commit that opened it, as `happened` does.
+
+    Nobody else has seen it: there is no lock to wait for, and no cause that was recorded before.
+    """
+    change = _Change(row)
+    change.add(happening)
+    moved = _write([change])
+    for name, value in change.values().items():
+        if name not in _INSTANTS:
+            set_committed_value(row, name, value)
+    db.session.expire(row, _INSTANTS & change.values().keys())
+    _tell(moved)
 
 
 def _name(happening: Happening) -> str:
@@ -231,6 +261,10 @@ class _Change:
         if self.to_status in _ENDS and self.row.completed_at is None:
             values["completed_at"] = func.now()
         return values
+
+    def moved(self) -> Moved:
+        told_at = self.columns.get("callback_url", self.row.callback_url)
+        return Moved(self.row.id, self.to_status, told_at)
 
     def next_job(self) -> tuple[jobs.Address, str] | None:
         kind = _NEXT_JOB.get((Kind(self.row.kind), self.to_status))
@@ -304,13 +338,14 @@ _BLANK: Mapping[str, Any] = {
 
 
 @cache
-def _begin(columns: tuple[str, ...]) -> Insert:
+def _begin(columns: tuple[str, ...]) -> ReturningInsert[Any]:
     """Return the statement that stores a transaction of these columns, and that it was opened."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
     values |= {name: func.now() for name in _INSTANTS & values.keys()}
     line = {"transaction_id": values["id"], "cause": values["id"], "status": values["status"]}
     first = insert(_HISTORY).values(version=1, event="opened", **line)
-    return insert(_TABLE).values(values).add_cte(first.cte("opened"))
+    made = insert(_TABLE).values(values).add_cte(first.cte("opened"))
+    return made.returning(*(_TABLE.c[name] for name in ("started_at", *sorted(_INSTANTS))))
 
 
 @cache
@@ -332,7 +367,8 @@ def _known(happenings: Sequence[Happening]) -> set[tuple[str, str, str]]:
     return {(row[0], row[1], row[2]) for row in found}
 
 
-def _write(changes: Sequence[_Change]) -> None:
+def _write(changes: Sequence[_Change]) -> list[Moved]:
+    """Write what changed, and the jobs that it calls for; return whose status is another now."""
     for columns, group in _by_columns(changes).items():
         rows = [_bound(change, columns) for change in group]
         done = db.session.connection().execute(_swap(columns), rows)
@@ -342,9 +378,10 @@ def _write(changes: Sequence[_Change]) -> None:
         db.session.execute(_REMEMBER, history)
     owed = [job for change in changes if (job := change.next_job())]
     jobs.ensure(owed)
-    moved = [change.row.id for change in changes if change.to_status != change.row.status]
-    for change in changes:
-        db.session.expire(change.row)
+    return [change.moved() for change in changes if change.to_status != change.row.status]
+
+
+def _tell(moved: Sequence[Moved]) -> None:
     for follower in _followers if moved else ():
         follower(moved)
 

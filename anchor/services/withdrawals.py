@@ -39,7 +39,7 @@ def open_interactive(
         asset = f"stellar:{policy.id}"
         use = Use(quote_id, owner, opening.ON_PAGES, Way.WITHDRAWAL, asset, other_asset, amount)
         quote = quotes.take(use)
-    return opening.begin(
+    row = opening.begin(
         Kind.WITHDRAWAL_EXCHANGE if quote else Kind.WITHDRAWAL,
         owner,
         policy,
@@ -53,6 +53,7 @@ def open_interactive(
         client_domain=client_domain,
         home_domain=home_domain,
     )
+    return row.id
 
 
 @atomic

@@ -12,8 +12,8 @@ from anchor import create_app
 from anchor.errors import Unavailable
 from anchor.extensions import db, transaction
 from anchor.lifecycle import Event
-from anchor.models import Transaction
-from anchor.services import customer_desk, expiry, jobs, networks, programmatic, sweeps
+from anchor.models import Memo, Transaction
+from anchor.services import customer_desk, expiry, jobs, memos, programmatic, sweeps
 from anchor.services.desk import By
 from anchor.services.transactions import Happening, happened
 from tests.knowing import PNG
@@ -171,11 +171,11 @@ def test_promise_12_one_that_cannot_go_on_stops_nobody_and_goes_on_later(
 ) -> None:
     deposit, withdrawal = holder.deposit()["id"], holder.withdrawal()["id"]
 
-    def away(_account: str) -> int:
+    def away(_account: str, _transaction_id: str) -> Memo:
         raise Unavailable("the anchor does not follow its network yet; try again in a minute")
 
     with monkeypatch.context() as patched:
-        patched.setattr(networks, "receiving", away)
+        patched.setattr(memos, "issue", away)
         holder.known()
         assert start(holder, deposit)
         assert waiting(holder, withdrawal)
