@@ -135,13 +135,15 @@ def _asked_by_people(needs: Sequence[Need], held: Mapping[str, Held]) -> list[Ne
     ]
 
 
-def settle(customer: Customer, about: Occasion, *, is_new: bool = False) -> CustomerView:
+def settle(
+    customer: Customer, about: Occasion, known: Known | None = None, *, is_new: bool = False
+) -> CustomerView:
     """Find out how a locked customer stands now, judging where that is called for.
 
-    Whoever gave everything is judged: at once, or by a job. `is_new` says that something was
-    given just now. Needs an open transaction.
+    Whoever gave everything is judged: at once, or by a job. `known` was read under the lock, and
+    `is_new` says that something was given just now. Needs an open transaction.
     """
-    known = known_customers.read(customer.id)
+    known = known or known_customers.read(customer.id)
     view = view_of(known, about, rail_needs.asked_on(about))
     last = known.standings.get(about.type)
     if view.stand is Stand.PROCESSING and not (last and last.is_by_hand):
@@ -161,9 +163,11 @@ def lane() -> str:
 
 def settle_all(customer: Customer, about: Occasion) -> list[CustomerView]:
     """Settle what was given for its occasion, and for every type that was asked about before."""
-    last = known_customers.read(customer.id).standings
-    types = (last.keys() & set(customers.plugin().types())) - {about.type}
-    occasions = [*(occasion_of(last[type_]) for type_ in sorted(types)), about]
+    known = known_customers.read(customer.id)
+    types = (known.standings.keys() & set(customers.plugin().types())) - {about.type}
+    if not types:
+        return [settle(customer, about, known, is_new=True)]
+    occasions = [*(occasion_of(known.standings[type_]) for type_ in sorted(types)), about]
     return [settle(customer, each, is_new=True) for each in occasions]
 
 

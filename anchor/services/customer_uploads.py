@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
-from sqlalchemy import func, update
+from sqlalchemy import Table, bindparam, func, update
 
 from anchor.customers import values
 from anchor.customers.fields import FIELDS, canonical
 from anchor.customers.rules import Need
-from anchor.customers.standing import State
+from anchor.customers.standing import Stand, State
 from anchor.errors import NotFound, Rejected
-from anchor.extensions import atomic, db
+from anchor.extensions import atomic, by_statement, db
 from anchor.integrations.customers import Occasion
 from anchor.models import Customer, CustomerField, CustomerFile
 from anchor.services import (
@@ -75,40 +76,48 @@ def verify(target: Target, given: Mapping[str, object]) -> CustomerView:
     return look(target, None, None)
 
 
-@atomic
 def look(target: Target, type_: str | None, transaction_id: str | None) -> CustomerView:
     """Return how a customer stands and what is asked for (SEP12-20 to SEP12-31).
 
     Where everything was given and nobody has judged it for this type, that is done now.
     """
+    about, view, is_due = _look(target, type_, transaction_id)
+    return (_settled(target, about) if is_due else None) or view
+
+
+@by_statement
+def _look(
+    target: Target, type_: str | None, transaction_id: str | None
+) -> tuple[Occasion, CustomerView, bool]:
+    """Return the occasion, how the customer stands on it, and whether to judge that now."""
     about = customer_standings.occasion(target.owner, type_, transaction_id)
     customer = customers.find(target)
     if customer is None:
-        return customer_standings.look(None, about)
+        return about, customer_standings.look(None, about), False
     known = known_customers.read(customer.id)
     view = customer_standings.view_of(known, about, rail_needs.asked_on(about))
-    is_known = about.type in known.standings
-    if view.stand == "NEEDS_INFO" or (is_known and view.stand != "PROCESSING"):
-        return view
-    locked = customers.hold(target)
-    if locked is None or (is_known and not _is_judged_at_once()):
-        return view
-    return customer_standings.settle(locked, about)
-
-
-def _is_judged_at_once() -> bool:
-    return customers.plugin().traits.judges_at_once
+    if about.type in known.standings:
+        is_due = view.stand is Stand.PROCESSING and customers.plugin().traits.judges_at_once
+    else:
+        is_due = view.stand is not Stand.NEEDS_INFO
+    return about, view, is_due
 
 
 @atomic
+def _settled(target: Target, about: Occasion) -> CustomerView | None:
+    """Find out how a customer stands; None for one who was erased meanwhile."""
+    locked = customers.hold(target)
+    return None if locked is None else customer_standings.settle(locked, about)
+
+
+@by_statement
 def _before(target: Target, upload: Upload) -> tuple[Occasion, dict[str, str]]:
-    """Return what it is for, and the texts that are held; raises as `put` does."""
+    """Return what it is for, and the texts that others are read by; raises as `put` does."""
     about = customer_standings.occasion(target.owner, upload.type, upload.transaction_id)
     customer = customers.find(target)
-    if customer is None:
+    if customer is None or "mobile_number" not in upload.given:
         return about, {}
-    form = customers.rows_of(customer.id).get("mobile_number_format")
-    text = customers.text_of(form) if form else None
+    text = known_customers.read(customer.id).text("mobile_number_format")
     return about, {} if text is None else {"mobile_number_format": text}
 
 
@@ -266,9 +275,11 @@ def _note(customer: Customer, changed: list[str]) -> None:
         customers.touch(customer)
         customers.note(customer.id, "given", CUSTOMER, about=", ".join(sorted(changed)))
         return
-    db.session.execute(
-        update(Customer).where(Customer.id == customer.id).values(seen_at=func.now())
-    )
+    db.session.execute(_SEE, {"the_id": customer.id})
+
+
+_CUSTOMERS = cast(Table, Customer.__table__)
+_SEE = update(_CUSTOMERS).where(_CUSTOMERS.c.id == bindparam("the_id")).values(seen_at=func.now())
 
 
 def _keep_text(customer: Customer, rows: dict[str, CustomerField], name: str, text: str) -> bool:

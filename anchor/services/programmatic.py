@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from anchor.clock import utcnow
 from anchor.config.customers import transfer_types
@@ -265,18 +265,21 @@ def _customer_stands(customer_id: str, _type: str, _stand: Stand) -> None:
 
 
 def _waiting(customer: Customer) -> list[Transaction]:
-    query = (
-        select(Transaction)
-        .where(
-            Transaction.status == Status.PENDING_CUSTOMER_INFO_UPDATE,
-            Transaction.flow == FLOW,
-            Transaction.owner_account == customer.owner_account,
-        )
-        .order_by(Transaction.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    rows = db.session.scalars(_WAITING, {"account": customer.owner_account})
+    return [row for row in rows if _is_of(row, customer)]
+
+
+_WAITING = (
+    select(Transaction)
+    .where(
+        Transaction.status == Status.PENDING_CUSTOMER_INFO_UPDATE,
+        Transaction.flow == FLOW,
+        Transaction.owner_account == bindparam("account"),
     )
-    return [row for row in db.session.scalars(query) if _is_of(row, customer)]
+    .order_by(Transaction.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def _is_of(row: Transaction, customer: Customer) -> bool:

@@ -8,7 +8,7 @@ customer and a transaction locks the customer first.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import inspect, or_, select
+from sqlalchemy import bindparam, inspect, or_, select
 
 from anchor.customers.fields import canonical
 from anchor.customers.standing import Stand
@@ -149,18 +149,23 @@ def occasion(row: Transaction, type_: str) -> Occasion:
 
 def sends_of(customer_id: str) -> list[Transaction]:
     """Lock the sends from or to a customer that wait for somebody to be known."""
-    query = (
-        select(Transaction)
-        .where(
-            or_(Transaction.sender_id == customer_id, Transaction.receiver_id == customer_id),
-            Transaction.kind == Kind.SEND,
-            Transaction.status.in_(("pending_receiver", "pending_customer_info_update")),
-        )
-        .order_by(Transaction.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    return list(db.session.scalars(_SENDS, {"customer_id": customer_id}))
+
+
+_SENDS = (
+    select(Transaction)
+    .where(
+        or_(
+            Transaction.sender_id == bindparam("customer_id"),
+            Transaction.receiver_id == bindparam("customer_id"),
+        ),
+        Transaction.kind == Kind.SEND,
+        Transaction.status.in_(("pending_receiver", "pending_customer_info_update")),
     )
-    return list(db.session.scalars(query))
+    .order_by(Transaction.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 # -- what the rail needs to know, which the receiver may have given -------------------------

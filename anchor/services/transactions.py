@@ -186,11 +186,12 @@ def goes_on(row: Transaction, happening: Happening) -> None:
     """
     change = _Change(row)
     change.add(happening)
-    moved = _write([change])
-    for name, value in change.values().items():
-        if name not in _INSTANTS:
+    values, moved = change.values(), _write([change])
+    for name, value in values.items():
+        if name in _INSTANTS:
+            db.session.expire(row, [name])
+        else:
             set_committed_value(row, name, value)
-    db.session.expire(row, _INSTANTS & change.values().keys())
     _tell(moved)
 
 
