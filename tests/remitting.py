@@ -35,7 +35,7 @@ from anchor.services import (
 )
 from anchor.services.payouts import POLL
 from anchor.services.refunds import Order
-from anchor.services.remittances import Wanted
+from anchor.services.remittance_orders import Wanted
 from anchor.services.transactions import PAY_OUT
 from anchor.web_auth.answering import account_of
 from tests import knowing
