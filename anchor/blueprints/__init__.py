@@ -7,6 +7,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 from anchor import request_ids
 from anchor.blueprints import (
     admin,
+    console,
     describing,
     errors,
     forms,
@@ -72,6 +73,7 @@ def register(app: Flask, settings: Settings) -> None:
         app.register_blueprint(page_data.bp)
     if settings.operators:
         app.register_blueprint(admin.bp)
+        app.register_blueprint(console.bp)
     app.register_blueprint(openapi.bp)
     CORS(
         app,

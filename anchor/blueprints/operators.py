@@ -33,8 +33,19 @@ def by_token() -> Operator:
 def by_session() -> Operator:
     """Return who has signed in in this browser, or raise `Unauthorized`; see `session`."""
     count()
-    found, g.operator_session = operators.of_session(request.cookies.get(cookie_name(), ""))
-    return _counted(found)
+    g.operator, g.operator_session = operators.of_session(request.cookies.get(cookie_name(), ""))
+    return _counted(g.operator)
+
+
+def has_session() -> bool:
+    """Tell whether `by_session` found who asks."""
+    return "operator_session" in g
+
+
+def current() -> Operator:
+    """Return who has signed in; needs `by_session` before."""
+    found: Operator = g.operator
+    return found
 
 
 def session() -> OperatorSession:
