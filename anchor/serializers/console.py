@@ -60,7 +60,7 @@ _WAITS = {
     Status.ON_HOLD: _("You: mend what was refused and release it, or refund it."),
 }
 _RESTING = _("You: its case says what happened. Mend it and release it, or refund it.")
-_HOUSE = _("the house’s own money")
+_HOUSE = _("The house’s own money")
 _EVENTS = {
     "opened": _("Opened"),
     "send": _("Sent"),
@@ -103,7 +103,7 @@ def choices() -> list[tuple[str, str]]:
 
 def source(rail: str) -> str:
     """Return what a remittance is paid from."""
-    return _HOUSE if rail == HOUSE else rail
+    return _HOUSE if rail == HOUSE else rail.replace("_", " ").capitalize()
 
 
 def waits_for(found: Shown) -> str | None:
@@ -121,12 +121,18 @@ def what(event: str) -> str:
     return _EVENTS.get(event, event.replace("_", " ").capitalize())
 
 
-def moment(instant: datetime | None) -> Markup:
+def moment(instant: datetime | None, *, is_short: bool = False) -> Markup:
     """Write an instant in UTC as tables show it, which machines read as well; nothing for None."""
     if instant is None:
         return Markup("")
-    known = instant.astimezone(UTC)
-    return Markup("<time>{}Z</time>").format(f"{known:%Y-%m-%d %H:%M:%S}")
+    form = "%Y-%m-%d %H:%M" if is_short else "%Y-%m-%d %H:%M:%S"
+    return Markup("<time>{}Z</time>").format(instant.astimezone(UTC).strftime(form))
+
+
+def money(stroops: int) -> str:
+    """Write an amount as banks do: ``1,250.00``, with more decimals only where it has them."""
+    whole, _, fraction = format_amount(stroops).partition(".")
+    return f"{int(whole):,}.{fraction.ljust(2, '0')}"
 
 
 def facts(found: Story) -> list[Fact]:
@@ -144,12 +150,12 @@ def _facts(found: Story) -> Iterator[Fact]:
     )
     yield Fact(_("Receiver is paid by"), shown.funding_method or "")
     if shown.buys and shown.least_out:
-        yield Fact(_("Receiver gets"), f"{format_amount(shown.least_out)} {shown.buys} or more")
+        yield Fact(_("Receiver gets"), f"{money(shown.least_out)} {shown.buys} or more")
     yield _code(_("Id there"), shown.remote_id)
     yield Fact(_("Status there"), shown.remote_status or "", is_code=True)
     yield _code(_("Stellar transaction"), shown.stellar_transaction_id)
     for label, amount in ((_("Paid"), shown.amount_paid), (_("Refunded"), shown.amount_refunded)):
-        yield Fact(label, f"{format_amount(amount)} {shown.asset}" if amount else "")
+        yield Fact(label, f"{money(amount)} {shown.asset}" if amount else "")
     for part, names in found.details.items():
         yield Fact(_("Known of {part}"), ", ".join(names), is_code=True, words={"part": part})
     yield _code(_("Key"), shown.key)

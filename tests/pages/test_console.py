@@ -84,6 +84,12 @@ def test_an_operator_sends_money_and_has_wallets_told_again(
     pair.until(found, "completed")
     page.reload()
     one.look("completed")
+    pair.mask.is_down = True
+    page.goto(page.url.replace(found, pair.begin("250.75")))
+    pair.work()
+    page.reload()
+    one.look("in-trouble")
+    pair.mask.is_down = False
     page.click("nav >> text=Remittances")
     one.at("console/remittances")
     one.look("remittances")
