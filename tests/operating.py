@@ -1,11 +1,10 @@
 """Operators of a test's anchor: Ada, who acts, and Vera, who looks."""
 
-from anchor.policies.operators import Operator, Role
-from anchor.web_auth import operators as web_auth
+from anchor.policies.operators import Operator, Role, hash_of, new_token
 
-TOKENS = {"ada": web_auth.new_token(), "vera": web_auth.new_token()}
+TOKENS = {"ada": new_token(), "vera": new_token()}
 OPERATORS = {
-    name: Operator(name, role, web_auth.hash_of(TOKENS[name]))
+    name: Operator(name, role, hash_of(TOKENS[name]))
     for name, role in (("ada", Role.ACT), ("vera", Role.VIEW))
 }
 

@@ -6,8 +6,7 @@ from flask.cli import with_appcontext
 from anchor.cli.group import group
 from anchor.config.operators import is_name
 from anchor.extensions import settings
-from anchor.policies.operators import Role
-from anchor.web_auth import operators as web_auth
+from anchor.policies.operators import Role, hash_of, new_token
 
 
 @group.group("operators")
@@ -38,8 +37,8 @@ def new(name: str, role: str) -> None:
     """Make a token for NAME, and print it once, with the line for ANCHOR_OPERATORS_FILE."""
     if not is_name(name):
         raise click.UsageError("NAME has 1 to 64 letters, digits, dots, dashes, @ or _.")
-    token = web_auth.new_token()
+    token = new_token()
     click.echo("The token, which is kept nowhere: hand it to them alone.", err=True)
     click.echo(token)
     click.echo("The line for the file that ANCHOR_OPERATORS_FILE names:", err=True)
-    click.echo(f"{name} {role} {web_auth.hash_of(token)}")
+    click.echo(f"{name} {role} {hash_of(token)}")

@@ -1,7 +1,12 @@
 """Operators: the people who may look at an anchor that runs, or act on it, over HTTP."""
 
+import hashlib
+import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+_PREFIX = "anchor-operator-"  # by which scanners for secrets may know one
+_RANDOM_BYTES = 32
 
 
 class Role(StrEnum):
@@ -23,3 +28,13 @@ class Operator:
     def may_act(self) -> bool:
         """Whether they may change anything."""
         return self.role is Role.ACT
+
+
+def new_token() -> str:
+    """Return a token that nobody has: 256 random bits, in letters."""
+    return f"{_PREFIX}{secrets.token_urlsafe(_RANDOM_BYTES)}"
+
+
+def hash_of(token: str) -> str:
+    """Return what is kept of a token: its SHA-256, in hex."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

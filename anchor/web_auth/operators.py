@@ -4,7 +4,6 @@ A token has 256 random bits, so its SHA-256 is all that has to be kept of it. A 
 operator and the token that began it: it is worth something only while the configuration has both.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
@@ -13,27 +12,15 @@ from datetime import UTC, datetime, timedelta
 
 from anchor.clock import utcnow
 from anchor.errors import Unauthorized
-from anchor.policies.operators import Operator
+from anchor.policies.operators import Operator, hash_of
 from anchor.web_auth import form_tokens
 from anchor.web_auth.policy import WebAuthPolicy
 from anchor.web_auth.tokens import decode, encode
 
-_PREFIX = "anchor-operator-"  # by which scanners of code for secrets may know one
-_RANDOM_BYTES = 32
 _AUDIENCE = "console"
 #: A session ends so long after its last page, and so long after it began.
 IDLE_S = 30 * 60
 LONGEST_S = 8 * 3600
-
-
-def new_token() -> str:
-    """Return a token that nobody has."""
-    return f"{_PREFIX}{secrets.token_urlsafe(_RANDOM_BYTES)}"
-
-
-def hash_of(token: str) -> str:
-    """Return what is kept of a token: its SHA-256, in hex."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def recognise(operators: Iterable[Operator], token: str) -> Operator:

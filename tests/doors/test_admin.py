@@ -1,5 +1,7 @@
-from tests.remitting import DETAILS, Pair
 from tests.operating import *
+from tests.remitting import DETAILS, Pair
+
+
 def test_it(pair: Pair):
     c = pair.ours.app.test_client()
     body={"domain": pair.domain, "asset_code":"USDC","amount":"100","details":DETAILS,"house":True}

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from anchor.extensions import transaction
-from anchor.services import callbacks
 from tests.operating import TOKENS
 from tests.pages.conftest import SIZES, Desk
 from tests.pages.tabs import Tab
@@ -25,7 +23,10 @@ def sign_in(one: Tab, desk: Desk, name: str = "ada") -> None:
 
 
 def fill_in(page: Any) -> None:
-    for part, values in {"sender": ["Ada", "Lovelace"], "receiver": ["Grace", "Hopper", ACCOUNT]}.items():
+    for part, values in {
+        "sender": ["Ada", "Lovelace"],
+        "receiver": ["Grace", "Hopper", ACCOUNT],
+    }.items():
         for index, value in enumerate(values):
             page.locator(f"[name={part}_value]").nth(index).fill(value)
 
@@ -38,9 +39,11 @@ def callbacks_owed(pair: Any) -> None:
                 "INSERT INTO callbacks (subject, host, url, body) VALUES "
                 f"('withdrawal/{row_id}', 'wallet.example', 'https://wallet.example/told', '{{}}')"
             )
-        sql("INSERT INTO jobs (kind, subject_id, lane, token, attempts, again, last_error, parked_at) "
+        sql(
+            "INSERT INTO jobs (kind, subject_id, lane, token, attempts, again, last_error, parked_at) "
             "SELECT 'callback', subject || ' ' || host, 'callback wallet.example', 0, 7, false, "
-            "'wallet.example answered 503', now() FROM callbacks WHERE id = 1")
+            "'wallet.example answered 503', now() FROM callbacks WHERE id = 1"
+        )
         sql("UPDATE callbacks SET delivered_at = now() WHERE id = 3")
 
 
