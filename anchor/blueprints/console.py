@@ -70,6 +70,7 @@ def leave() -> ResponseReturnValue:
 def guard() -> None:
     """Let in whoever has signed in; a form has to be theirs as well, and they may have to act."""
     speech.answer_in("en")
+    operators.begin()
     if request.endpoint in {_SIGN_IN, "console.enter"}:
         return
     operator = operators.by_session()

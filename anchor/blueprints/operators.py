@@ -30,6 +30,12 @@ def by_token() -> Operator:
     return _counted(operators.recognise(token.strip()))
 
 
+def begin() -> None:
+    """Know nobody yet."""
+    for name in ("operator", "operator_session"):
+        g.pop(name, None)
+
+
 def by_session() -> Operator:
     """Return who has signed in in this browser, or raise `Unauthorized`; see `session`."""
     count()

@@ -40,9 +40,9 @@ def callbacks_owed(pair: Any) -> None:
                 f"('withdrawal/{row_id}', 'wallet.example', 'https://wallet.example/told', '{{}}')"
             )
         sql(
-            "INSERT INTO jobs (kind, subject_id, lane, token, attempts, again, last_error, parked_at) "
-            "SELECT 'callback', subject || ' ' || host, 'callback wallet.example', 0, 7, false, "
-            "'wallet.example answered 503', now() FROM callbacks WHERE id = 1"
+            "INSERT INTO jobs (kind, subject_id, lane, token, attempts, again,"
+            " last_error, parked_at) SELECT 'callback', subject || ' ' || host, 'callback wallet.example',"
+            " 0, 7, false, 'wallet.example answered 503', now() FROM callbacks WHERE id = 1"
         )
         sql("UPDATE callbacks SET delivered_at = now() WHERE id = 3")
 
