@@ -1,5 +1,6 @@
 """Pages about what is sent by other anchors: looked at, begun after a review, amended."""
 
+import re
 from secrets import token_hex
 from typing import Any
 
@@ -24,6 +25,8 @@ from anchor.services import remittance_orders, remittance_views, remittances
 bp = Blueprint("remittances", __name__, url_prefix="/remittances")
 
 _ONE = "/<remittance_id>"
+#: What a review is told from others by.
+_KEY = re.compile(r"console [0-9a-f]{24}")
 
 
 @bp.get("")
@@ -77,7 +80,8 @@ def review() -> ResponseReturnValue:
         chosen = remittance_orders.check(policy, wanted)
     except (Rejected, Unavailable) as error:
         return _form(filled, error), status_of(error)
-    key = filled.given["key"] or f"console {token_hex(12)}"
+    known = _KEY.fullmatch(filled.given["key"])
+    key = known[0] if known else f"console {token_hex(12)}"
     return page("console/review.html", filled=filled, wanted=wanted, chosen=chosen, key=key)
 
 
@@ -88,7 +92,7 @@ def send() -> ResponseReturnValue:
     """Begin what was reviewed; the same review sent again begins nothing anew."""
     filled = forms.order(request.form)
     key = filled.given["key"]
-    if filled.problems or not key.startswith("console "):
+    if filled.problems or not _KEY.fullmatch(key):
         return _form(filled), 400
     try:
         policy, wanted = admin.order(filled.body, key)

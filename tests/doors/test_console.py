@@ -306,7 +306,9 @@ def test_an_order_that_was_changed_after_its_review_needs_another(pair: Pair) ->
     again = console.send("/remittances/new", **form, edit="all")
     assert 'value="Grace"' in again.text
     assert console.hidden("key") == form["key"]
-    assert console.send("/remittances", **form | {"key": ""}).status_code == 400
+    for key in ("", "order 17", "console \x00", "console " + "x" * 24):
+        console.get("/remittances/new")
+        assert console.send("/remittances", **form | {"key": key}).status_code == 400
     assert begun() == 0
 
 

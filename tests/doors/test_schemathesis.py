@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.operating import bearing
 from tests.sending import Remitter
 from tests.transfers import Wallet
 from tests.world import World
@@ -29,7 +30,9 @@ _MODES = list(schemathesis.GenerationMode)
 LONG = bool(os.environ.get("ANCHOR_TEST_LONG"))
 
 
-def attack(world: World, examples: int, number: int, below: str = "/") -> dict[str, set[int]]:
+def attack(
+    world: World, examples: int, number: int, below: str = "/", token: dict[str, str] | None = None
+) -> dict[str, set[int]]:
     """Try each operation with and without a token; return the statuses that came, by operation."""
     client = world.app.test_client()
     world.fund()
@@ -44,7 +47,7 @@ def attack(world: World, examples: int, number: int, below: str = "/") -> dict[s
         "destination_asset": "USDC",
         "source_asset": "iso4217:BRL",
     }
-    tokens: list[dict[str, str]] = [world.log_in(client), {}]
+    tokens: list[dict[str, str]] = [token or world.log_in(client), {}]
     schema = schemathesis.openapi.from_wsgi("/openapi.json", world.app)
     seen: dict[str, set[int]] = {}
     for result in schema.get_all_operations():
@@ -116,6 +119,13 @@ def test_no_operation_fails_where_customers_and_their_own_screens_are_served(
 def test_no_operation_of_sending_anchors_and_customers_fails(remitter: Remitter) -> None:
     seen = attack(remitter.world, examples=15, number=1, below="/sep31")
     assert seen.keys() >= {"POST /sep31/transactions", "GET /sep31/transactions/{transaction_id}"}
+
+
+def test_no_operation_of_operators_fails(world: World) -> None:
+    seen = attack(world, examples=15, number=1, below="/admin", token=bearing())
+    assert {200, 400, 401} <= seen["GET /admin/remittances"]
+    assert {400, 401} <= seen["POST /admin/callbacks/replay"]
+    assert len(seen) == 7
 
 
 @pytest.mark.slow
