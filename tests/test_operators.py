@@ -11,7 +11,7 @@ from anchor.config import Settings
 from anchor.errors import Unauthorized
 from anchor.extensions import db, transaction
 from anchor.models import Act
-from anchor.policies.operators import Operator, Role, hash_of, new_token
+from anchor.policies.operators import Operator, Role, hash_of
 from anchor.web_auth import operators as web_auth
 from tests.remitting import Pair
 from tests.test_commands import run
@@ -52,7 +52,7 @@ def test_promise_14_without_a_line_nobody_is_an_operator(tmp_path: Path) -> None
         f"-ada act {HASH}",
         f"a da act {HASH}",
         f"{'a' * 65} act {HASH}",
-        f"ada act {new_token()}",
+        f"ada act anchor-operator-{'x' * 43}",
     ],
 )
 def test_promise_15_a_line_that_is_none_stops_the_start_and_is_not_repeated(

@@ -95,7 +95,7 @@ def _answer_few_heads(app: Flask) -> None:
     """
     for rule, view in openapi.public_rules(app):
         said = describing.description_of(view)
-        if rule.methods and (limits.is_costly(view) or (said is not None and said.token)):
+        if rule.methods and (limits.is_costly(view) or (said is not None and said.needs_token)):
             rule.methods.discard("HEAD")
 
 

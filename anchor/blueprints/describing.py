@@ -45,6 +45,11 @@ class Description:
     headers: type[Schema] | None = None
 
     @property
+    def needs_token(self) -> bool:
+        """Whether it is for somebody who says who they are."""
+        return self.token or self.operator
+
+    @property
     def statuses(self) -> list[int]:
         """The statuses of its errors."""
         found = {429, 500, 503, *self.errors}

@@ -153,7 +153,7 @@ def _add(
         media = {"schema": found.body}
         kinds = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, media)}
-    if found.token or found.operator:
+    if found.needs_token:
         operation["security"] = [{"operator" if found.operator else "session": []}]
     path = path_of(rule)
     for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

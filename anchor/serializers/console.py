@@ -1,6 +1,6 @@
 """The words of the console: how remittances and callbacks stand, for people who act on them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from anchor.lifecycle import Status
 from anchor.money import format_amount
 from anchor.policies import HOUSE
 from anchor.serializers.admin import STATUSES
+from anchor.serializers.pages import Fact
 from anchor.services.callback_replays import Owed
 from anchor.services.remittance_views import Shown, Story
 
@@ -21,20 +22,6 @@ class Standing:
 
     label: str
     tone: str = "plain"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A line about something; a code is in one width, and may be copied."""
-
-    label: str
-    value: str | Markup
-    is_code: bool = False
-    copied: str | None = None
-    words: Mapping[str, str] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "words", self.words or {})
 
 
 _STANDINGS = {
@@ -162,7 +149,7 @@ def _facts(found: Story) -> Iterator[Fact]:
 
 
 def _code(label: str, value: str | None) -> Fact:
-    return Fact(label, value or "", is_code=True, copied=value)
+    return Fact(label, value or "", is_code=True, copied=value or "")
 
 
 def callback_standing(found: Owed) -> Standing:

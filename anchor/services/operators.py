@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from anchor.errors import Unauthorized
-from anchor.extensions import atomic, db, settings
+from anchor.extensions import by_statement, db, settings
 from anchor.models import UsedChallenge
 from anchor.policies.operators import Operator
 from anchor.services import logins
@@ -39,7 +39,7 @@ def sign_out(session: OperatorSession) -> None:
     logins.is_first_use(_name(session), session.ends_at)
 
 
-@atomic
+@by_statement
 def _is_over(session: OperatorSession) -> bool:
     query = select(UsedChallenge.hash).where(UsedChallenge.hash == _name(session))
     return db.session.scalar(query) is not None

@@ -249,13 +249,11 @@ def amend(
     `NotFound`, or `Rejected` where it is paid, on its way, over, or being brought on.
     """
     row, known = locked(transaction_id)
-    read_details(details)
-    if known.sealed is not None and (kept or not may_be_amended(row)):
-        old = unseal(known)
-        details = _merged(old, details, kept)
-        if not may_be_amended(row) and details == old:
-            return
+    old = None if known.sealed is None else unseal(known)
+    details = _merged(old or {}, read_details(details), kept)
     if not may_be_amended(row):
+        if details == old:
+            return
         raise Rejected(f"{transaction_id} is {row.status}: nothing of it can be changed now")
     sealed = seal(row.id, read_details(details))
     known.key_id, known.sealed = sealed.key_id, sealed.value
