@@ -71,10 +71,10 @@ def guard() -> None:
     """Let in whoever has signed in; a form has to be theirs as well, and they may have to act."""
     speech.answer_in("en")
     operators.begin()
-    if request.endpoint in {_SIGN_IN, "console.enter"}:
+    if request.method == "OPTIONS" or request.endpoint in {_SIGN_IN, "console.enter"}:
         return
     operator = operators.by_session()
-    if request.method == "POST":
+    if request.method not in {"GET", "HEAD"}:
         operators.refuse_other_sites()
         operators.check_form()
         if request.endpoint != "console.leave":
