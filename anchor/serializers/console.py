@@ -78,7 +78,7 @@ _EVENTS = {
 
 def standing(status: str, is_resting: bool = False) -> Standing:
     """Return how a remittance stands."""
-    if is_resting:
+    if is_resting and status != Status.ON_HOLD:
         return _RESTS
     return _STANDINGS.get(Status(status), Standing(status))
 
@@ -95,7 +95,9 @@ def source(rail: str) -> str:
 
 def waits_for(found: Shown) -> str | None:
     """Return whom or what a remittance waits for; None where that is its money, or nothing."""
-    return _RESTING if found.is_resting else _WAITS.get(Status(found.status))
+    if found.is_resting and found.status != Status.ON_HOLD:
+        return _RESTING
+    return _WAITS.get(Status(found.status))
 
 
 def is_awaiting_money(found: Shown) -> bool:

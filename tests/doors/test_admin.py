@@ -15,7 +15,7 @@ from anchor import create_app
 from anchor.extensions import db, transaction
 from anchor.models import Act, Callback, Remittance
 from anchor.policies import LimitPolicy
-from tests.operating import TOKENS, bearing
+from tests.operating import TOKENS, Console, bearing
 from tests.remitting import DETAILS, Pair
 from tests.test_callback_replays import paid, told_to
 from tests.test_callbacks import NO_CONTENT, deliver, listening
@@ -318,6 +318,27 @@ def test_parties_are_amended_and_never_shown(pair: Pair) -> None:
         found = f"/admin/remittances/{unknown}"
         assert client.get(found, headers=bearing()).status_code == 404, unknown
         assert client.patch(found, json=body, headers=bearing()).status_code == 404, unknown
+
+
+def test_what_the_other_anchor_refused_is_told_with_its_case_and_amended(pair: Pair) -> None:
+    def refuses(method: str, path: str, status: int, found: Any) -> tuple[int, Any]:
+        is_order = (method, path) == ("POST", "/sep31/transactions")
+        return (400, {"error": "no such account"}) if is_order else (status, found)
+
+    pair.mask.twist = refuses
+    client, row_id = pair.ours.app.test_client(), pair.begin()
+    pair.until(row_id, "on_hold")
+    path = f"/admin/remittances/{row_id}"
+    told = json.loads(client.get(path, headers=bearing("vera")).text)
+    [case] = told["cases"]
+    assert (case["reason"], told["may_be_amended"]) == ("remittance_refused", True)
+    assert "no such account" in case["note"]
+    console = Console(pair.ours.app.test_client()).sign_in("vera")
+    page = console.get(f"/remittances/{row_id}").text
+    assert f"case {case['id']}" in page
+    assert "You: mend what was refused and release it, or refund it." in page
+    body = {"details": DETAILS | {"sender": {"first_name": "Eve"}}}
+    assert client.patch(path, json=body, headers=bearing()).status_code == 200
 
 
 def test_what_is_on_its_way_is_not_amended(pair: Pair) -> None:
