@@ -21,10 +21,13 @@ from anchor import config, embedded, keeping
 from anchor.config import TESTNET_PASSPHRASE, Settings
 from anchor.config.file import default_seps
 from anchor.errors import Misconfigured
+from anchor.policies.operators import Role, hash_of, new_token
 from anchor.sandbox import CODE
 from anchor.sandbox.page.place import Place
 
 WEB_PORT = 8000
+#: Who operates an anchor in development mode.
+OPERATOR = "developer"
 
 _FILE = """\
 # Written by development mode; change what you like. Amounts stand in quotes.
@@ -160,6 +163,12 @@ def wallet_url(environ: Mapping[str, str]) -> str:
     return f"http://localhost:{port}/wallet"
 
 
+def console_entry(environ: Mapping[str, str], settings: Settings) -> str:
+    """Say where the console of a prepared folder is, and how to get in."""
+    token = _secrets(folder(environ))["operator"]
+    return f"{settings.public_url}/console is the operators' console; sign in with {token}"
+
+
 def issuer_secret(environ: Mapping[str, str]) -> str:
     """Return the secret key of the sandbox's issuer, which a demo wallet is given money with."""
     return _secrets(folder(environ))["issuer"]
@@ -184,6 +193,7 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
         "ANCHOR_JWT_SECRET": known["jwt"],
         "ANCHOR_CHANNEL_SECRET": known["channel"],
         "ANCHOR_CUSTOMER_KEYS": known["customers"],
+        "ANCHOR_OPERATORS": f"{OPERATOR} {Role.ACT} {hash_of(known['operator'])}",
         f"{config.DISTRIBUTION_PREFIX}{CODE}": known["distribution"],
     }
     named = {
@@ -208,11 +218,13 @@ def _lay_ground(root: Path, url: str) -> None:
 
     file = root / "secrets.json"
     known = _secrets(root) if file.exists() else asdict(ground.new_keys())
-    missing = {"jwt", "channel", "customers"} - known.keys()
+    missing = {"jwt", "channel", "customers", "operator"} - known.keys()
     if missing:
         known |= {name: secrets.token_urlsafe(32) for name in missing}
         if "customers" in missing:
             known["customers"] = f"first:{known['customers']}"
+        if "operator" in missing:
+            known["operator"] = new_token()
         keeping.write_private(file, json.dumps(known))
     keys = ground.Keys(known["signing"], known["issuer"], known["distribution"])
     ground.establish(url, TESTNET_PASSPHRASE, keys, signs=True)

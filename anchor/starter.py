@@ -9,6 +9,8 @@ STARTER = """\
 #   ANCHOR_SIGNING_SECRET               S…, the key that signs log-in challenges
 #   ANCHOR_JWT_SECRET                   32 random bytes or more, or several: kid:secret kid:secret
 #   ANCHOR_CUSTOMER_KEYS                name:key, 32 bytes in base 64; where 12 is among the seps
+#   ANCHOR_OPERATORS                    who may use the admin API and the console: `flask anchor
+#                                       operators new NAME` makes a line of it; may be left out
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
 #
 # Amounts stand in quotes, so that no binary fraction ever touches them.

@@ -52,6 +52,7 @@ def up() -> NoReturn:
     click.echo(f"{settings.public_url} on {settings.horizon_url}; Ctrl-C ends it")
     if settings.development:
         click.echo(f"{development.wallet_url(config.environment())} is a wallet for your browser.")
+        click.echo(development.console_entry(config.environment(), settings))
     keeping.pass_on()
     processes.become(
         listening.fileno(), has_broker=bool(settings.broker_url), env=_environment(settings)
@@ -117,6 +118,7 @@ def _tell(console: Console, run: Demo, settings: Settings, log: Path) -> None:
         console.print(run.summary)
     console.print(
         f"Be a customer yourself: {development.wallet_url(config.environment())}\n"
+        f"{development.console_entry(config.environment(), settings)}\n"
         f"Or look at {settings.public_url}/.well-known/stellar.toml, {settings.public_url}/ready "
         f"and the network at {settings.horizon_url}. "
         f"The processes write to {os.path.relpath(log)}.",

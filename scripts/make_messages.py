@@ -42,7 +42,9 @@ OPERATORS = (
     *("actors", "cli", "embedded", "ledger", "sandbox", "streams", "development.py", "schema.py"),
     *("config/", "brokers.py", "keeping.py", "starter.py", "supervisor.py", "up.py"),
     *("composition.py", "integrations/registry.py", "extensions.py", "languages.py"),
-    "web_auth/answering.py",
+    *("web_auth/answering.py", "web_auth/operators.py"),
+    *("blueprints/admin", "blueprints/console", "blueprints/operators.py"),
+    *("serializers/admin", "serializers/console"),
     *(
         f"services/{name}.py"
         for name in (
@@ -56,6 +58,7 @@ OPERATORS = (
             *("settling", "signature_requests", "signatures", "signers", "signing", "slots"),
             *("statements", "submissions", "sweeps", "trustlines", "jobs"),
             *("following", "other_anchors", "remittance_views", "remittances", "remitting"),
+            *("operators", "remittance_orders"),
         )
     ),
 )
@@ -88,6 +91,8 @@ def collected() -> dict[str, set[str]]:
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 found.setdefault(first.value, set()).add(_name(path))
     for path in sorted((PACKAGE / "templates").rglob("*.html")):
+        if path.parent.name == "console":
+            continue  # operators read English
         parsed = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
         for _, _, text in extract_from_ast(parsed, ["say"]):
             if isinstance(text, str):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from stellar_sdk import AuthorizationFlag, Keypair
 from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 from werkzeug.serving import make_server
@@ -35,7 +35,7 @@ from anchor.services import (
 )
 from anchor.services.payouts import POLL
 from anchor.services.refunds import Order
-from anchor.services.remittances import Wanted
+from anchor.services.remittance_orders import Wanted
 from anchor.services.transactions import PAY_OUT
 from anchor.web_auth.answering import account_of
 from tests import knowing
@@ -133,6 +133,16 @@ class Pair:
             found = db.session.get(Remittance, row_id, populate_existing=True)
         assert found is not None
         return found
+
+    def details(self, row_id: str) -> Any:
+        """What is known of its parties."""
+        return remittances.unseal(self.known(row_id))
+
+    def remark(self, row_id: str, message: str) -> None:
+        """Let somebody say something of it."""
+        with transaction():
+            mine = update(Transaction).where(Transaction.id == row_id)
+            db.session.execute(mine.values(message=message))
 
     def notes(self) -> list[tuple[str, str | None, int | None]]:
         with transaction():

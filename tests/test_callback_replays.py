@@ -101,7 +101,7 @@ def test_asked_for_by_eight_at_once_it_is_told_once(world: World) -> None:
 
         def again(_: int) -> Replayed:
             with world.app.app_context():
-                return callback_replays.replay_of(row_id)
+                return callback_replays.replay_of(row_id, "an operator")
 
         with ThreadPoolExecutor(8) as pool:
             said = sorted(pool.map(again, range(8)), key=lambda each: each.due)

@@ -26,6 +26,7 @@ from anchor.services import (
     pending_deposits,
     receipts,
     refunds,
+    remittance_orders,
     remittances,
 )
 from anchor.services.desk import By
@@ -136,7 +137,7 @@ def test_promise_14_nothing_is_sent_to_a_domain_that_the_file_does_not_have(pair
     with pytest.raises(Rejected, match=r"evil.example is none of \[receiving_anchors\]"):
         remittances.begin(pair.ours.policy, wanted, "an operator")
     with pytest.raises(Rejected, match=r"evil.example is none of \[receiving_anchors\]"):
-        remittances.check(pair.ours.policy, wanted)
+        remittance_orders.check(pair.ours.policy, wanted)
     assert pair.mask.asked == []
 
 

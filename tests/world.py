@@ -40,6 +40,7 @@ from anchor.services import deposits, jobs, memos, networks, sweeps, withdrawals
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT, Owner
 from anchor.streams.follower import _Reading
+from tests.operating import OPERATORS
 
 ACCOUNT = "DE89370400440532013000"
 _keys: dict[str, Any] = {}
@@ -97,6 +98,7 @@ def settings_for(
         rates={"fixed": {f"{CODE}/BRL": "5"}},
         client_domains={"required": False, "allow": [], "deny": []},
         limits=LimitPolicy(0, *[1_000_000] * 6),
+        operators=OPERATORS,
         development=True,
         testing=True,
     )

@@ -6,6 +6,8 @@ from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from anchor import request_ids
 from anchor.blueprints import (
+    admin,
+    console,
     describing,
     errors,
     forms,
@@ -41,7 +43,7 @@ _SEPS = {
 }
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
 #: What no wallet in a browser asks for from a page of its own (GEN-06).
-_NO_CORS = ("interactive", "rails", "static", "health", "ready", "docs")
+_NO_CORS = ("interactive", "rails", "static", "health", "ready", "docs", "admin", "console")
 _ID = "X-Request-ID"
 
 
@@ -69,6 +71,9 @@ def register(app: Flask, settings: Settings) -> None:
     if 24 in settings.seps:
         app.register_blueprint(interactive.bp)
         app.register_blueprint(page_data.bp)
+    if settings.operators:
+        app.register_blueprint(admin.bp)
+        app.register_blueprint(console.bp)
     app.register_blueprint(openapi.bp)
     CORS(
         app,
@@ -90,7 +95,7 @@ def _answer_few_heads(app: Flask) -> None:
     """
     for rule, view in openapi.public_rules(app):
         said = describing.description_of(view)
-        if rule.methods and (limits.is_costly(view) or (said is not None and said.token)):
+        if rule.methods and (limits.is_costly(view) or (said is not None and said.needs_token)):
             rule.methods.discard("HEAD")
 
 

@@ -13,8 +13,8 @@ for documents only where the view builds plain dictionaries: one class beside th
 `serializers/`, whose fields are those of `anchor.serializers.answers`. Names of parameters in the
 path come from the route, 400 from there being a query or a body, 403 from `token`, 413 and 415
 from a body; `errors` are all others, and `others` answers with schemas of their own. One that
-`leads_on` may answer 303. Fields of our
-own say their JSON Schema in an attribute `openapi`.
+`leads_on` may answer 303. What is for operators says so (`operator`) instead of `token`, and may
+want `headers`. Fields of our own say their JSON Schema in an attribute `openapi`.
 A test finds views that say nothing, and answers that are not as they are said to be.
 """
 
@@ -41,17 +41,26 @@ class Description:
     errors: tuple[int, ...] = ()
     others: Mapping[int, type[Schema]] = field(default_factory=dict)
     leads_on: bool = False
+    operator: bool = False
+    headers: type[Schema] | None = None
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether it is for somebody who says who they are."""
+        return self.token or self.operator
 
     @property
     def statuses(self) -> list[int]:
         """The statuses of its errors."""
         found = {429, 500, 503, *self.errors}
-        if self.query or self.body:
+        if self.query or self.body or self.headers:
             found.add(400)
         if self.body:
             found |= {413, 415}
         if self.token:
             found |= {403}
+        if self.operator:
+            found |= {401, 403}
         return sorted(found)
 
 
@@ -66,9 +75,12 @@ def described(
     errors: tuple[int, ...] = (),
     others: Mapping[int, type[Schema]] | None = None,
     leads_on: bool = False,
+    operator: bool = False,
+    headers: type[Schema] | None = None,
 ) -> Callable[[View], View]:
     """Describe a view; see the module. `token` says that it wants one of a session."""
-    found = Description(query, body, answer, status, media, token, errors, others or {}, leads_on)
+    said = (query, body, answer, status, media, token, errors, others or {}, leads_on)
+    found = Description(*said, operator, headers)
 
     def mark(view: View) -> View:
         setattr(view, _ATTRIBUTE, found)

@@ -35,6 +35,8 @@ _TITLES = {
     "interactive": "Pages for customers",
     "page_data": "Data of pages for customers",
     "rails": "Webhooks of rails",
+    "admin": "Admin API: operators",
+    "console": "Console: pages for operators",
     "health": "Health",
     "openapi": "This description",
 }
@@ -110,6 +112,8 @@ def _make(app: Flask) -> dict[str, Any]:
     plugin.converter.add_attribute_function(_own_schema)
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     spec.components.security_scheme("session", bearer)
+    if settings().operators:
+        spec.components.security_scheme("operator", {"type": "http", "scheme": "bearer"})
     tags: dict[str, None] = {}
     for rule, view in public_rules(app):
         found = description_of(view)
@@ -149,8 +153,8 @@ def _add(
         media = {"schema": found.body}
         kinds = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, media)}
-    if found.token:
-        operation["security"] = [{"session": []}]
+    if found.needs_token:
+        operation["security"] = [{"operator" if found.operator else "session": []}]
     path = path_of(rule)
     for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
         spec.path(path=path, operations={method.lower(): operation})
@@ -164,6 +168,8 @@ def _parameters(rule: Rule, found: Description) -> Iterator[dict[str, Any]]:
         yield {"in": "path", "name": name, "required": True, "schema": schema}
     if found.query is not None:
         yield {"in": "query", "schema": found.query}
+    if found.headers is not None:
+        yield {"in": "header", "schema": found.headers}
 
 
 def _responses(found: Description) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def page(template: str, view: View, session: PageSession, **context: Any) -> Res
     """Return a page about a transaction, in the language of its visit."""
     speech.answer_page_in(session.lang or view.row.lang)
     is_deposit = is_a_deposit(view)
-    return _made(
+    return made(
         template,
         row=view.row,
         view=view,
@@ -56,7 +56,7 @@ def page(template: str, view: View, session: PageSession, **context: Any) -> Res
 
 def refusal(reason: str, status: int) -> Response:
     """Return a page that says why there is no other."""
-    response = _made("refused.html", reason=reason, status=status)
+    response = made("refused.html", reason=reason, status=status)
     response.status_code = status
     return response
 
@@ -91,7 +91,8 @@ def say_on_page(sentence: str, **values: object) -> str:
     return say(sentence, **values)
 
 
-def _made(template: str, **context: Any) -> Response:
+def made(template: str, *, policy: str = _POLICY, **context: Any) -> Response:
+    """Return a page in the brand of the business, which may load what `policy` says."""
     known = settings()
     name = known.home_domains[0]
     body = render_template(
@@ -115,5 +116,5 @@ def _made(template: str, **context: Any) -> Response:
         **context,
     )
     response = make_response(body)
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = policy
     return response

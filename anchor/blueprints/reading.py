@@ -36,7 +36,7 @@ class Operation:
     method: str
     path: str
     summary: str
-    needs_token: bool
+    token: str
     parameters: tuple[Line, ...]
     body: tuple[Line, ...]
     answers: tuple[Answer, ...]
@@ -65,7 +65,7 @@ def _operation(
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        needs_token="security" in operation,
+        token=_token(operation),
         parameters=tuple(
             _line(each["name"], each["schema"], bool(each.get("required")), each["in"])
             for each in operation["parameters"]
@@ -74,6 +74,12 @@ def _operation(
         answers=tuple(each for each in responses if each.status < "300"),
         refusals=tuple(each for each in responses if each.status >= "400"),
     )
+
+
+def _token(operation: dict[str, Any]) -> str:
+    """Return whose token an operation wants, nothing where it wants none."""
+    schemes = [scheme for each in operation.get("security", ()) for scheme in each]
+    return {"session": "token", "operator": "operator’s token"}[schemes[0]] if schemes else ""
 
 
 def _answer(document: dict[str, Any], response: dict[str, Any]) -> tuple[Line, ...]:

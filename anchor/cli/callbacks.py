@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group, visible
+from anchor.cli.group import group, signed, visible
 from anchor.services import callback_replays
 from anchor.services.callback_replays import Owed
 
@@ -63,17 +63,21 @@ def _line(each: Owed) -> str:
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="All that were owed since then, in UTC.",
 )
+@signed
 @with_appcontext
-def replay(ids: tuple[int, ...], transaction: str | None, since: datetime | None) -> None:
+def replay(
+    ids: tuple[int, ...],
+    *,
+    transaction: str | None,
+    since: datetime | None,
+    by: str,
+    note: str | None,
+) -> None:
     """Try again what was not delivered, and tell anew how it stands now what was."""
     if sum(map(bool, (ids, transaction, since))) != 1:
         raise click.UsageError("Name one or more IDs, or --transaction, or --since.")
-    if since is not None:
-        found = callback_replays.replay_since(since.replace(tzinfo=UTC))
-    elif transaction is not None:
-        found = callback_replays.replay_of(transaction)
-    else:
-        found = callback_replays.replay(ids)
+    instant = None if since is None else since.replace(tzinfo=UTC)
+    found = callback_replays.again(by, note, ids=ids, transaction_id=transaction, since=instant)
     click.echo(f"{found.due} are tried again, {found.anew} are told anew.")
     if found.gone:
         click.echo(f"{found.gone} about customers were delivered, and are not kept.")

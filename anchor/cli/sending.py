@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 import click
@@ -9,13 +10,12 @@ from flask.cli import with_appcontext
 
 from anchor.cli.group import EXIT_FAILED, group, signed, visible
 from anchor.errors import Rejected
-from anchor.extensions import settings
 from anchor.lifecycle import Kind, Status, statuses_of
 from anchor.money import format_amount, parse_amount
 from anchor.policies import HOUSE
-from anchor.services import remittance_views, remittance_waits, remittances
+from anchor.services import remittance_orders, remittance_views, remittance_waits, remittances
+from anchor.services.remittance_orders import Wanted
 from anchor.services.remittance_views import Shown
-from anchor.services.remittances import Wanted
 
 _MAX_DETAILS = 100_000
 
@@ -51,9 +51,7 @@ def send(**options: Any) -> None:
     house's own with --house. DETAILS are personal: they are read from a file, never from an
     argument, and kept encrypted until the end.
     """
-    policy = settings().asset(options["asset"])
-    if policy is None:
-        raise Rejected(f"{options['asset']} is not served here")
+    policy = remittance_orders.policy_of(options["asset"])
     if options["house"] and options["rail"]:
         raise click.UsageError("One of --house and --rail.")
     least = options["min_out"]
@@ -69,8 +67,7 @@ def send(**options: Any) -> None:
         least_out=None if least is None else parse_amount(least),
         key=options["key"],
     )
-    remittances.check(policy, wanted)
-    transaction_id = remittances.begin(policy, wanted, options["by"], options["note"])
+    transaction_id = remittances.send(policy, wanted, options["by"], options["note"])
     as_json, seconds = options["as_json"], options["wait"]
     if seconds is None:
         _print(remittance_views.show(transaction_id), as_json=as_json)
@@ -86,7 +83,7 @@ def _details(file: Any) -> Any:
     if len(text) > _MAX_DETAILS:
         raise Rejected("the details are too long")
     try:
-        return remittances.read_details(json.loads(text))
+        return remittance_orders.read_details(json.loads(text))
     except (ValueError, RecursionError):
         raise Rejected("the details are no JSON") from None
 
@@ -103,20 +100,32 @@ def _tell(found: Shown) -> None:
     type=click.Choice(sorted(each.value for each in statuses_of(Kind.REMITTANCE))),
     help="Only those that stand so.",
 )
+@click.option("--to", "domain", help="Only those to this domain.")
+@click.option("--resting", is_flag=True, help="Only those that wait for a person.")
+@click.option("--after", help="Only those after this one: the next page.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, remittance_views.MAX_PAGE),
+    default=50,
+    show_default=True,
+    help="How many at most.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @with_appcontext
-def sends(send: str | None, *, status: str | None, as_json: bool) -> None:
+def sends(send: str | None, *, resting: bool, as_json: bool, **asked: Any) -> None:
     """List what is sent by other anchors, the newest first, or show one SEND."""
     if send is not None:
         _print(remittance_views.show(send), as_json=as_json)
         return
-    found = remittance_views.listing(status=status)
+    found = remittance_views.listing(is_resting=resting or None, **asked)
     if as_json:
-        click.echo(json.dumps([_plain(each) for each in found]))
+        click.echo(json.dumps([_plain(each) for each in found], default=datetime.isoformat))
         return
     for each in found:
         amount = f"{format_amount(each.amount)} {each.asset}"
         click.echo(visible(f"{each.id}  {amount:>20}  {each.status:28}  {each.domain}"))
+    if len(found) == asked["limit"]:
+        click.echo(f"There may be more: --after {found[-1].id}", err=True)
     if not found:
         click.echo("Nothing was sent.")
 
@@ -139,7 +148,7 @@ def amend_send(send: str, details: Any, by: str, note: str | None) -> None:
 
 def _print(found: Shown, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_plain(found)))
+        click.echo(json.dumps(_plain(found), default=datetime.isoformat))
         return
     lines = [
         f"send         {found.id}",
@@ -157,4 +166,8 @@ def _print(found: Shown, *, as_json: bool) -> None:
 
 
 def _plain(found: Shown) -> dict[str, Any]:
-    return vars(found) | {"amount": format_amount(found.amount)}
+    amounts = ("amount", "least_out", "amount_paid", "amount_refunded")
+    written = {name: getattr(found, name) for name in amounts}
+    return vars(found) | {
+        name: None if amount is None else format_amount(amount) for name, amount in written.items()
+    }

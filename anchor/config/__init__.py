@@ -20,6 +20,7 @@ from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
 from anchor.config.file import FileSchema, sentences
+from anchor.config.operators import operators
 from anchor.config.pages import pages_policy
 from anchor.config.published import published
 from anchor.config.quotes import quote_policy
@@ -29,6 +30,7 @@ from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy, LimitPolicy, ReceivingAnchor, SendingAnchor
+from anchor.policies.operators import Operator
 from anchor.policies.pages import PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
@@ -50,6 +52,7 @@ NAMES = (
     "ANCHOR_DATA_DIR",
     "ANCHOR_CUSTOMER_KEYS",
     "ANCHOR_REDIS_URL",
+    "ANCHOR_OPERATORS",
 )
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
@@ -122,6 +125,7 @@ class Settings:
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     pages: PagesPolicy = field(default_factory=PagesPolicy)
     redis_url: str | None = field(default=None, repr=False)
+    operators: Mapping[str, Operator] = field(default_factory=dict)
     development: bool = False
     testing: bool = False
 
@@ -301,6 +305,7 @@ class _Builder:
             limits=data["limits"],
             pages=pages_policy(data["pages"], self.folder, self.problems),
             redis_url=self._redis_url(),
+            operators=operators(self.values.get("ANCHOR_OPERATORS", ""), self.problems),
             development=self.development,
             **{name: data[table][name] for table, names in _NUMBERS.items() for name in names},
         )

@@ -12,7 +12,7 @@ from anchor.models.columns import Instant
 
 
 class UsedChallenge(Base):
-    """A log-in challenge that was exchanged for a token, or a link that was opened: never again."""
+    """A challenge that earned a token, a link that was opened or a session that was ended."""
 
     __tablename__ = "used_challenges"
 

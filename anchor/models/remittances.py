@@ -36,6 +36,7 @@ class Remittance(Base):
         CheckConstraint("agreed > 0 AND least_out > 0", name="amounts"),
         UniqueConstraint("key"),
         Index("ix_remittances_domain", "domain"),
+        Index("ix_remittances_opened_at", "opened_at", "transaction_id"),
         Index("ix_remittances_key_id", "key_id", postgresql_where=text("key_id IS NOT NULL")),
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, select
 
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
-from anchor.models import Callback, Job, Transaction
+from anchor.models import Act, Callback, Job, Transaction
 from anchor.models.quotes import FLOWS
 from anchor.services import callbacks, customer_standings, views
 from anchor.services.callbacks import CALLBACK
@@ -94,25 +94,45 @@ def _about(transaction_id: str) -> ColumnElement[bool]:
     return Callback.subject.in_([f"{flow}/{transaction_id}" for flow in FLOWS])
 
 
-def replay(ids: Sequence[int]) -> Replayed:
+def again(
+    who: str,
+    note: str | None = None,
+    *,
+    ids: Sequence[int] = (),
+    transaction_id: str | None = None,
+    since: datetime | None = None,
+) -> Replayed:
+    """Have told again what is named in one of three ways; see `replay`, and those after it."""
+    if since is not None:
+        return replay_since(since, who, note)
+    if transaction_id is not None:
+        return replay_of(transaction_id, who, note)
+    return replay(ids, who, note)
+
+
+@atomic
+def replay(ids: Sequence[int], who: str, note: str | None = None) -> Replayed:
     """Have these told again, all or none; `NotFound` where one of them is not there."""
+    _note(f"replay callbacks {', '.join(map(str, sorted(set(ids))))}", who, note)
     return _again(select(Callback).where(Callback.id.in_(ids)), expected=len(set(ids)))[0]
 
 
-def replay_of(transaction_id: str) -> Replayed:
+@atomic
+def replay_of(transaction_id: str, who: str, note: str | None = None) -> Replayed:
     """Have each address that was told of a transaction told again; `NotFound` without any."""
     found, last = _again(select(Callback).where(_about(transaction_id)))
     if last is None:
         raise NotFound("nobody was to be told of this transaction")
+    _note("replay callbacks", who, note, transaction_id)
     return found
 
 
-def replay_since(instant: datetime) -> Replayed:
+def replay_since(instant: datetime, who: str, note: str | None = None) -> Replayed:
     """Have told again whatever was owed since an instant; each batch is a commit of its own.
 
     What is owed meanwhile is not told twice: it goes no further than what there is at first.
     """
-    newest = _newest()
+    newest = _begun(instant, who, note)
     total, last = Replayed(), 0
     while True:
         batch = select(Callback).where(
@@ -125,8 +145,14 @@ def replay_since(instant: datetime) -> Replayed:
 
 
 @atomic
-def _newest() -> int:
+def _begun(instant: datetime, who: str, note: str | None) -> int:
+    """Note that a replay begins, and return the newest callback that it is about."""
+    _note(f"replay callbacks since {instant.isoformat()}", who, note)
     return db.session.scalar(select(Callback.id).order_by(Callback.id.desc()).limit(1)) or 0
+
+
+def _note(what: str, who: str, note: str | None, transaction_id: str | None = None) -> None:
+    db.session.add(Act(what=what, who=who, note=note, transaction_id=transaction_id))
 
 
 @atomic

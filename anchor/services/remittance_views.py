@@ -1,12 +1,14 @@
-"""Looking at remittances: the newest first, or one with what keeps it."""
+"""Looking at remittances: the newest first, or one with what keeps it and what happened to it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
-from anchor.models import Job, Remittance, Transaction
+from anchor.models import Act, Case, History, Job, Remittance, Transaction
+from anchor.services import remittances
 from anchor.services.transactions import FOLLOW_REMITTANCE, REMIT
 
 MAX_PAGE = 200
@@ -29,17 +31,79 @@ class Shown:
     stellar_transaction_id: str | None
     is_resting: bool
     trouble: str | None
+    opened_at: datetime
+    deadline_at: datetime | None
+    key: str | None
+    funding_method: str | None
+    buys: str | None
+    least_out: int | None
+    amount_paid: int
+    amount_refunded: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What happened to a remittance, or what `who` did; `status` is how it stood then."""
+
+    at: datetime
+    what: str
+    status: str | None = None
+    who: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A case of a remittance that a person has to answer."""
+
+    id: int
+    reason: str
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that a person is shown of one remittance, what happened the oldest first.
+
+    `details` are the names of what is known of its parties, by part, and no value.
+    """
+
+    shown: Shown
+    entries: tuple[Entry, ...]
+    cases: tuple[Waiting, ...]
+    details: dict[str, list[str]]
+    may_be_amended: bool
 
 
 @atomic
-def listing(*, status: str | None = None, limit: int = MAX_PAGE) -> list[Shown]:
-    """Return remittances, the newest first."""
+def listing(
+    *,
+    status: str | None = None,
+    domain: str | None = None,
+    is_resting: bool | None = None,
+    after: str | None = None,
+    limit: int = MAX_PAGE,
+) -> list[Shown]:
+    """Return remittances, the newest first; those `after` the last one of the page before.
+
+    `is_resting` chooses those that wait for a person, or those that do not.
+    """
     query = select(Transaction, Remittance).join(
         Remittance, Remittance.transaction_id == Transaction.id
     )
     if status is not None:
         query = query.where(Transaction.status == status)
-    query = query.order_by(Transaction.started_at.desc(), Transaction.id).limit(limit)
+    if domain is not None:
+        query = query.where(Remittance.domain == domain)
+    if is_resting is not None:
+        query = query.where(Transaction.is_resting == is_resting)
+    place = Remittance.opened_at, Remittance.transaction_id
+    if after is not None:
+        last = db.session.get(Remittance, after)
+        if last is None:
+            raise NotFound(f"there is no remittance {after}")
+        query = query.where(tuple_(*place) < tuple_(last.opened_at, last.transaction_id))
+    query = query.order_by(*(column.desc() for column in place)).limit(min(limit, MAX_PAGE))
     found = db.session.execute(query.execution_options(populate_existing=True)).all()
     return [_shown(row, known, None) for row, known in found]
 
@@ -58,6 +122,37 @@ def show(transaction_id: str) -> Shown:
     return _shown(*found)
 
 
+@atomic
+def tell(transaction_id: str) -> Story:
+    """Return one remittance with all that is told of it; `NotFound` where there is none."""
+    shown = show(transaction_id)
+    history = select(History).where(History.transaction_id == transaction_id)
+    acts = select(Act).where(Act.transaction_id == transaction_id)
+    entries = [
+        *(
+            Entry(each.happened_at, each.event, each.status)
+            for each in db.session.scalars(history.order_by(History.id))
+        ),
+        *(
+            Entry(each.done_at, each.what, who=each.who, note=each.note)
+            for each in db.session.scalars(acts.order_by(Act.id))
+        ),
+    ]
+    cases = select(Case).where(Case.transaction_id == transaction_id, Case.closed_at.is_(None))
+    row = db.session.get_one(Transaction, transaction_id)
+    known = db.session.get_one(Remittance, transaction_id)
+    return Story(
+        shown,
+        tuple(sorted(entries, key=lambda each: (each.at, each.who is None))),
+        tuple(
+            Waiting(each.id, each.reason, each.note)
+            for each in db.session.scalars(cases.order_by(Case.id))
+        ),
+        remittances.names_of(known),
+        remittances.may_be_amended(row),
+    )
+
+
 def _shown(row: Transaction, known: Remittance, trouble: str | None) -> Shown:
     return Shown(
         id=row.id,
@@ -73,4 +168,12 @@ def _shown(row: Transaction, known: Remittance, trouble: str | None) -> Shown:
         stellar_transaction_id=row.stellar_transaction_id,
         is_resting=row.is_resting,
         trouble=trouble,
+        opened_at=known.opened_at,
+        deadline_at=row.deadline_at,
+        key=known.key,
+        funding_method=known.funding_method,
+        buys=known.buys,
+        least_out=known.least_out,
+        amount_paid=row.amount_paid,
+        amount_refunded=row.amount_refunded,
     )

@@ -7,123 +7,53 @@ job (`anchor.services.remitting`) agrees with the other anchor and pays, and ano
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, exists, func, literal, select, text, update
 
-from anchor.assets import Currency, StellarAsset
 from anchor.clock import utcnow
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.protocols import Receipt
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Act, Job, Remittance, Transaction, new_id
-from anchor.money import format_amount, round_down, to_decimal
+from anchor.money import format_amount, to_decimal
 from anchor.policies import HOUSE, AssetPolicy, ReceivingAnchor
 from anchor.services import (
     customers,
     jobs,
     memos,
-    other_anchors,
     outflows,
     receipts,
     references,
+    remittance_orders,
     transactions,
 )
-from anchor.services.other_anchors import Terms
+from anchor.services.remittance_orders import PARTS, Details, Wanted, read_details
 from anchor.services.transactions import REMITTANCE_LANE, Happening, Moved, any_of, happened
 from anchor.vault import Sealed
 
 FLOW = "remittance"
-#: What may be given: of the two parties, and of the transaction itself.
-PARTS = ("sender", "receiver", "transaction")
-_MAX_FIELDS = 100
 ENDS = (Status.COMPLETED, Status.REFUNDED, Status.EXPIRED, Status.ERROR)
 #: In these nobody is bringing it on: what is known of its parties may be changed.
 _WAITING = (Status.PENDING_CUSTOMER_INFO_UPDATE, Status.ON_HOLD)
-Details = Mapping[str, Mapping[str, str]]
+#: What a remittance keeps of what was wanted, as it was said.
+_KEPT = ("domain", "funding_method", "sender_type", "receiver_type", "buys", "least_out")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be sent: `amount` stroops of the asset to a customer of the anchor at `domain`.
+def send(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None) -> str:
+    """Begin a remittance that the other anchor would take, and return its id.
 
-    Its money comes by `rail`, or is the `HOUSE`'s. `details` are the fields of each of `PARTS`, by
-    SEP-9's names; they are kept encrypted and show themselves nowhere. With `buys`, named as
-    SEP-38 does, it goes on a quote which brings `least_out` stroops of that at least. `key` is
-    whatever the asker tells this one from others by.
+    Under a key that was used before it is the one of then, and nobody is asked. Raises what
+    `check` and `begin` do.
     """
-
-    domain: str
-    amount: int
-    rail: str
-    details: Details = field(repr=False)
-    funding_method: str | None = None
-    sender_type: str | None = None
-    receiver_type: str | None = None
-    buys: str | None = None
-    least_out: int | None = None
-    key: str | None = None
-
-
-def check(policy: AssetPolicy, wanted: Wanted) -> None:
-    """Ask the other anchor whether it would take this; `Rejected` with the reason where not.
-
-    Nothing is given to it. Raises `Unavailable` where it does not answer.
-    """
-    partner(wanted.domain)
-    client = other_anchors.Client(other_anchors.find(wanted.domain, policy))
-    choose(client.terms(policy.code), policy, wanted)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """By which method the receiver is paid, and as which types both are known; "" is as none."""
-
-    method: str
-    sender_type: str
-    receiver_type: str
-
-
-def choose(terms: Terms, policy: AssetPolicy, wanted: Wanted) -> Chosen:
-    """Choose among what the other anchor takes: what `wanted` names, or the only one there is.
-
-    Raises `Rejected` for what it says that it does not take.
-    """
-    if terms.quotes_required and wanted.buys is None:
-        raise Rejected("it takes this asset on quotes alone: say what the receiver is to get")
-    if terms.min_amount is not None and wanted.amount < terms.min_amount:
-        raise Rejected(f"it takes no less than {format_amount(terms.min_amount)} {policy.code}")
-    if terms.max_amount is not None and wanted.amount > terms.max_amount:
-        raise Rejected(f"it takes no more than {format_amount(terms.max_amount)} {policy.code}")
-    method = wanted.funding_method or ""
-    if terms.funding_methods:  # some do not list them
-        method = _one_of("funding_method", terms.funding_methods, wanted.funding_method)
-    return Chosen(
-        method,
-        _one_of("sender_type", terms.sender_types, wanted.sender_type),
-        _one_of("receiver_type", terms.receiver_types, wanted.receiver_type),
-    )
-
-
-def _one_of(name: str, offered: Sequence[str], wanted: str | None) -> str:
-    """Return the one that is meant: it has to be named where there are several."""
-    if wanted is None and len(offered) > 1:
-        raise Rejected(f"name a {name}: {', '.join(offered)}")
-    if wanted is not None and wanted not in offered:
-        raise Rejected(f"{wanted} is no {name} there; there are {', '.join(offered) or 'none'}")
-    return wanted or next(iter(offered), "")
-
-
-def partner(domain: str) -> ReceivingAnchor:
-    """Return an anchor that we send to; `Rejected` for any other domain."""
-    found = settings().receiving_anchors.get(domain)
-    if found is None:
-        raise Rejected(f"{domain} is none of [receiving_anchors]: nothing is sent there")
-    return found
+    begun = find_begun(policy, wanted)
+    if begun is not None:
+        return begun
+    remittance_orders.check(policy, wanted)
+    return begin(policy, wanted, who, note)
 
 
 @atomic
@@ -134,10 +64,10 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     `Rejected` for what cannot be sent, and `Unavailable` while the anchor does not follow its
     network yet.
     """
-    known = partner(wanted.domain)
-    if (begun := _begun(policy, wanted)) is not None:
+    known = remittance_orders.partner(wanted.domain)
+    if (begun := find_begun(policy, wanted)) is not None:
         return begun
-    _demand_payable(policy, wanted)
+    remittance_orders.demand_payable(policy, wanted)
     details = read_details(wanted.details)
     demand_room(known, policy, wanted.amount)
     row = _row(policy, wanted)
@@ -146,15 +76,10 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     db.session.add(
         Remittance(
             transaction_id=row.id,
-            domain=wanted.domain,
             key=wanted.key,
             key_id=sealed.key_id,
             sealed=sealed.value,
-            funding_method=wanted.funding_method,
-            sender_type=wanted.sender_type,
-            receiver_type=wanted.receiver_type,
-            buys=wanted.buys,
-            least_out=wanted.least_out,
+            **{name: getattr(wanted, name) for name in _KEPT},
         )
     )
     db.session.add(Act(what="send", who=who, note=note, transaction_id=row.id))
@@ -166,52 +91,36 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     return row.id
 
 
-def _begun(policy: AssetPolicy, wanted: Wanted) -> str | None:
-    """Return the remittance that was begun under a key; others are held off until we commit.
+@atomic
+def find_begun(policy: AssetPolicy, wanted: Wanted) -> str | None:
+    """Return the remittance that was begun under a key; others are held off until the commit.
 
-    Raises `Rejected` where that one is about something else. Needs an open transaction.
+    Raises `Rejected` where that one is about something else.
     """
     if wanted.key is None:
         return None
     lock = text("SELECT pg_advisory_xact_lock(hashtext('anchor.remittance key'), hashtext(:key))")
     db.session.execute(lock, {"key": wanted.key})
-    query = select(Transaction, Remittance.domain).join(
+    query = select(Transaction, Remittance).join(
         Remittance, Remittance.transaction_id == Transaction.id
     )
     found = db.session.execute(query.where(Remittance.key == wanted.key)).one_or_none()
     if found is None:
         return None
-    row, domain = found
-    if (domain, row.asset, row.amount_expected) != (wanted.domain, policy.id, wanted.amount):
+    row, known = found
+    if not _is_same(policy, wanted, row, known):
         raise Rejected(f"another remittance was begun under this key: {row.id}")
     return str(row.id)
 
 
-def _demand_payable(policy: AssetPolicy, wanted: Wanted) -> None:
-    if settings().custody == "local" and policy.code not in settings().distribution_secrets:
-        raise Rejected(f"{policy.code} cannot be paid: there is no key of its account")
-    if wanted.rail != HOUSE:
-        if wanted.rail not in policy.rails:
-            raise Rejected(f"{policy.code} is not paid for by {wanted.rail}")
-        if round_down(wanted.amount, policy.decimals) != wanted.amount:
-            raise Rejected(f"by rail the amount has {policy.decimals} decimals at most")
-    if (wanted.buys is None) != (wanted.least_out is None):
-        raise Rejected("a quote needs the least that the receiver is to get, and what of")
-    if wanted.buys is not None:
-        named = StellarAsset if wanted.buys.startswith("stellar:") else Currency
-        named.parse(wanted.buys)
-
-
-def read_details(given: Any) -> Details:
-    """Return what is given of the parties; `Rejected` where that are no texts under `PARTS`."""
-    if not isinstance(given, Mapping) or not set(given) <= set(PARTS):
-        raise Rejected(f"the details are an object of {', '.join(PARTS)}")
-    for name, fields in given.items():
-        if not isinstance(fields, Mapping) or len(fields) > _MAX_FIELDS:
-            raise Rejected(f"{name} of the details is an object of fields")
-        if not all(isinstance(each, str) for each in (*fields, *fields.values())):
-            raise Rejected(f"{name} of the details has texts alone")
-    return given
+def _is_same(policy: AssetPolicy, wanted: Wanted, row: Transaction, known: Remittance) -> bool:
+    """Tell whether a remittance is what is wanted; of its parties as long as they are known."""
+    kept = (row.asset, row.amount_expected, row.rail)
+    if kept != (policy.id, wanted.amount, wanted.rail):
+        return False
+    if any(getattr(known, name) != getattr(wanted, name) for name in _KEPT):
+        return False
+    return known.sealed is None or unseal(known) == wanted.details
 
 
 def demand_room(
@@ -313,16 +222,34 @@ def _forget_ended(moved: Sequence[Moved]) -> None:
 transactions.follow(_forget_ended)
 
 
+def may_be_amended(row: Transaction) -> bool:
+    """Tell whether a remittance waits, unpaid. Needs an open transaction."""
+    waits = row.is_resting or row.funded_at is None or row.status in _WAITING
+    is_over = row.status in ENDS
+    return waits and not is_over and not row.amount_paid and not outflows.has_open(row.id)
+
+
 @atomic
-def amend(transaction_id: str, details: Details, who: str, note: str | None = None) -> None:
+def amend(
+    transaction_id: str,
+    details: Details,
+    who: str,
+    note: str | None = None,
+    *,
+    kept: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> None:
     """Replace what is known of the parties of a remittance that waits, and have it agreed anew.
 
-    One that is held goes on when it is released. Raises `NotFound`, or `Rejected` where it is
-    paid, on its way, over, or being brought on.
+    `kept` are the names, by part, of what stays as it is beside that. One that is held goes on when
+    it is released; one that was brought on with just these details already is left alone. Raises
+    `NotFound`, or `Rejected` where it is paid, on its way, over, or being brought on.
     """
     row, known = locked(transaction_id)
-    waits = row.is_resting or row.funded_at is None or row.status in _WAITING
-    if row.status in ENDS or not waits or row.amount_paid or outflows.has_open(row.id):
+    old = None if known.sealed is None else unseal(known)
+    details = _merged(old or {}, read_details(details), kept)
+    if not may_be_amended(row):
+        if details == old:
+            return
         raise Rejected(f"{transaction_id} is {row.status}: nothing of it can be changed now")
     sealed = seal(row.id, read_details(details))
     known.key_id, known.sealed = sealed.key_id, sealed.value
@@ -332,6 +259,23 @@ def amend(transaction_id: str, details: Details, who: str, note: str | None = No
     db.session.flush()
     if row.status == Status.PENDING_CUSTOMER_INFO_UPDATE:
         happened(Happening(row.id, Event.CUSTOMER_INFO_GIVEN, f"act {act.id}"))
+
+
+def _merged(old: Details, new: Details, kept: Mapping[str, Collection[str]]) -> Details:
+    """Return new details with those of the old ones that are kept."""
+    return {
+        part: {name: old[part][name] for name in kept.get(part, ()) if name in old.get(part, {})}
+        | dict(new.get(part, {}))
+        for part in PARTS
+        if part in new or part in kept
+    }
+
+
+def names_of(known: Remittance) -> dict[str, list[str]]:
+    """Return which details are known of a remittance, by part; none once they were forgotten."""
+    if known.sealed is None:
+        return {}
+    return {part: list(fields) for part, fields in unseal(known).items()}
 
 
 def forget_agreement(row: Transaction, known: Remittance) -> None:

@@ -37,11 +37,12 @@ from anchor.services import (
     other_anchors,
     outflows,
     own_accounts,
+    remittance_orders,
     remittances,
 )
 from anchor.services.deposit_payments import Decided, Plan
 from anchor.services.other_anchors import Client, Promise, Told
-from anchor.services.remittances import Wanted
+from anchor.services.remittance_orders import Wanted
 from anchor.services.transactions import (
     REMIT,
     Happening,
@@ -117,7 +118,7 @@ def _read(claimed: jobs.Claim) -> Task | None:
     try:
         if row.amount_paid:
             raise Rejected("a part of it is with the other anchor; refund what came back")
-        remittances.demand_room(remittances.partner(known.domain), policy, amount, row.id)
+        remittances.demand_room(remittance_orders.partner(known.domain), policy, amount, row.id)
         details = remittances.unseal(known)
     except Rejected as refusal:
         _rest(row, known, str(refusal))
@@ -150,7 +151,7 @@ def _read(claimed: jobs.Claim) -> Task | None:
 
 def greet(claimed: jobs.Claim, domain: str, policy: AssetPolicy) -> Client:
     """Return a client that is logged in at an anchor that we send to; it keeps the lease."""
-    remittances.partner(domain)
+    remittance_orders.partner(domain)
     jobs.extend(claimed)
     client = Client(other_anchors.find(domain, policy), before=lambda: jobs.extend(claimed))
     client.log_in()
@@ -163,7 +164,7 @@ def greet(claimed: jobs.Claim, domain: str, policy: AssetPolicy) -> Client:
 def _agree(claimed: jobs.Claim, task: Task, client: Client) -> Task:
     """Make both parties known, have a price promised, and ask for the transaction there."""
     wanted, policy = task.wanted, task.policy
-    chosen = remittances.choose(client.terms(policy.code), policy, wanted)
+    chosen = remittance_orders.choose(client.terms(policy.code), policy, wanted)
     details = wanted.details
     parties = {}
     for role, type_ in (("sender", chosen.sender_type), ("receiver", chosen.receiver_type)):

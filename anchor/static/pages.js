@@ -8,7 +8,7 @@
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
   // -- the address ------------------------------------------------------------------------------
-  if (location.search) history.replaceState(null, "", location.pathname);
+  if (location.search && !$("[data-keeps-address]")) history.replaceState(null, "", location.pathname);
 
   // -- what wallets are told (SEP-24): whoever opened the window, or else frames it -----------------
   const wallet = window.opener || (window.parent !== window ? window.parent : null);

@@ -5,14 +5,11 @@ narrow as the link was: it says nothing to the API, and nothing about other tran
 (SEP24-09). Forms carry a token that belongs to the session, so that no other site can send them.
 """
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from anchor import jwt_keys
-from anchor.errors import Unauthorized
+from anchor.web_auth import form_tokens
 from anchor.web_auth.policy import WebAuthPolicy
 from anchor.web_auth.tokens import decode, encode
 
@@ -94,17 +91,13 @@ def read_page_session(policy: WebAuthPolicy, purpose: str, text: str) -> PageSes
 
 def form_token(policy: WebAuthPolicy, session: PageSession) -> str:
     """Return what the forms of a session carry, and nobody else knows."""
-    return _mark(jwt_keys.read(policy.jwt_secret)[0].secret, session)
+    return form_tokens.make(policy, _about(session))
 
 
 def check_form_token(policy: WebAuthPolicy, session: PageSession, token: str) -> None:
     """Raise `Unauthorized` unless a form came from a page of this very session."""
-    given = token.encode("utf-8", "replace")
-    known = [_mark(key.secret, session) for key in jwt_keys.read(policy.jwt_secret)]
-    if not any(hmac.compare_digest(given, mark.encode()) for mark in known):
-        raise Unauthorized("this form is not from a page that is open here; please reload the page")
+    form_tokens.check(policy, _about(session), token)
 
 
-def _mark(secret: str, session: PageSession) -> str:
-    said = f"form:{session.purpose}:{session.transaction_id}:{session.id}"
-    return hmac.new(secret.encode(), said.encode(), hashlib.sha256).hexdigest()
+def _about(session: PageSession) -> str:
+    return f"{session.purpose}:{session.transaction_id}:{session.id}"

@@ -23,6 +23,8 @@ def described_answers(request: pytest.FixtureRequest) -> Iterator[None]:
         world = request.getfixturevalue("holder").world
     elif "remitter" in request.fixturenames:
         world = request.getfixturevalue("remitter").world
+    elif "pair" in request.fixturenames:
+        world = request.getfixturevalue("pair").ours
     else:
         yield
         return

@@ -57,7 +57,7 @@ def looked_at(world: World) -> Iterator[tuple[Rule, bool]]:
     for rule, view in openapi.public_rules(world.app):
         if "GET" in (rule.methods or ()):
             said = description_of(view)
-            yield rule, is_costly(view) or (said is not None and said.token)
+            yield rule, is_costly(view) or (said is not None and said.needs_token)
 
 
 @contextmanager
@@ -95,6 +95,7 @@ class Looker:
 
     def place(self, rule: Rule) -> str:
         known = {"way": "deposit", "transaction_id": self.row_id, "quote_id": self.quote_id}
+        known["remittance_id"] = "none"
         return re.sub(r"<(?:[^:>]*:)?(\w+)>", lambda found: known[found[1]], rule.rule)
 
     def query(self, rule: Rule) -> dict[str, str]:

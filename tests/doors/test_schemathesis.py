@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.operating import bearing
 from tests.sending import Remitter
 from tests.transfers import Wallet
 from tests.world import World
@@ -24,12 +25,15 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-#: Pages are tried by tests of their own; they are not described by a schema.
+#: What is for operators is tried by tests of its own.
+_APART = ("/admin", "/console")
 _MODES = list(schemathesis.GenerationMode)
 LONG = bool(os.environ.get("ANCHOR_TEST_LONG"))
 
 
-def attack(world: World, examples: int, number: int, below: str = "/") -> dict[str, set[int]]:
+def attack(
+    world: World, examples: int, number: int, below: str = "/", token: dict[str, str] | None = None
+) -> dict[str, set[int]]:
     """Try each operation with and without a token; return the statuses that came, by operation."""
     client = world.app.test_client()
     world.fund()
@@ -44,12 +48,13 @@ def attack(world: World, examples: int, number: int, below: str = "/") -> dict[s
         "destination_asset": "USDC",
         "source_asset": "iso4217:BRL",
     }
-    tokens: list[dict[str, str]] = [world.log_in(client), {}]
+    tokens: list[dict[str, str]] = [token or world.log_in(client), {}]
     schema = schemathesis.openapi.from_wsgi("/openapi.json", world.app)
     seen: dict[str, set[int]] = {}
     for result in schema.get_all_operations():
         operation = result.ok()
-        if not operation.path.startswith(below):
+        is_apart = operation.path.startswith(_APART) and not below.startswith(_APART)
+        if is_apart or not operation.path.startswith(below):
             continue
         for mode in _MODES:
             _try(
@@ -116,6 +121,13 @@ def test_no_operation_fails_where_customers_and_their_own_screens_are_served(
 def test_no_operation_of_sending_anchors_and_customers_fails(remitter: Remitter) -> None:
     seen = attack(remitter.world, examples=15, number=1, below="/sep31")
     assert seen.keys() >= {"POST /sep31/transactions", "GET /sep31/transactions/{transaction_id}"}
+
+
+def test_no_operation_of_operators_fails(world: World) -> None:
+    seen = attack(world, examples=15, number=1, below="/admin", token=bearing())
+    assert {200, 400, 401} <= seen["GET /admin/remittances"]
+    assert {400, 401} <= seen["POST /admin/callbacks/replay"]
+    assert len(seen) == 7
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from anchor.policies import DeliveryPolicy
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.network import Sandbox
 from tests.knowing import knowing
+from tests.remitting import Pair
 from tests.world import World, dispose, settings_for
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
@@ -117,3 +118,24 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
     yield make
     for context in contexts:
         context.close()
+
+
+@dataclass
+class Desk:
+    """An anchor whose console is served, and another one that it sends to."""
+
+    pair: Pair
+    url: str
+
+
+@pytest.fixture
+def desk(pair: Pair) -> Iterator[Desk]:
+    """The console of an anchor, on a port of its own."""
+    with make_server("127.0.0.1", 0, pair.ours.app, threaded=True) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield Desk(pair, f"http://localhost:{server.server_port}")
+        finally:
+            server.shutdown()
+            thread.join()

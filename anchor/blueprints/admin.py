@@ -1,0 +1,119 @@
+"""The admin API: what operators do over HTTP, by a token of their own."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from anchor.blueprints import errors, forms, operators
+from anchor.blueprints.describing import described
+from anchor.blueprints.limits import costly
+from anchor.errors import Unauthorized, Unavailable
+from anchor.policies.operators import Operator
+from anchor.serializers import admin as words
+from anchor.serializers import admin_answers as answers
+from anchor.services import callback_replays, remittance_orders, remittance_views, remittances
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+
+
+@bp.get("/remittances")
+@described(
+    query=words.RemittancesQuery, answer=answers.RemittancesAnswer, operator=True, errors=(404,)
+)
+def listing() -> ResponseReturnValue:
+    """Show what is sent by other anchors, the newest first."""
+    operators.by_token()
+    query = words.RemittancesQuery().load(request.args.to_dict())
+    return jsonify(words.page(remittance_views.listing(**query), query["limit"]))
+
+
+@bp.post("/remittances")
+@costly
+@described(
+    body=words.SendOrderBody,
+    headers=words.IdempotencyHeader,
+    answer=answers.RemittanceStoryAnswer,
+    status=201,
+    operator=True,
+)
+def send() -> ResponseReturnValue:
+    """Send money to a customer of another anchor; the same key again sends nothing anew."""
+    who = _acting()
+    given = {
+        name: request.headers[name] for name in ("Idempotency-Key",) if name in request.headers
+    }
+    key = words.IdempotencyHeader().load(given)["key"]
+    body = words.SendOrderBody().load(forms.body())
+    policy, wanted = words.order(body, key)
+    return _story(remittances.send(policy, wanted, who.name, body.get("note"))), 201
+
+
+@bp.post("/remittances/check")
+@costly
+@described(body=words.OrderBody, answer=answers.CheckedAnswer, operator=True)
+def check() -> ResponseReturnValue:
+    """Ask the other anchor whether it would take this; nothing is sent, and nobody is named."""
+    _acting()
+    policy, wanted = words.order(words.OrderBody().load(forms.body()))
+    return jsonify(words.chosen(remittance_orders.check(policy, wanted)))
+
+
+@bp.get("/remittances/<remittance_id>")
+@described(answer=answers.RemittanceStoryAnswer, operator=True, errors=(404,))
+def remittance(remittance_id: str) -> ResponseReturnValue:
+    """Show a remittance with what it waits for, and what happened to it."""
+    operators.by_token()
+    return _story(operators.known_id(remittance_id))
+
+
+@bp.patch("/remittances/<remittance_id>")
+@costly
+@described(body=words.AmendBody, answer=answers.RemittanceStoryAnswer, operator=True, errors=(404,))
+def amend(remittance_id: str) -> ResponseReturnValue:
+    """Replace what is known of the parties of a remittance that waits; it is then agreed anew."""
+    who, remittance_id = _acting(), operators.known_id(remittance_id)
+    body = words.AmendBody().load(forms.body())
+    remittances.amend(remittance_id, body["details"], who.name, body.get("note"))
+    return _story(remittance_id)
+
+
+@bp.get("/callbacks")
+@described(query=words.CallbacksQuery, answer=answers.CallbacksAnswer, operator=True)
+def callbacks() -> ResponseReturnValue:
+    """Show what wallets are told: what waits, the oldest first, and why, or what was delivered."""
+    operators.by_token()
+    query: dict[str, Any] = words.CallbacksQuery().load(request.args.to_dict())
+    asked = {"transaction_id": None, "after": None} | query
+    return jsonify(words.callbacks(callback_replays.listing(**asked), query["limit"]))
+
+
+@bp.post("/callbacks/replay")
+@costly
+@described(body=words.ReplayBody, answer=answers.ReplayedAnswer, operator=True, errors=(404,))
+def replay() -> ResponseReturnValue:
+    """Try again what was not delivered, and tell anew how it stands now what was."""
+    who = _acting()
+    body = words.ReplayBody().load(forms.body())
+    return jsonify(words.replayed(callback_replays.again(who.name, **body)))
+
+
+def _acting() -> Operator:
+    found = operators.by_token()
+    operators.demand_acting(found)
+    return found
+
+
+def _story(remittance_id: str) -> Response:
+    return jsonify(words.story(remittance_views.tell(remittance_id)))
+
+
+@bp.errorhandler(Unauthorized)
+def _unauthenticated(error: Unauthorized) -> ResponseReturnValue:
+    return errors.unauthenticated(error)
+
+
+@bp.errorhandler(Unavailable)
+def _unavailable(error: Unavailable) -> ResponseReturnValue:
+    """Tell an operator what is down, which a customer is not told."""
+    return jsonify({"error": str(error)}), 503
