@@ -160,7 +160,7 @@ def test_a_file_of_before_still_loads() -> None:
     )
 
 
-@pytest.mark.conforms("GEN-01")
+@pytest.mark.conforms("GEN-01", "SEP6-06", "SEP24-04", "SEP31-05")
 def test_the_public_address_is_https_outside_development(tmp_path: Path) -> None:
     text = GOOD.replace("https://anchor.example", "http://anchor.example")
     assert "ANCHOR_PUBLIC_URL must begin with https://" in problems(tmp_path, text)

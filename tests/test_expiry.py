@@ -88,7 +88,7 @@ def test_promise_11_a_deposit_expires_only_after_its_rail_was_asked(world: World
     assert world.status(row_id) == "expired"
 
 
-@pytest.mark.conforms("SEP24-107")
+@pytest.mark.conforms("SEP24-107", "ST-02")
 def test_promise_04_nothing_expires_with_a_part_of_the_money_in(world: World) -> None:
     from dataclasses import replace
 
@@ -120,6 +120,7 @@ def test_promise_04_money_that_arrives_while_it_expires_comes_first_or_is_late(
     assert "no_such_move" not in world.cases()
 
 
+@pytest.mark.conforms("ST-02")
 def test_money_that_comes_after_the_end_is_kept(world: World) -> None:
     row_id = world.withdrawal()
     overdue(row_id)

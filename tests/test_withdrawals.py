@@ -1,6 +1,8 @@
 """A withdrawal, from the ledger to the bank, and each way a payment can be wrong."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -35,6 +37,7 @@ def test_a_withdrawal_goes_from_the_ledger_to_the_bank(world: World) -> None:
     assert world.cases() == []
 
 
+@pytest.mark.conforms("ST-05")
 def test_promise_01_a_payment_seen_twice_is_kept_once(world: World) -> None:
     row_id = world.paid_withdrawal()
     with transaction():
@@ -42,6 +45,25 @@ def test_promise_01_a_payment_seen_twice_is_kept_once(world: World) -> None:
     page = gateway().payments_page(world.distribution, "0")
     assert payments.feed(watch, page.payments).credited == ()
     assert payments.feed(watch, page.payments).new == 0
+    assert world.row(row_id).amount_received == 100_0000000
+
+
+@pytest.mark.conforms("ST-05")
+def test_of_eight_that_see_one_payment_at_once_one_moves_its_transaction(world: World) -> None:
+    row_id = world.withdrawal()
+    world.pay("100", world.memo(row_id))
+    with transaction():
+        watch = networks.watched()[0]
+    page = gateway().payments_page(world.distribution, "0")
+
+    def see(_: int) -> Any:
+        with world.app.app_context():
+            return payments.feed(watch, page.payments).credited
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = sorted(pool.map(see, range(8)))
+    assert seen == [()] * 7 + [(row_id,)]
+    assert world.events(row_id) == ["opened", "details_given", "funds_received"]
     assert world.row(row_id).amount_received == 100_0000000
 
 
@@ -197,6 +219,7 @@ def test_promise_03_a_payment_in_a_fee_bump_is_credited(world: World) -> None:
     assert world.verdicts() == ["credited"]
 
 
+@pytest.mark.conforms("CAP27-03")
 def test_promise_03_a_payment_to_the_muxed_address_is_credited(world: World) -> None:
     row_id = world.withdrawal("100")
     muxed = MuxedAccount(world.distribution, int(world.memo(row_id)))
@@ -205,6 +228,7 @@ def test_promise_03_a_payment_to_the_muxed_address_is_credited(world: World) -> 
     assert world.verdicts() == ["credited"]
 
 
+@pytest.mark.conforms("CAP67-02")
 def test_promise_03_muxed_id_and_memo_that_disagree_credit_nothing(world: World) -> None:
     row_id = world.withdrawal("100")
     muxed = MuxedAccount(world.distribution, int(world.memo(row_id)))
@@ -272,6 +296,7 @@ def test_promise_04_an_event_without_a_row_is_refused_and_becomes_a_case(world: 
     assert world.cases() == ["no_such_move"]
 
 
+@pytest.mark.conforms("ST-05")
 def test_promise_04_the_same_cause_twice_changes_nothing(world: World) -> None:
     row_id = world.paid_withdrawal()
     before = world.row(row_id).version

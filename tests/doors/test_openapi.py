@@ -11,6 +11,8 @@ from anchor import create_app
 from anchor.blueprints import openapi
 from anchor.blueprints.describing import description_of
 from anchor.config import Settings
+from scripts.make_conformance import rows
+from tests.knowing import KEYS, policy
 from tests.world import World, dispose
 
 
@@ -20,6 +22,26 @@ def test_every_public_route_is_described(world: World) -> None:
         assert description_of(view) is not None, f"{rule} says nothing of itself"
         methods = {name.upper() for name in document["paths"][openapi.path_of(rule)]}
         assert methods >= (rule.methods or set()) - {"HEAD", "OPTIONS"}, rule
+
+
+@pytest.mark.conforms("5/*", "7/*", "8/*", "9/*", "10/*")
+@pytest.mark.parametrize(
+    ("number", "prefix"),
+    [("5/*", "kyc"), ("7/*", "sep6"), ("8/*", "sep24"), ("9/*", "sep31"), ("10/*", "sep38")],
+)
+def test_each_endpoint_of_the_texts_is_there_and_no_other(
+    world: World, number: str, prefix: str
+) -> None:
+    seps = world.settings.seps | {6, 12, 31}
+    app = create_app(replace(world.settings, seps=seps, customers=policy(), customer_keys=KEYS))
+    found = {
+        f"{method} {re.sub('<.*?>', '<>', str(rule).removeprefix(f'/{prefix}'))}"
+        for rule in app.url_map.iter_rules()
+        if str(rule).startswith(f"/{prefix}/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert found == {re.sub(":id|<.*?>", "<>", each) for each in rows(number)}
+    dispose(app)
 
 
 def test_the_document_is_valid_and_of_version_3_1(world: World) -> None:

@@ -35,7 +35,9 @@ def test_a_withdrawal_of_a_known_customer_is_paid_and_paid_out(holder: Wallet) -
     assert holder.world.paid_by_bank() == 1
 
 
-@pytest.mark.conforms("SEP6-23", "SEP6-26", "SEP6-44", "SEP6-62", "SEP6-90", "SEP6-100", "SEP12-48")
+@pytest.mark.conforms(
+    "SEP6-23", "SEP6-26", "SEP6-44", "SEP6-62", "SEP6-90", "SEP6-100", "SEP12-48", "E-26"
+)
 def test_what_waits_for_its_customer_goes_on_by_itself_once_they_are_accepted(
     holder: Wallet,
 ) -> None:

@@ -118,7 +118,7 @@ def test_promise_13_nobody_sees_corrects_or_lists_what_is_somebody_elses(holder:
     assert holder.listed(account=muxed) == [own]
 
 
-@pytest.mark.conforms("SEP6-80", "SEP6-81", "SEP6-83", "SEP6-45")
+@pytest.mark.conforms("SEP6-80", "SEP6-81", "SEP6-83", "SEP6-45", "E-25")
 def test_a_transaction_is_found_by_any_of_its_ids_and_looks_as_in_the_list(holder: Wallet) -> None:
     holder.known()
     opened, other = holder.withdrawal()["id"], holder.withdrawal()["id"]
@@ -143,7 +143,7 @@ def test_a_transaction_is_found_by_any_of_its_ids_and_looks_as_in_the_list(holde
     assert same == plain
 
 
-@pytest.mark.conforms("SEP6-45")
+@pytest.mark.conforms("SEP6-45", "CAP27-03")
 def test_a_payment_to_a_muxed_address_counts_as_one_with_the_memo(holder: Wallet) -> None:
     holder.known()
     opened = holder.withdrawal()
@@ -191,10 +191,10 @@ def test_a_refund_carries_the_memo_that_was_asked_for_or_that_of_the_payment(
     assert done["refunds"]["payments"][0]["id_type"] == "stellar"
 
 
-def needing(holder: Wallet, answer: NeedsInfo) -> str:
+def needing(holder: Wallet, *answers: NeedsInfo) -> str:
     """Bring a withdrawal to where its rail wants details again; return its id."""
     opened: str = holder.withdrawal()["id"]
-    puppet(holder.world, LOOKS_UP, script=[answer])
+    puppet(holder.world, LOOKS_UP, script=[*answers])
     holder.pay(opened)
     holder.world.work()
     assert holder.world.status(opened) == "pending_transaction_info_update"
@@ -245,6 +245,17 @@ def test_details_that_the_rail_wants_again_are_corrected_and_it_is_paid_out(
     assert holder.world.row(opened).details == {"bank_account_number": OTHER}
     with transaction():
         assert db.session.scalar(select(Case.id).where(Case.closed_at.is_(None))) is None
+
+
+@pytest.mark.conforms("SEP6-111")
+def test_details_may_be_wanted_a_second_time(holder: Wallet) -> None:
+    holder.known()
+    wrong = NeedsInfo({"bank_account_number": "no such account"})
+    opened = needing(holder, wrong, wrong)
+    for status in ("pending_transaction_info_update", "completed"):
+        assert patch(holder, opened, bank_account_number=OTHER).status_code == 200
+        holder.world.work()
+        assert holder.seen(opened)["status"] == status
 
 
 def test_promise_05_nothing_is_corrected_while_money_is_on_its_way(holder: Wallet) -> None:
@@ -310,7 +321,7 @@ def test_without_a_trust_line_it_waits_or_is_a_claimable_balance_where_the_walle
         assert (done["status"], done["to"]) == ("completed", keys.public_key)
 
 
-@pytest.mark.conforms("SEP6-92", "SEP6-90")
+@pytest.mark.conforms("SEP6-92", "SEP6-90", "ST-06", "V-14")
 @pytest.mark.parametrize("kind", [*DEPOSITS, *WITHDRAWALS])
 def test_every_status_is_shown_in_its_own_word_with_the_fields_of_its_kind(
     holder: Wallet, kind: Kind
@@ -325,6 +336,7 @@ def test_every_status_is_shown_in_its_own_word_with_the_fields_of_its_kind(
         seen = holder.seen(row_id)
         assert (seen["kind"], seen["status"]) == (kind, status)
         assert {"from", "to"} <= seen.keys()
+        assert seen["refunded"] is (status == "refunded")
         if kind in deposits:
             assert not [name for name in seen if name.startswith("withdraw_")]
             assert ("instructions" in seen) is (status not in before)

@@ -47,7 +47,7 @@ def shown(client: Any, one: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.conforms("SEP24-10", "SEP24-11", "GEN-31")
+@pytest.mark.conforms("SEP24-10", "SEP24-11", "GEN-31", "V-08")
 def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
     answer = client.get("/sep24/info")
     assert answer.json["withdraw"]["USDC"] == {
@@ -60,10 +60,11 @@ def test_info_needs_no_token_and_has_numbers(client: Any) -> None:
     assert answer.json["deposit"] == answer.json["withdraw"]
     assert answer.json["features"] == {"account_creation": False, "claimable_balances": False}
     assert answer.json["fee"] == {"enabled": False}
+    assert client.get("/sep24/info?lang=es").json == answer.json, "there is no text in it"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-@pytest.mark.conforms("SEP24-13")
+@pytest.mark.conforms("SEP24-13", "E-10")
 @pytest.mark.parametrize(("amount", "fee"), [("100", "1.5"), ("1000", "6"), ("10000", "51")])
 def test_a_fee_is_the_fixed_part_and_so_many_of_a_hundred(
     world: World, client: Any, amount: str, fee: str
@@ -92,7 +93,7 @@ def lumens(world: World) -> Iterator[World]:
         db.engine.dispose()
 
 
-@pytest.mark.conforms("SEP24-12")
+@pytest.mark.conforms("SEP24-12", "E-10")
 def test_lumens_are_the_asset_native_from_info_to_the_bank(lumens: World) -> None:
     client = lumens.app.test_client()
     found = client.get("/sep24/info").json
@@ -131,9 +132,10 @@ def test_everything_else_needs_a_token(client: Any) -> None:
         ("post", "/sep24/transactions/withdraw/interactive"),
         ("post", "/sep24/transactions/deposit/interactive"),
     ):
-        answer = getattr(client, method)(path)
-        assert answer.status_code == 403
-        assert answer.json["type"] == "authentication_required"
+        for headers in ({}, {"Authorization": "Bearer nonsense"}):
+            answer = getattr(client, method)(path, headers=headers)
+            assert answer.status_code == 403
+            assert answer.json["type"] == "authentication_required"
 
 
 @pytest.mark.conforms("SEP24-25")
@@ -245,7 +247,7 @@ def test_filling_in_twice_changes_nothing(world: World, client: Any) -> None:
     assert shown(client, one) | {"more_info_url": ""} == before | {"more_info_url": ""}
 
 
-@pytest.mark.conforms("SEP24-51")
+@pytest.mark.conforms("SEP24-51", "V-09")
 def test_the_more_info_page_opens_without_a_session(world: World, client: Any) -> None:
     one = opened(world, client)
     filled(client, one)

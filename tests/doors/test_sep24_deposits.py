@@ -129,7 +129,7 @@ def test_the_customer_is_told_what_to_transfer_and_can_look_again(
     assert "Waiting for your transfer" in more.text
 
 
-@pytest.mark.conforms("SEP24-51")
+@pytest.mark.conforms("SEP24-51", "V-09")
 def test_the_more_info_page_of_an_incomplete_deposit_opens(world: World, client: Any) -> None:
     one = opened(world, client)
     more = client.get(shown(client, one)["more_info_url"].removeprefix("http://localhost"))
@@ -309,7 +309,7 @@ def test_each_type_of_memo_is_kept_and_shown_as_it_was_asked_for(
     assert found["deposit_memo"] == (stored if memo_type == "id" else memo)
 
 
-@pytest.mark.conforms("SEP24-07", "CAP27-02")
+@pytest.mark.conforms("CAP27-02")
 def test_a_muxed_destination_is_kept_as_it_is_and_takes_no_memo(world: World, client: Any) -> None:
     muxed = MuxedAccount(world.payer.public_key, 2**64 - 1).universal_account_id
     one = opened(world, client, account=muxed)

@@ -88,7 +88,7 @@ def test_the_endpoints_want_a_session_and_any_origin_may_read_them(
         assert "authorization" in preflight.headers["Access-Control-Allow-Headers"].lower()
 
 
-@pytest.mark.conforms("SEP24-30", "SEP24-20", "SEP24-24")
+@pytest.mark.conforms("SEP24-30", "SEP24-20", "SEP24-24", "E-11")
 def test_a_withdrawal_is_refused_and_answered_as_a_deposit_is(world: World, client: Any) -> None:
     headers = world.log_in(client)
     for body in ({}, {"asset_code": "X"}, {"asset_code": "USDC", "account": "G"}):
@@ -217,7 +217,9 @@ def test_a_refund_memo_that_is_none_is_refused(world: World, client: Any, body: 
     assert answer.json["error"]
 
 
-@pytest.mark.conforms("SEP24-80", "SEP24-81", "SEP24-82", "SEP24-83", "SEP24-84", "SEP24-85")
+@pytest.mark.conforms(
+    "SEP24-80", "SEP24-81", "SEP24-82", "SEP24-83", "SEP24-84", "SEP24-85", "ST-01", "E-09"
+)
 def test_a_refund_in_part_and_then_the_rest_paid_out(world: World, client: Any) -> None:
     policy = replace(world.policy, refund=RefundPolicy(fee=parse_amount("0.5")))
     Bench(world).serve(policy)
@@ -264,6 +266,19 @@ def test_all_of_it_sent_back_is_refunded(world: World, client: Any) -> None:
     assert found["refunds"]["amount_refunded"] == found["amount_in"] == "100"
     assert found["refunds"]["amount_fee"] == "0"
     assert found["completed_at"]
+
+
+@pytest.mark.conforms("E-09", "SEP24-82", "SEP24-84")
+def test_all_of_it_sent_back_less_a_fee_is_refunded_too(world: World, client: Any) -> None:
+    Bench(world).serve(replace(world.policy, refund=RefundPolicy(fee=parse_amount("0.5"))))
+    row_id = paid(world, client)
+    desk.hold(row_id, ME)
+    give_back(row_id)
+    settle(world, row_id)
+    found = shown(world, client, row_id)
+    assert (found["status"], found["refunded"]) == ("refunded", True)
+    told = found["refunds"]
+    assert (told["amount_refunded"], told["amount_fee"]) == ("99.5", "0.5")
 
 
 @pytest.fixture

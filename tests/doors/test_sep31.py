@@ -16,6 +16,7 @@ from anchor.lifecycle import Event, Kind, Status, is_legal, statuses_of
 from anchor.policies import FlowPolicy, SendingAnchor
 from anchor.services import logins
 from anchor.web_auth.contracts import ContractChallenge
+from scripts.make_conformance import rows
 from tests.puppets import due_now
 from tests.quoted import agree, books
 from tests.sending import Remitter
@@ -157,12 +158,13 @@ def test_an_error_can_happen_wherever_a_send_is_not_over() -> None:
 # -- GET /info --------------------------------------------------------------------------------
 
 
-@pytest.mark.conforms("SEP31-10", "SEP31-11", "SEP31-12", "SEP31-14", "V-15", "E-12")
+@pytest.mark.conforms("SEP31-10", "SEP31-11", "SEP31-12", "SEP31-14", "V-15", "E-12", "9.2/*")
 def test_what_is_received_is_told_to_anybody(remitter: Remitter) -> None:
     policy = remitter.world.policy
     remitter.serve(asset={"send": policy.withdrawal})
     answer = remitter.client.get("/sep31/info")
     assert answer.status_code == 200
+    assert set(answer.json["receive"]["USDC"]) == set(rows("9.2/*"))
     assert answer.json == {
         "receive": {
             "USDC": {

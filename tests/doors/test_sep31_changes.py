@@ -17,6 +17,7 @@ from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.services import desk, sweeps
 from anchor.services.callbacks import CALLBACK
+from scripts.make_conformance import rows
 from tests.doors.test_sep31 import HEX, paid_out
 from tests.doors.test_sep31_opening import quote, refused
 from tests.puppets import Puppet, puppet
@@ -226,6 +227,22 @@ def test_money_goes_back_under_the_memo_that_was_wished_for_or_the_one_it_came_b
     assert memo is None or record["memo"] == memo
     assert world.paid_by_bank() == 0
     agree()
+
+
+@pytest.mark.conforms("9.4/*")
+def test_a_send_shows_each_field_where_it_is_known(remitter: Remitter) -> None:
+    """One on a quote that was sent back, one whose details are asked for, and one that is done."""
+    back = remitter.paid(quote_id=quote(remitter)["id"])
+    desk.hold(back, ME)
+    give_back(back)
+    settle(remitter.world, back)
+    done = remitter.paid()
+    paid_out(remitter, done)
+    wrong, _ = asked(remitter)
+    seen = [remitter.seen(each) for each in (back, done, wrong)]
+    assert {name for each in seen for name in each} == set(rows("9.4/*"))
+    assert None not in [value for each in seen for value in each.values()]
+    assert all({"id", "status", "amount_out_asset"} <= each.keys() for each in seen)
 
 
 @pytest.mark.conforms("SEP31-44", "SEP31-45")

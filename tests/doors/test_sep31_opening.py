@@ -74,7 +74,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(
     assert sends() == 0
 
 
-@pytest.mark.conforms("SEP31-25")
+@pytest.mark.conforms("SEP31-25", "9.3/lang")
 def test_a_refusal_is_said_in_the_language_asked_for(remitter: Remitter) -> None:
     remitter.serve(asset={"send": remitter.world.policy.withdrawal})
     said = {

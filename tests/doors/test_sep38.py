@@ -12,6 +12,7 @@ import pytest
 
 from anchor import create_app
 from anchor.integrations.rates import Rate, RateQuery, RatesIntegration, Unavailable
+from scripts.make_conformance import rows
 from tests.doors.quoting import BRL, Market
 from tests.sending import sending
 from tests.transfers import serving
@@ -162,6 +163,7 @@ def test_an_asset_that_cannot_be_had_for_it_is_no_error(market: Market) -> None:
     "10.3/buy_asset",
     "10.3/buy_amount",
     "10.3/sell_delivery_method",
+    "10.3/buy_delivery_method",
     "10.3/country_code",
 )
 @pytest.mark.parametrize(
@@ -278,6 +280,21 @@ def test_price_refuses_what_it_cannot_answer(market: Market, change: dict[str, A
     assert set(answer.json) == {"error"}
     assert answer.json["error"]
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.conforms("10.4/*")
+@pytest.mark.parametrize("name", rows("10.4/*"))
+def test_a_price_reads_each_parameter(market: Market, name: str) -> None:
+    """Written well it is answered, and the same request with nonsense in its place is not."""
+    query = {
+        "buy_amount": market.sale(sell_amount=None, buy_amount="490"),
+        "sell_delivery_method": market.purchase(sell_delivery_method="bank"),
+        "buy_delivery_method": market.sale(buy_delivery_method="bank"),
+        "country_code": market.sale(country_code="BR"),
+    }.get(name, market.sale())
+    assert query[name]
+    assert market.get("price", **query).status_code == 200
+    assert market.get("price", **query | {name: "nonsense"}).status_code == 400
 
 
 @pytest.mark.conforms("SEP38-01", "SEP38-02", "V-18")

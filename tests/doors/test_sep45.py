@@ -37,7 +37,8 @@ from tests.contracts import (
     written,
 )
 from tests.front import Front
-from tests.world import World
+from tests.visiting import Visitor
+from tests.world import ACCOUNT, World
 
 WALLET = Keypair.from_raw_ed25519_seed(b"w" * 32)
 DOMAIN = "wallet.example"
@@ -87,7 +88,9 @@ def refused(answer: Any, status: int = 400) -> str:
 # -- asking for a challenge ---------------------------------------------------------------
 
 
-@pytest.mark.conforms("SEP45-04", "SEP45-05", "SEP45-06", "SEP45-07", "SEP45-08", "SEP45-10")
+@pytest.mark.conforms(
+    "SEP45-04", "SEP45-05", "SEP45-06", "SEP45-07", "SEP45-08", "SEP45-10", "E-17"
+)
 def test_a_challenge_is_what_the_text_says(anchor: World, client: Any, customer: Customer) -> None:
     answer = customer.ask(client)
     assert set(answer.json) == {"authorization_entries", "network_passphrase"}
@@ -119,7 +122,7 @@ def test_a_challenge_is_what_the_text_says(anchor: World, client: Any, customer:
     verify(ours, Keypair.from_public_key(server_of(anchor)))
 
 
-@pytest.mark.conforms("SEP45-05", "SEP45-07", "SEP45-03")
+@pytest.mark.conforms("SEP45-05", "SEP45-07", "SEP45-03", "4.1/client_domain")
 def test_a_wallet_that_is_verified_has_an_entry_and_its_arguments(
     anchor: World, client: Any, customer: Customer
 ) -> None:
@@ -183,7 +186,7 @@ def test_each_home_domain_is_served(client: Any, customer: Customer) -> None:
 # -- getting a token ----------------------------------------------------------------------
 
 
-@pytest.mark.conforms("SEP45-29", "SEP45-26", "GEN-21", "GEN-29")
+@pytest.mark.conforms("SEP45-29", "SEP45-26", "GEN-21", "GEN-29", "E-17")
 def test_a_contract_account_gets_a_token(client: Any, customer: Customer) -> None:
     answer = post(client, customer.signed(customer.challenge(client)))
     assert answer.status_code == 200, answer.text
@@ -205,7 +208,7 @@ def test_forms_and_json_are_equally_good(client: Any, customer: Customer) -> Non
         assert client.post(PATH, **{how: {"authorization_entries": entries}}).status_code == 200
 
 
-@pytest.mark.conforms("SEP45-12", "CAP71-01")
+@pytest.mark.conforms("SEP45-12", "CAP71-01", "E-18")
 @pytest.mark.parametrize("credentials", ["legacy", "address-bound"])
 def test_both_forms_of_credentials_log_in(world: World, credentials: str) -> None:
     anchor = with_contracts(world, contract_credentials=credentials)
@@ -219,7 +222,7 @@ def test_both_forms_of_credentials_log_in(world: World, credentials: str) -> Non
     assert post(client, customer.signed(entries)).status_code == 200
 
 
-@pytest.mark.conforms("SEP45-12")
+@pytest.mark.conforms("SEP45-12", "E-18")
 def test_a_wallet_may_answer_in_the_other_form(client: Any, customer: Customer) -> None:
     """Whoever signs chooses the form of the own entry; the server's stays as it was signed."""
     read = parsed(customer.challenge(client))
@@ -669,6 +672,20 @@ def test_a_contract_account_withdraws_and_is_told_that_it_cannot_be_paid(
             path.format("deposit"), json={"asset_code": "USDC"} | body, headers=headers
         )
         assert "C…" in refused(answer)
+
+
+@pytest.mark.conforms("CAP67-03")
+def test_who_withdraws_from_a_contract_is_given_an_id_to_pay_under(
+    anchor: World, client: Any, customer: Customer
+) -> None:
+    headers = customer.log_in(client)
+    path = "/sep24/transactions/withdraw/interactive"
+    opened = client.post(path, json={"asset_code": "USDC", "amount": "100"}, headers=headers).json
+    Visitor(client, opened["url"]).fill_in(bank_account_number=ACCOUNT)
+    found = client.get(f"/sep24/transaction?id={opened['id']}", headers=headers).json["transaction"]
+    assert found["status"] == "pending_user_transfer_start"
+    assert found["withdraw_memo_type"] == "id"
+    assert 0 <= int(found["withdraw_memo"]) < 2**64
 
 
 @pytest.mark.conforms("SEP45-43", "GEN-02", "GEN-04", "GEN-05")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from anchor.extensions import db, transaction
 from anchor.models import Callback, Job, Transaction
 from anchor.services import sweeps
 from anchor.services.callbacks import CALLBACK
+from tests.deposits import Bench
 from tests.doors.test_sep24 import filled, opened, shown
 from tests.test_callbacks import DOWN, NO_CONTENT, listening
 from tests.world import World
@@ -76,6 +78,36 @@ def test_a_wallet_that_is_down_holds_up_no_money(world: World, client: Any) -> N
     with transaction():
         job = db.session.scalars(select(Job).where(Job.kind == CALLBACK)).one()
     assert job.attempts == 1
+
+
+@pytest.mark.conforms("ST-03", "ST-04")
+def test_where_the_status_stays_its_instant_stays_and_nobody_is_told(
+    world: World, client: Any
+) -> None:
+    """Half of the money leaves a withdrawal where it is; the other half moves it on."""
+    Bench(world).serve(replace(world.policy, matching="collect"))
+    one = opened(world, client)
+    to_be_told(one["id"], "https://wallet.example/told")
+    filled(client, one)
+    seen = [shown(client, one)]
+    for _ in range(2):
+        world.pay("50", seen[0]["withdraw_memo"])
+        world.read()
+        seen.append(shown(client, one))
+    world.work()
+    seen.append(shown(client, one))
+    waiting, half, whole, done = seen
+    assert [each["status"] for each in (waiting, half)] == ["pending_user_transfer_start"] * 2
+    assert (half["amount_in"], half["updated_at"]) == ("50", waiting["updated_at"])
+    assert [each["status"] for each in owed(one["id"])] == [
+        "pending_user_transfer_start",
+        "pending_anchor",
+        "completed",
+    ]
+    assert half["updated_at"] < whole["updated_at"] < done["updated_at"]
+    assert ["user_action_required_by" in each for each in seen] == [True, True, False, False]
+    assert [each["completed_at"] for each in (waiting, half, whole)] == [None] * 3
+    assert whole["updated_at"] < done["completed_at"] <= done["updated_at"]
 
 
 def test_nobody_is_told_who_did_not_ask(world: World, client: Any) -> None:

@@ -40,6 +40,14 @@ def test_a_payment_is_read_to_the_last_stroop() -> None:
     assert (found.ledger, found.index, found.unreadable) == (1, 0, None)
 
 
+@pytest.mark.conforms("CAP67-02")
+def test_the_id_of_a_muxed_destination_stands_beside_another_memo() -> None:
+    """Which is why the two can be found to disagree (promise 3)."""
+    found = read_payment(changed(to_muxed="MBBD…", to_muxed_id="7"), ME)
+    assert found is not None
+    assert (found.muxed_id, found.memo_type, found.memo) == (7, "id", "18446744073709551615")
+
+
 def test_what_we_pay_is_outgoing_with_an_index_of_its_own() -> None:
     found = read_payment(PAYMENT, OTHER)
     assert found is not None

@@ -111,6 +111,7 @@ def test_promise_03_memo_and_memo_type_both_agree_or_nobody_is_credited(
     assert looked_up(came, {paid: waiting()}).verdict is Verdict.CREDITED
 
 
+@pytest.mark.conforms("CAP27-03")
 @pytest.mark.parametrize("number", [0, 7, 2**53, MAX_ID])
 def test_promise_03_a_muxed_address_credits_as_its_id_memo_does(number: int) -> None:
     issued = {("id", str(number)): waiting()}
