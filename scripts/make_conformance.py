@@ -51,6 +51,7 @@ _SECTIONS = {
     "8": "SEP24",
     "9": "SEP31",
     "10": "SEP38",
+    "16": "SEP9",
 }
 _INTRODUCTION = """\
 # Conformance
