@@ -43,6 +43,7 @@ _TITLES = {
 }
 #: Rows of tables are cited by their section, which belongs to a text.
 _SECTIONS = {
+    "1": "GEN",
     "2": "SEP1",
     "3": "SEP10",
     "4": "SEP45",
@@ -60,7 +61,8 @@ Made by `scripts/make_conformance.py` from the tests. Numbers are those of our o
 texts of the SEPs say; a test that carries a number fails where the statement does not hold. Tags:
 **M** must, **S** should, **D** follows from the text, **V** wanted by the validator of the
 Stellar Development Foundation, **O** optional, **X** deprecated, **C** the client's
-duty, **!** unclear in the text.
+duty, **!** unclear in the text. A number such as `7.3/*` is a whole table of fields, whose rows its
+test goes over by name.
 """
 
 

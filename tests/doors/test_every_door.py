@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from anchor import create_app, request_ids
 from anchor.policies import LimitPolicy
+from tests.transfers import serving
 from tests.world import World, dispose
 
 DOORS = {
@@ -95,6 +96,20 @@ def test_refusals_made_on_the_way_in_may_be_read_too(
     surprises.clear()
     assert "GET" in answers[405].headers["Allow"]
     assert 1 <= int(answers[429].headers["Retry-After"]) <= 60
+
+
+@pytest.mark.conforms("1.5/rate limited")
+def test_who_asks_too_often_is_refused_at_each_door(world: World) -> None:
+    settings = serving(world.settings, limits=LimitPolicy(address_per_minute=1), broker_url=None)
+    app = create_app(replace(settings, seps=settings.seps | {2, 31}))
+    paths = ("/auth", "/federation", "/kyc/customer", *(f"/sep{n}/info" for n in (6, 24, 31, 38)))
+    for number, path in enumerate(paths):
+        place = {"REMOTE_ADDR": f"10.0.0.{number}"}
+        first, second = (app.test_client().get(path, environ_base=place) for _ in range(2))
+        assert first.status_code not in {404, 429, 500}, path
+        assert (second.status_code, second.mimetype) == (429, "application/json"), path
+        assert json.loads(second.text)["error"]
+    dispose(app)
 
 
 @pytest.mark.conforms("GEN-06")

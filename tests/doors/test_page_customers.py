@@ -173,6 +173,7 @@ def test_a_file_of_no_use_is_refused(world: World, client: Any, content: bytes, 
     assert f"Photo of the front of the identity document {said}." in visitor.page.text
 
 
+@pytest.mark.conforms("1.5/file too large")
 def test_a_form_that_is_too_large_says_so(
     world: World, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,7 +82,7 @@ def test_info_tells_what_is_served_in_the_keys_that_wallets_know(holder: Wallet)
     assert holder.client.get("/sep6/fee").status_code == 404
 
 
-@pytest.mark.conforms("SEP6-11", "GEN-31")
+@pytest.mark.conforms("SEP6-11", "GEN-31", "SEP6-20")
 def test_an_asset_without_limits_tells_none_and_one_that_is_closed_is_left_out(
     holder: Wallet,
 ) -> None:
@@ -171,6 +171,15 @@ def test_a_memo_for_a_refund_has_a_type_and_the_other_way_round(holder: Wallet) 
 def test_an_address_that_is_never_told_anything_is_refused(holder: Wallet) -> None:
     holder.known()
     refused(holder, "on_change_callback", "ftp://wallet.example/told", "nonsense")
+
+
+@pytest.mark.conforms("1.5/upstream down")
+def test_in_doubt_whether_the_account_is_there_nothing_is_opened(holder: Wallet) -> None:
+    holder.known()
+    holder.world.sandbox.stop()
+    answer = holder.ask_deposit()
+    assert (answer.status_code, answer.json.keys()) == (503, {"error"})
+    assert kept() == 0
 
 
 def test_a_flag_is_true_or_false(holder: Wallet) -> None:

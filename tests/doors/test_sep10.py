@@ -211,7 +211,7 @@ def test_a_fee_bump_or_a_transaction_of_another_is_no_challenge(world: World, cl
     assert exchange(client, bump.to_xdr()).status_code == 400
 
 
-@pytest.mark.conforms("SEP10-65")
+@pytest.mark.conforms("SEP10-65", "1.5/upstream down")
 def test_promise_14_no_token_while_the_ledger_cannot_be_asked(world: World, client: Any) -> None:
     """SEP10-65."""
     envelope = signed(world, client, world.payer)

@@ -346,6 +346,7 @@ def test_an_account_that_is_not_there_is_refused_where_none_is_created(
     assert "not on the ledger" in answer.json["error"]
 
 
+@pytest.mark.conforms("1.5/upstream down")
 def test_in_doubt_whether_the_account_is_there_no_deposit_is_opened(
     world: World, client: Any
 ) -> None:

@@ -148,12 +148,14 @@ def test_what_is_paid_out_is_told_early_and_to_whom_is_masked(world: World, clie
 
 
 @pytest.mark.conforms("SEP24-32")
-def test_a_path_payment_is_seen_and_a_merge_credits_nothing(world: World, client: Any) -> None:
+@pytest.mark.parametrize("strict", ["send", "receive"])
+def test_a_path_payment_is_seen_and_a_merge_credits_nothing(
+    world: World, client: Any, strict: str
+) -> None:
     row_id = opened(world, client)
     builder = world.builder(world.payer.public_key)
-    builder.append_path_payment_strict_send_op(
-        world.distribution, world.asset, "100", world.asset, "100", []
-    )
+    append = getattr(builder, f"append_path_payment_strict_{strict}_op")
+    append(world.distribution, world.asset, "100", world.asset, "100", [])
     world.add_memo(builder, world.memo(row_id))
     world.submit(builder, world.payer)
     world.read()

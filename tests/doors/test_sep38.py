@@ -315,6 +315,7 @@ def test_whoever_shows_no_token_is_answered_and_a_bad_one_is_not(market: Market,
 # -- where nobody knows the rate ------------------------------------------------------------
 
 
+@pytest.mark.conforms("1.5/upstream down")
 @pytest.mark.parametrize(
     "answer",
     [

@@ -571,7 +571,7 @@ def test_cut_or_bent_entries_are_refused_and_never_a_surprise(
 # -- the ledger ---------------------------------------------------------------------------
 
 
-@pytest.mark.conforms("SEP45-11", "SEP45-28")
+@pytest.mark.conforms("SEP45-11", "SEP45-28", "1.5/upstream down")
 def test_no_challenge_and_no_token_while_the_ledger_cannot_be_asked(world: World) -> None:
     """Promise 14: the RPC is away, for a while."""
     with Front(world.sandbox.url) as front:
@@ -710,7 +710,7 @@ def test_client_domains_are_asked_once_in_five_minutes(anchor: World) -> None:
     assert (client_domains.KEY_S, client_domains.FAILURE_S) == (300, 10)
 
 
-@pytest.mark.conforms("SEP45-13")
+@pytest.mark.conforms("SEP45-13", "1.5/rate limited")
 def test_too_many_challenges_are_refused_in_json(world: World) -> None:
     few = replace(world.settings.limits, costly_address_per_minute=1)
     limited = replace(world, settings=replace(world.settings, limits=few, redis_url=None))
