@@ -44,8 +44,9 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
     words = _command()
     # Flask asks the application for a command that it does not know: `flask db …`.
     is_asked = len(words) == 1
+    is_web = doors and "anchor" not in words
     try:
-        settings = settings or development.read_settings()
+        settings = settings or development.read_settings(signs=not is_web)
         plug_ins = _plug_ins(settings)
         if not (settings.development or settings.testing or is_asked or _MENDING & set(words)):
             from anchor import schema  # and so Alembic, which few processes need
@@ -79,7 +80,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
     )
     outside.before_call = refuse_inside_transaction
     _logging(settings)
-    if doors and "anchor" not in words:
+    if is_web:
         from anchor import blueprints  # a third of a process' memory
 
         blueprints.register(app, settings)

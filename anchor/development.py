@@ -19,6 +19,7 @@ import click
 
 from anchor import config, embedded, keeping
 from anchor.config import TESTNET_PASSPHRASE, Settings
+from anchor.config.environment import DISTRIBUTION_PREFIX
 from anchor.config.file import default_seps
 from anchor.errors import Misconfigured
 from anchor.policies.operators import Role, hash_of, new_token
@@ -88,10 +89,15 @@ withdrawal = {{ fee_fixed = "0.50" }}        # in {code}
 """
 
 
-def read_settings() -> Settings:
-    """Read the settings, or prepare development mode; raise `Misconfigured`."""
+def read_settings(*, signs: bool = True) -> Settings:
+    """Read the settings, or prepare development mode; raise `Misconfigured`.
+
+    A process that does not sign gets none of the secrets that move money.
+    """
     environ = config.environment()
-    return settings(environ) if config.is_development(environ) else config.load(environ)
+    if config.is_development(environ):
+        return settings(environ, signs=signs)
+    return config.load(environ, signs=signs)
 
 
 def folder(environ: Mapping[str, str]) -> Path:
@@ -99,7 +105,7 @@ def folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("ANCHOR_DATA_DIR") or ".anchor").resolve()
 
 
-def settings(environ: Mapping[str, str]) -> Settings:
+def settings(environ: Mapping[str, str], *, signs: bool = True) -> Settings:
     """Prepare the folder, start or find its servers, migrate, and return the settings.
 
     Safe to call from several processes at once; everything lives as long as one of them.
@@ -111,7 +117,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
     lock = os.open(root / "prepare.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _prepare(root, environ)
+        return _prepare(root, environ, signs)
     finally:
         os.close(lock)
 
@@ -174,7 +180,7 @@ def issuer_secret(environ: Mapping[str, str]) -> str:
     return _secrets(folder(environ))["issuer"]
 
 
-def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
+def _prepare(root: Path, environ: Mapping[str, str], signs: bool) -> Settings:
     servers = embedded.use(root / "servers")
     ready = keeping.use(root / "sandbox", "anchor.sandbox.keeper", TESTNET_PASSPHRASE)
     url = str(ready["url"])
@@ -194,14 +200,14 @@ def _prepare(root: Path, environ: Mapping[str, str]) -> Settings:
         "ANCHOR_CHANNEL_SECRET": known["channel"],
         "ANCHOR_CUSTOMER_KEYS": known["customers"],
         "ANCHOR_OPERATORS": f"{OPERATOR} {Role.ACT} {hash_of(known['operator'])}",
-        f"{config.DISTRIBUTION_PREFIX}{CODE}": known["distribution"],
+        f"{DISTRIBUTION_PREFIX}{CODE}": known["distribution"],
     }
     named = {
         name: value
         for name, value in environ.items()
         if name.startswith("ANCHOR_") and name != config.PREPARED
     }
-    found = config.load(made | named, development=True)
+    found = config.load(made | named, development=True, signs=signs)
     if not is_prepared:
         from anchor import schema
 

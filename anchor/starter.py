@@ -2,16 +2,25 @@
 
 STARTER = """\
 # The configuration of an anchor. Secrets do not belong here: they come from the environment,
-# each as NAME or as NAME_FILE, the path of a file to read.
+# each as NAME or as NAME_FILE, the path of a file to read. `flask anchor keys new` makes them.
 #
 #   ANCHOR_DATABASE_URL                 postgresql://user:password@host/database
-#   ANCHOR_BROKER_URL                   redis://…, redis+sentinel://… or amqp://…; may be left out
+#   ANCHOR_BROKER_URL                   redis://…, redis+sentinel://… or amqp://…; none: in loops
+#   ANCHOR_REDIS_URL                    where requests are counted; by default the broker
 #   ANCHOR_SIGNING_SECRET               S…, the key that signs log-in challenges
 #   ANCHOR_JWT_SECRET                   32 random bytes or more, or several: kid:secret kid:secret
 #   ANCHOR_CUSTOMER_KEYS                name:key, 32 bytes in base 64; where 12 is among the seps
 #   ANCHOR_OPERATORS                    who may use the admin API and the console: `flask anchor
 #                                       operators new NAME` makes a line of it; may be left out
+#
+# What moves money; the web server and the scheduler do without it:
+#
+#   ANCHOR_CHANNEL_SECRET               32 random bytes or more, for the keys of channel accounts
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
+#   ANCHOR_KEYS_PASSPHRASE              opens those two, where `flask anchor keys seal` sealed them
+#
+# Instead of what stands below: ANCHOR_PUBLIC_URL, ANCHOR_HORIZON_URL, ANCHOR_RPC_URL. Where this
+# file is: ANCHOR_CONFIG. Where development mode keeps its things: ANCHOR_DATA_DIR.
 #
 # Amounts stand in quotes, so that no binary fraction ever touches them.
 # `flask anchor doctor` says what is still missing.
@@ -37,8 +46,8 @@ ORG_NAME = "Example Anchor"
 # ORG_SUPPORT_EMAIL = "help@anchor.example"
 
 [assets.USDC]
-issuer = "{placeholder}"
-distribution = "{placeholder}"             # customers pay to this account
+issuer = "{placeholder}"                   # whose asset it is: fill this in …
+distribution = "{placeholder}"             # … and this: the account that customers pay to
 rails = ["bank"]                           # names of installed rails: `flask anchor rails`
 currency = "USD"                           # what the rails book for it, one for one
 decimals = 2                               # what the rails can pay
@@ -87,6 +96,7 @@ url = "https://bank.example/api"
 #
 # [rates.fixed]
 # "USDC/BRL" = "5.42"                      # one USDC is so many BRL
+#
 # [customers]                              # what customers have to give, with 12 among the seps
 # retention_days = 1825                    # personal data goes so long after their last sign
 # [customers.types.sep6]

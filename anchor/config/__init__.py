@@ -19,6 +19,7 @@ from anchor.assets import is_secret_key
 from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
+from anchor.config.environment import DISTRIBUTION_PREFIX, variables
 from anchor.config.file import FileSchema, sentences
 from anchor.config.operators import operators
 from anchor.config.pages import pages_policy
@@ -35,28 +36,14 @@ from anchor.policies.pages import PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
 from anchor.policies.web_auth import WebAuthOptions
+from anchor.sealed_keys import KeyRing, opened
+from anchor.sealed_keys import Secret as Secret
 
 PUBLIC_PASSPHRASE = "Public Global Stellar Network ; September 2015"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"
 
-NAMES = (
-    "ANCHOR_CONFIG",
-    "ANCHOR_PUBLIC_URL",
-    "ANCHOR_DATABASE_URL",
-    "ANCHOR_BROKER_URL",
-    "ANCHOR_HORIZON_URL",
-    "ANCHOR_RPC_URL",
-    "ANCHOR_SIGNING_SECRET",
-    "ANCHOR_JWT_SECRET",
-    "ANCHOR_CHANNEL_SECRET",
-    "ANCHOR_DATA_DIR",
-    "ANCHOR_CUSTOMER_KEYS",
-    "ANCHOR_REDIS_URL",
-    "ANCHOR_OPERATORS",
-)
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
-DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
 #: The SEP that has customers.
 CUSTOMERS = 12
 #: The SEP that has pages.
@@ -68,15 +55,6 @@ _NUMBERS = {
     "anchor": ("transfer_days", "deadline_grace_hours", "incomplete_hours", "grace_days"),
     "network": ("base_fee_max", "time_bound_s", "batch_max", "trust_requests_per_minute"),
 }
-
-
-class Secret(str):
-    """Text that shows itself to nobody who prints it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
 
 
 @dataclass(frozen=True)
@@ -105,6 +83,7 @@ class Settings:
     custody: str = "local"
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
+    keys_passphrase: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
     deadline_grace_hours: int = 1
     incomplete_hours: int = 24
@@ -147,13 +126,18 @@ class Settings:
         return sorted({policy.distribution for policy in self.assets.values()})
 
     @property
-    def keys(self) -> dict[str, Secret]:
-        """The secret keys of distribution accounts, by account."""
-        return {
+    def keys(self) -> Mapping[str, str]:
+        """The secret keys of distribution accounts, by account; each look-up opens a sealed one."""
+        held = {
             policy.distribution: self.distribution_secrets[code]
             for code, policy in self.assets.items()
             if code in self.distribution_secrets
         }
+        return KeyRing(held, self.keys_passphrase)
+
+    def opened(self, secret: str) -> Secret:
+        """Return a secret, which is opened now where it is sealed; not to be kept."""
+        return opened(secret, self.keys_passphrase)
 
     def asset(self, code: str, issuer: str | None = None) -> AssetPolicy | None:
         """Return the policy of an asset that is served, or None."""
@@ -193,38 +177,22 @@ def is_development(environ: Mapping[str, str]) -> bool:
     return not (environ.get("ANCHOR_CONFIG") or config_file(environ).exists() or named)
 
 
-def load(environ: Mapping[str, str], *, development: bool = False) -> Settings:
-    """Read and check everything; raise `Misconfigured` with all problems at once."""
+def load(environ: Mapping[str, str], *, development: bool = False, signs: bool = True) -> Settings:
+    """Read and check everything; raise `Misconfigured` with all problems at once.
+
+    A process that does not sign gets none of the secrets that move money.
+    """
     problems: list[str] = []
-    values = _variables(environ, problems)
+    values = variables(environ, problems, signs=signs)
     data = _file(config_file(environ), problems)
     settings = None
     if data is not None:
         folder = config_file(environ).parent
-        settings = _Builder(values, data, problems, development, folder).build()
+        builder = _Builder(values, data, problems, folder, development=development, signs=signs)
+        settings = builder.build()
     if problems or settings is None:
         raise Misconfigured(*problems)
     return settings
-
-
-def _variables(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name in environ:
-        if not name.startswith("ANCHOR_") or name.startswith("ANCHOR_TEST_"):
-            continue
-        base = name.removesuffix("_FILE")
-        if base not in NAMES and not base.startswith(DISTRIBUTION_PREFIX):
-            problems.append(f"{name} in the environment is not a setting of the anchor.")
-        elif name == base:
-            values[base] = environ[name]
-        elif base in environ:
-            problems.append(f"{base} and {name} are both set; keep one of them.")
-        else:
-            try:
-                values[base] = Path(environ[name]).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                problems.append(f"{name}: {error.strerror or error}.")
-    return {name: value for name, value in values.items() if value}
 
 
 def _file(path: Path, problems: list[str]) -> dict[str, Any] | None:
@@ -252,14 +220,17 @@ class _Builder:
         values: Mapping[str, str],
         data: dict[str, Any],
         problems: list[str],
-        development: bool,
         folder: Path,
+        *,
+        development: bool,
+        signs: bool,
     ) -> None:
         self.values = values
         self.data = data
         self.problems = problems
         self.development = development
         self.folder = folder
+        self.signs = signs
 
     def build(self) -> Settings:
         data = self.data
@@ -293,6 +264,7 @@ class _Builder:
             custody=self._custody(),
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
+            keys_passphrase=Secret(self.values.get("ANCHOR_KEYS_PASSPHRASE", "")),
             rpc_url=rpc_url,
             web_auth=web_auth_options(data["web_auth"], seps, rpc_url, self.problems),
             published=published(data, self.problems),
@@ -402,19 +374,28 @@ class _Builder:
         custody: str = self.data["anchor"]["custody"]
         for code, table in self.data["assets"].items():
             pays = (table.get("deposit") or {}).get("enabled", False)
-            if custody == "local" and pays and f"{DISTRIBUTION_PREFIX}{code}" not in self.values:
+            is_needed = custody == "local" and pays and self.signs
+            if is_needed and f"{DISTRIBUTION_PREFIX}{code}" not in self.values:
                 self.problems.append(
                     f"{DISTRIBUTION_PREFIX}{code} is not set, and deposits of {code} need it."
                 )
         return custody
 
     def _channel_secret(self) -> Secret:
-        value = self.values.get("ANCHOR_CHANNEL_SECRET", "")
+        name = "ANCHOR_CHANNEL_SECRET"
+        value = self._opened(name)
         if value and len(value.encode()) < jwt_keys.SECRET_MIN_BYTES:
-            self.problems.append(
-                f"ANCHOR_CHANNEL_SECRET needs {jwt_keys.SECRET_MIN_BYTES} bytes or more."
-            )
-        return Secret(value)
+            self.problems.append(f"{name} needs {jwt_keys.SECRET_MIN_BYTES} bytes or more.")
+        return Secret(self.values.get(name, ""))
+
+    def _opened(self, name: str) -> str:
+        """Return a secret that may be sealed, to be looked at and not kept; "" without it."""
+        try:
+            passphrase = self.values.get("ANCHOR_KEYS_PASSPHRASE", "")
+            return opened(self.values.get(name, ""), passphrase)
+        except ValueError as error:
+            self.problems.append(f"{name} {error}.")
+            return ""
 
     def _customers(self) -> CustomerPolicy:
         return customer_policy(
@@ -445,5 +426,7 @@ class _Builder:
             code = name.removeprefix(DISTRIBUTION_PREFIX)
             if code not in self.data["assets"]:
                 self.problems.append(f"{name} names an asset that the file does not have.")
-            secrets[code] = self._seed(name)
+            if (seed := self._opened(name)) and not is_secret_key(seed):
+                self.problems.append(f"{name} must be a secret key of a Stellar account (S…).")
+            secrets[code] = Secret(self.values[name])
         return secrets

@@ -7,7 +7,6 @@ from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any, TypeVar
 
-from anchor.config import Secret
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.integrations.custody import Custodian, KeyHolder, Signer
@@ -54,7 +53,7 @@ def load_rates(
 def load_custody(
     names: Iterable[str],
     options: Mapping[str, Mapping[str, Any]],
-    keys: Mapping[str, Secret],
+    keys: Mapping[str, str],
 ) -> dict[str, Signer | Custodian]:
     """Make the custodies of these names, each with its table of the configuration.
 
@@ -63,7 +62,7 @@ def load_custody(
     """
 
     def make(kind: Any, name: str) -> Signer | Custodian:
-        own = {"keys": dict(keys)} if issubclass(kind, KeyHolder) else {}
+        own = {"keys": keys} if issubclass(kind, KeyHolder) else {}
         made: Signer | Custodian = kind(name, dict(options.get(name, {})), **own)
         return made
 

@@ -22,7 +22,7 @@ def keys_of(number: int) -> "Keys":
         raise Misconfigured("ANCHOR_CHANNEL_SECRET is not set, and channel accounts need it.")
     from anchor.ledger.keys import channel_keys  # it brings stellar_sdk
 
-    return channel_keys(secret, number)
+    return channel_keys(settings().opened(secret), number)
 
 
 def prepare(gateway: Gateway, source: str) -> None:
