@@ -33,6 +33,7 @@ from anchor.models import Case, History, Memo, Outflow, Payment, Transaction, ne
 from anchor.money import parse_amount
 from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
+from anchor.reasons import Reason
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.sandbox.network import Sandbox
@@ -309,7 +310,9 @@ class World:
 
     def cases(self) -> list[str]:
         with transaction():
-            return list(db.session.scalars(select(Case.reason).order_by(Case.id)))
+            found = list(db.session.scalars(select(Case.reason).order_by(Case.id)))
+        assert set(found) <= set(Reason), found
+        return found
 
     def events(self, row_id: str) -> list[str]:
         with transaction():

@@ -13,6 +13,7 @@ from anchor.cli.group import group, signed, visible
 from anchor.errors import Rejected
 from anchor.extensions import settings
 from anchor.money import format_amount, parse_amount
+from anchor.reasons import Reason
 from anchor.services import brakes, custodian_payments, desk, refunds
 from anchor.services.desk import By, Desk
 
@@ -69,6 +70,7 @@ def _whole(case: Desk) -> str:
     lines = [
         f"case         {case.id}, opened {case.opened_at.isoformat()}",
         f"reason       {case.reason}",
+        *_explained(case.reason),
         f"about        {case.cause}",
         f"transaction  {case.transaction_id or 'none'}",
         f"owed         {_owed(case) or 'nothing that is known'}",
@@ -81,6 +83,11 @@ def _whole(case: Desk) -> str:
         for each in case.done
     ]
     return "\n".join(map(visible, lines))
+
+
+def _explained(name: str) -> list[str]:
+    reason = Reason.named(name)
+    return [f"meaning      {reason.means}", f"answer       {reason.answer}"] if reason else []
 
 
 def _json(found: list[Desk]) -> str:

@@ -19,7 +19,10 @@ def open_case(
     asset: str | None = None,
     amount_owed: int | None = None,
 ) -> None:
-    """Open a case once for each (reason, cause). Needs an open transaction."""
+    """Open a case once for each (reason, cause). Needs an open transaction.
+
+    `reason` is one of `anchor.reasons`. A test holds that: no money waits for a name.
+    """
     open_cases(
         [
             {
