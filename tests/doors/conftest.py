@@ -1,14 +1,16 @@
 """Each answer that a test of the doors gets is held against what the doors say of themselves."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from flask import Flask, Response, request
 
+from anchor import create_app
 from anchor.blueprints import openapi
-from tests.world import World
+from tests.world import World, dispose
 
 _documents: dict[frozenset[str], dict[str, Any]] = {}
 
@@ -38,6 +40,16 @@ def described_answers(request: pytest.FixtureRequest) -> Iterator[None]:
     world.app.after_request_funcs.setdefault(None, []).append(hold)
     yield
     assert found == []
+
+
+@pytest.fixture
+def federated(world: World) -> Iterator[World]:
+    """An anchor with SEP-2 on."""
+    settings = replace(world.settings, seps=world.settings.seps | {2})
+    app = create_app(settings)
+    with app.app_context():
+        yield World(app, settings, world.sandbox, world.bank, world.payer)
+    dispose(app)
 
 
 def document_of(app: Flask) -> dict[str, Any]:

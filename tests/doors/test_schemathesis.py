@@ -15,6 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.contracts import Customer, dispose, with_contracts
+from tests.knowing import NAMES, Kyc
 from tests.operating import bearing
 from tests.sending import Remitter
 from tests.transfers import Wallet
@@ -32,9 +34,17 @@ LONG = bool(os.environ.get("ANCHOR_TEST_LONG"))
 
 
 def attack(
-    world: World, examples: int, number: int, below: str = "/", token: dict[str, str] | None = None
+    world: World,
+    examples: int,
+    number: int,
+    below: str = "/",
+    token: dict[str, str] | None = None,
+    **more: Any,
 ) -> dict[str, set[int]]:
-    """Try each operation with and without a token; return the statuses that came, by operation."""
+    """Try each operation with and without a token; return the statuses that came, by operation.
+
+    Now and then a value is one that the anchor knows, or one of `more`.
+    """
     client = world.app.test_client()
     world.fund()
     known = {
@@ -47,6 +57,7 @@ def attack(
         "funding_method": "bank",
         "destination_asset": "USDC",
         "source_asset": "iso4217:BRL",
+        **more,
     }
     tokens: list[dict[str, str]] = [token or world.log_in(client), {}]
     schema = schemathesis.openapi.from_wsgi("/openapi.json", world.app)
@@ -118,7 +129,7 @@ def test_no_operation_fails_where_customers_and_their_own_screens_are_served(
     assert {400, 403} <= seen["GET /sep6/withdraw-exchange"]
 
 
-def test_no_operation_of_sending_anchors_and_customers_fails(remitter: Remitter) -> None:
+def test_no_operation_of_sending_anchors_fails(remitter: Remitter) -> None:
     seen = attack(remitter.world, examples=15, number=1, below="/sep31")
     assert seen.keys() >= {"POST /sep31/transactions", "GET /sep31/transactions/{transaction_id}"}
 
@@ -128,6 +139,33 @@ def test_no_operation_of_operators_fails(world: World) -> None:
     assert {200, 400, 401} <= seen["GET /admin/remittances"]
     assert {400, 401} <= seen["POST /admin/callbacks/replay"]
     assert len(seen) == 7
+
+
+@pytest.mark.timeout(300)
+def test_no_operation_of_customers_fails(kyc: Kyc) -> None:
+    customer_id = kyc.registered(kyc.log_in(), **NAMES)
+    known = {"type": "plain", "id": customer_id, **NAMES}
+    seen = attack(kyc.world, examples=12, number=1, below="/kyc", **known)
+    assert len(seen) == 7
+    assert {200, 400, 401} <= seen["GET /kyc/customer"]
+    assert {202, 400, 401} <= seen["PUT /kyc/customer"]
+    assert {200, 401} <= seen["DELETE /kyc/customer/{account}"]
+
+
+def test_no_operation_of_contract_accounts_fails(world: World) -> None:
+    anchor = with_contracts(world)
+    with anchor.app.app_context():
+        known = {"account": Customer.of(anchor).account, "home_domain": "localhost"}
+        seen = attack(anchor, examples=12, number=1, below="/sep45", **known)
+    dispose()
+    assert {200, 400} <= seen["GET /sep45/auth"]
+    assert 400 in seen["POST /sep45/auth"]
+
+
+def test_no_operation_of_addresses_fails(federated: World) -> None:
+    known = {"type": "name", "q": f"{federated.withdrawal()}*localhost"}
+    seen = attack(federated, examples=20, number=1, below="/federation", **known)
+    assert {200, 400} <= seen["GET /federation"]
 
 
 @pytest.mark.slow

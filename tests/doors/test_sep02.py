@@ -2,30 +2,17 @@
 
 import tomllib
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from anchor import create_app
 from anchor.extensions import db, transaction
 from tests.doors.test_page_steps import visited
 from tests.test_config import GOOD, problems
 from tests.test_expiry import sql
-from tests.world import ACCOUNT, World, dispose
+from tests.world import ACCOUNT, World
 
 PATH = "/federation"
-
-
-@pytest.fixture
-def federated(world: World) -> Iterator[World]:
-    """The same anchor with SEP-2 on."""
-    settings = replace(world.settings, seps=world.settings.seps | {2})
-    app = create_app(settings)
-    with app.app_context():
-        yield World(app, settings, world.sandbox, world.bank, world.payer)
-    dispose(app)
 
 
 def asked(world: World, q: str | None, kind: str = "name", **more: str) -> Any:
