@@ -18,6 +18,7 @@ import pytest
 HERE = Path(__file__).parent
 INSTALL_S = 300
 FLOW_S = 100
+SDK = "node_modules/@stellar/typescript-wallet-sdk/lib/bundle_browser.js"
 
 
 def _installed() -> Path:
@@ -88,3 +89,42 @@ def run(
                 flow.stdin.flush()
         errors.seek(0)
         raise AssertionError(f"{name}.js ended with {flow.wait()}:\n{errors.read().decode()}")
+
+
+def run_in_a_browser(
+    browser: Any,
+    folder: Path,
+    name: str,
+    env: Mapping[str, str],
+    answer: Callable[[dict[str, Any]], Any] | None = None,
+) -> Any:
+    """Run the same flow in a page of the network's origin, to which the anchor is another one."""
+    page = browser.new_page()
+    place = f"{env['NETWORK']}/flows/"
+
+    def serve(route: Any) -> None:
+        asked = route.request.url.removeprefix(place)
+        if asked == "photo":
+            route.fulfill(path=env["PHOTO"])
+        elif asked == "host.js":
+            route.fulfill(path=folder / "host_in_a_browser.js", content_type="text/javascript")
+        else:
+            route.fulfill(path=folder / asked, content_type="text/javascript")
+
+    page.route(f"{place}**", serve)
+    page.expose_function("askTheTest", answer or (lambda what: pytest.fail(str(what))))
+    # A page that really came from this machine: others may not ask what is on it.
+    page.goto(f"{env['NETWORK']}/fee_stats")
+    page.add_script_tag(path=folder / SDK)
+    found = page.evaluate(
+        """async ([env, name]) => {
+          window.flow = { env };
+          await import(`/flows/${name}.js`).catch((error) => {
+            throw new Error(`${error.message} ${error.stack}`);
+          });
+          return window.flow.found;
+        }""",
+        [dict(env), name],
+    )
+    page.close()
+    return found

@@ -11,6 +11,9 @@ const opened = await sep24.deposit({
   extraFields: { amount: "100" },
 });
 const before = await sep24.getTransactionBy({ authToken, id: opened.id });
+const refused = await sep24
+  .getTransactionBy({ authToken, id: "none" })
+  .catch((error) => error.message);
 await ask({ page: opened.url });
 const { transaction, statuses } = await watch(sep24, authToken, opened.id);
 
@@ -20,6 +23,7 @@ const line = account.balances.find((each) => each.asset_code === held.code);
 done({
   type: opened.type,
   before: before.status,
+  refused,
   enabled: info.deposit.USDC.enabled,
   statuses,
   amount_out: transaction.amount_out,

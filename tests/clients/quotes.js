@@ -1,5 +1,5 @@
 // SEP-38: prices, a price, a firm quote, and a withdrawal (SEP-6) that is opened on it.
-import { anchor, asset, done, logIn, pay, until, watch } from "./wallet.js";
+import { anchor, asset, done, env, logIn, pay, until, watch } from "./wallet.js";
 
 const authToken = await logIn();
 const { code, issuer } = await asset();
@@ -32,7 +32,7 @@ const customers = await anchor.sep12(authToken);
 const sep9Info = {
   first_name: "Ada",
   last_name: "Lovelace",
-  bank_account_number: process.env.ACCOUNT,
+  bank_account_number: env.ACCOUNT,
 };
 await customers.add({ type: "sep6", sep9Info });
 const sep6 = anchor.sep6();

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anchor.sandbox.wallet import fill_in, reference_on
-from tests.clients.conftest import run
+from tests.clients.conftest import run, run_in_a_browser
 from tests.knowing import PNG
 from tests.processes.stage import Stage, staged
 from tests.world import ACCOUNT
@@ -29,10 +29,11 @@ photo_id_front = {}
 
 @dataclass
 class Client:
-    """The SDK at one anchor."""
+    """The SDK at one anchor, on Node or in a browser."""
 
     stage: Stage
     flows: Path
+    browser: Any = None
 
     def run(
         self,
@@ -46,11 +47,13 @@ class Client:
         if has_money:
             env["SECRET"] = self.stage.wallet().keys.secret
         places = {"HOME_DOMAIN": f"localhost:{self.stage.port}", "NETWORK": self.stage.network}
-        return run(self.flows, name, places | env, answer)
+        if self.browser is None:
+            return run(self.flows, name, places | env, answer)
+        return run_in_a_browser(self.browser, self.flows, name, places | env, answer)
 
 
 @pytest.fixture(scope="module")
-def client(flows: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """An anchor under `flask anchor up`, whose bank tells it of what it books."""
     with staged(tmp_path_factory.mktemp("anchor")) as stage:
         file = stage.data / "anchor.toml"
@@ -60,7 +63,14 @@ def client(flows: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
         stage.up()
         secret = tomllib.loads(text)["rails"]["bank"]["webhook_secret"]
         stage.bank("/webhook", url=f"{stage.url}/rails/bank/webhook", secret=secret)
-        yield Client(stage, flows)
+        yield stage
+
+
+@pytest.fixture(params=["node", "browser"])
+def client(request: pytest.FixtureRequest, stage: Stage, flows: Path) -> Client:
+    if request.param == "node":
+        return Client(stage, flows)
+    return Client(stage, flows, request.getfixturevalue("chromium"))
 
 
 def test_it_reads_the_toml_and_logs_in(client: Client) -> None:
@@ -92,6 +102,7 @@ def test_it_deposits_on_the_page(client: Client) -> None:
     found = client.run("deposit_page", at_the_bank)
     assert (found["type"], found["enabled"]) == ("interactive_customer_info_needed", True)
     assert (found["before"], found["statuses"][-1]) == ("incomplete", "completed")
+    assert "there is no such transaction" in found["refused"]
     assert found["amount_out"] == "99.5"
     assert found["to"]
     assert found["balance"] == "99.5000000"
@@ -143,18 +154,3 @@ def test_it_withdraws_another_currency_on_a_firm_quote(client: Client) -> None:
         "quote_id": quote["id"],
         "amounts": ["100", quote["buy_amount"]],
     }
-
-
-def test_it_reads_all_that_it_needs_in_a_browser(client: Client, chromium: Any) -> None:
-    sdk = client.flows / "node_modules/@stellar/typescript-wallet-sdk/lib/bundle_browser.js"
-    page = chromium.new_page()
-    page.goto(f"{client.stage.network}/fee_stats")  # a page of another origin
-    page.add_script_tag(path=sdk)
-    found = page.evaluate(
-        (client.flows / "in_a_browser.js").read_text(),
-        {"homeDomain": f"localhost:{client.stage.port}", "photo": list(PNG)},
-    )
-    page.close()
-    assert (found["account"], found["status"]) == (True, "ACCEPTED")
-    assert found["opened"]["url"].startswith(f"{client.stage.url}/interactive/deposit/")
-    assert "there is no such transaction" in found["refused"]

@@ -1,14 +1,13 @@
-// What all flows begin with: an anchor and a network over http, a key, and a word with the test.
-import { createInterface } from "node:readline";
+// What all flows begin with: an anchor and a network over http, and a key.
+import { env, sdk } from "./host.js";
 
-import { Horizon } from "@stellar/stellar-sdk";
-import sdk from "@stellar/typescript-wallet-sdk";
+export { ask, done, env, photo } from "./host.js";
 
-const { HOME_DOMAIN, NETWORK, SECRET } = process.env;
+const { HOME_DOMAIN, NETWORK, SECRET } = env;
 
 // The SDK takes no Horizon over http, so the one of the test network is exchanged for ours.
 const network = sdk.StellarConfiguration.TestNet();
-network.server = new Horizon.Server(NETWORK, { allowHttp: true });
+network.server = new network.server.constructor(NETWORK, { allowHttp: true });
 network.horizonUrl = NETWORK;
 
 export const wallet = new sdk.Wallet({ stellarConfiguration: network });
@@ -84,17 +83,4 @@ export async function bank(path, body) {
     body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(await answer.text());
-}
-
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-
-// Asks the test to do something that is no wallet's to do, and waits until it has.
-export async function ask(what) {
-  console.log(JSON.stringify({ ask: what }));
-  return JSON.parse((await lines.next()).value);
-}
-
-export function done(result) {
-  console.log(JSON.stringify({ done: result }));
-  process.exit(0);
 }

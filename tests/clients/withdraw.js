@@ -1,5 +1,5 @@
 // SEP-6: a withdrawal that waits for its customer, who is known by SEP-12 in between.
-import { anchor, done, logIn, pay, until, watch } from "./wallet.js";
+import { anchor, done, env, logIn, pay, until, watch } from "./wallet.js";
 
 const authToken = await logIn();
 const sep6 = anchor.sep6();
@@ -13,7 +13,7 @@ const customers = await anchor.sep12(authToken);
 const sep9Info = {
   first_name: "Ada",
   last_name: "Lovelace",
-  bank_account_number: process.env.ACCOUNT,
+  bank_account_number: env.ACCOUNT,
 };
 await customers.add({ type: "sep6", transactionId: opened.id, sep9Info });
 const asked = await until(sep6, authToken, opened.id, "pending_user_transfer_start");

@@ -19,6 +19,8 @@ from anchor.sandbox.wallet import Wallet
 from tests.waiting import free_port, until
 
 SCRIPTS = Path(sys.executable).parent
+#: This checkout, whatever the scripts were installed from.
+ROOT = Path(__file__).parents[2]
 FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
 
 
@@ -32,6 +34,7 @@ class Stage:
             "HOME": str(folder),
             "ANCHOR_DATA_DIR": str(folder / "data"),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(ROOT),
             **env,
         }
         self.running: list[subprocess.Popen[bytes]] = []
