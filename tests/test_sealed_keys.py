@@ -11,10 +11,12 @@ from anchor import config
 from anchor.assets import is_secret_key
 from anchor.cli import group
 from anchor.config.environment import DISTRIBUTION_PREFIX, NAMES
+from anchor.errors import Rejected
 from anchor.integrations import registry
 from anchor.ledger.keys import account_of, channel_keys
 from anchor.sealed_keys import is_sealed, opened, seal
 from anchor.services import channels
+from anchor.services.remittance_orders import HOUSE, Wanted, demand_payable
 from anchor.starter import STARTER
 from tests.test_config import GOOD, ISSUER, SEED, environ, problems
 from tests.world import World
@@ -94,8 +96,19 @@ def test_promise_15_who_does_not_sign_gets_nothing_that_moves_money(tmp_path: Pa
     )
     found = config.load(values, signs=False)
     assert (found.distribution_secrets, dict(found.keys)) == ({}, {})
-    assert (found.channel_secret, found.keys_passphrase) == ("", "")
+    assert (found.channel_secret, found.keys_passphrase, found.signs) == ("", "", False)
     assert f"{DISTRIBUTION} is not set" in problems(tmp_path, PAYS)
+
+
+def test_only_who_signs_can_tell_that_a_remittance_has_no_key(world: World) -> None:
+    house, wanted = world.app.extensions["anchor"], Wanted("receiver.example", 1, HOUSE, {})
+    keyless = replace(world.settings, distribution_secrets={})
+    world.app.extensions["anchor"] = replace(house, settings=keyless)
+    with pytest.raises(Rejected, match="there is no key of its account"):
+        demand_payable(world.policy, wanted)
+    world.app.extensions["anchor"] = replace(house, settings=replace(keyless, signs=False))
+    demand_payable(world.policy, wanted)
+    world.app.extensions["anchor"] = house
 
 
 def test_new_secrets_are_written_once_and_for_their_owner_only(

@@ -61,7 +61,8 @@ _NUMBERS = {
 class Settings:
     """Everything a process was told, checked. Built by `load`.
 
-    Addresses and the options of plug-ins may hold keys, so they do not show themselves.
+    Addresses and the options of plug-ins may hold keys, so they do not show themselves. A
+    process that does not sign (`signs`) has none of the secrets that move money.
     """
 
     public_url: str
@@ -84,6 +85,7 @@ class Settings:
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     keys_passphrase: Secret = field(default_factory=lambda: Secret(""))
+    signs: bool = True
     transfer_days: int = 7
     deadline_grace_hours: int = 1
     incomplete_hours: int = 24
@@ -265,6 +267,7 @@ class _Builder:
             custody_options=data["custody"],
             channel_secret=self._channel_secret(),
             keys_passphrase=Secret(self.values.get("ANCHOR_KEYS_PASSPHRASE", "")),
+            signs=self.signs,
             rpc_url=rpc_url,
             web_auth=web_auth_options(data["web_auth"], seps, rpc_url, self.problems),
             published=published(data, self.problems),

@@ -112,8 +112,13 @@ def partner(domain: str) -> ReceivingAnchor:
 
 
 def demand_payable(policy: AssetPolicy, wanted: Wanted) -> None:
-    """Raise `Rejected` for what could not be paid in, or paid, here."""
-    if settings().custody == "local" and policy.code not in settings().distribution_secrets:
+    """Raise `Rejected` for what could not be paid in, or paid, here.
+
+    Whether there is a key, only a process that signs can tell; where there is none after all,
+    what is begun elsewhere is held before it is paid.
+    """
+    known = settings()
+    if known.signs and known.custody == "local" and policy.code not in known.distribution_secrets:
         raise Rejected(f"{policy.code} cannot be paid: there is no key of its account")
     if wanted.rail != HOUSE:
         if wanted.rail not in policy.rails:
