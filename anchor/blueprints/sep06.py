@@ -19,6 +19,7 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import sep06 as words
 from anchor.serializers import sep06_answers as answers
 from anchor.serializers import transaction_words
+from anchor.serializers.fields import known_id
 from anchor.services import corrections, deposits, links, memos, programmatic, views
 from anchor.services.opening import flow_of
 from anchor.services.rail_needs import FLOW
@@ -104,7 +105,7 @@ def transaction() -> ResponseReturnValue:
 def transactions() -> ResponseReturnValue:
     """List the transactions of whoever asks, the newest first."""
     principal = current_principal()
-    kinds = [each for text in request.args.getlist("kind") for each in text.split(",")]
+    kinds = [each for text in request.args.getlist("kind") for each in text.split(",") if each]
     query = words.ListQuery.one().load(request.args.to_dict() | ({"kind": kinds} if kinds else {}))
     if query.get("account") not in {None, principal.account_id, principal.address}:
         raise Forbidden("account is not the one that logged in")
@@ -127,10 +128,10 @@ def transactions() -> ResponseReturnValue:
 @described(body=words.PatchBody, answer=answers.OneAnswer, token=True, errors=(404,))
 def correct(transaction_id: str) -> ResponseReturnValue:
     """Correct details that the way to pay wants again."""
-    owner = owner_of(current_principal())
+    owner, wanted_id = owner_of(current_principal()), known_id(transaction_id)
     body = words.PatchBody.one().load(forms.body())
-    corrections.give(owner, FLOW, transaction_id, body["transaction"])
-    view = views.find(owner, FLOW, transaction_id=transaction_id)
+    corrections.give(owner, FLOW, wanted_id, body["transaction"])
+    view = views.find(owner, FLOW, transaction_id=wanted_id)
     return jsonify({"transaction": _shown(view, speech.say)})
 
 

@@ -103,8 +103,6 @@ def callback() -> ResponseReturnValue:
     """Register the address that changes are told at."""
     principal = current_principal()
     params = words.CallbackSchema.one().load(forms.body())
-    if "url" not in params:
-        raise Rejected("url is required")
     customer_callbacks.register(words.target(principal, params), params["url"])
     return jsonify({})
 

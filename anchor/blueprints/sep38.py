@@ -28,7 +28,7 @@ def info() -> ResponseReturnValue:
 def prices() -> ResponseReturnValue:
     """Show what can be had for an amount, or be given for it."""
     optional_principal()
-    query = words.PricesQuery().load(request.args.to_dict())
+    query = words.PricesQuery.one().load(request.args.to_dict())
     return jsonify(words.prices(query, exchanges.offers(words.wish(query))))
 
 
@@ -37,7 +37,7 @@ def prices() -> ResponseReturnValue:
 def price() -> ResponseReturnValue:
     """Show what an amount costs at this moment; nothing is promised."""
     optional_principal()
-    asked = words.wish(words.PriceQuery().load(request.args.to_dict()))
+    asked = words.wish(words.PriceQuery.one().load(request.args.to_dict()))
     return jsonify(words.price(asked, exchanges.price(asked)))
 
 
@@ -47,7 +47,7 @@ def price() -> ResponseReturnValue:
 def promise() -> ResponseReturnValue:
     """Promise a price to whoever asks, and reserve the amount."""
     owner = owner_of(current_principal())
-    body = words.QuoteBody().load(forms.body())
+    body = words.QuoteBody.one().load(forms.body())
     flow, until = words.FLOWS[body["context"]], body.get("expire_after")
     return jsonify(words.quote(quotes.promise(owner, words.wish(body), flow, until))), 201
 

@@ -12,9 +12,9 @@ from anchor.integrations.protocols import Instruction
 from anchor.lifecycle import Kind, Status
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.serializers import transaction_words as words
+from anchor.serializers.fields import Address, Amount, Lang, text
 from anchor.serializers.messages import invalid
 from anchor.serializers.query import Query
-from anchor.serializers.values import Address, Amount, Lang
 from anchor.services import callbacks
 from anchor.services.opening import flow_of
 from anchor.services.programmatic import Wanted
@@ -58,17 +58,17 @@ OneQuery = words.OneQuery
 class _Opening(Query):
     """What all four are asked with."""
 
-    funding_method = words.text(100)
-    type = words.text(100)
+    funding_method = text(100)
+    type = text(100)
     amount = Amount()
-    account = words.text(100)
-    memo = words.text(64)
-    memo_type = words.text(10)
+    account = text(100)
+    memo = text(64)
+    memo_type = text(10)
     lang = Lang()
-    on_change_callback = words.text(callbacks.MAX_URL_CHARS)
-    country_code = fields.String(validate=validate.Length(3, 3))
-    customer_id = words.text(100)
-    location_id = words.text(100)
+    on_change_callback = text(callbacks.MAX_URL_CHARS)
+    country_code = text(10)
+    customer_id = text(100)
+    location_id = text(100)
 
     @validates_schema
     def _country(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -79,15 +79,15 @@ class _Opening(Query):
 class DepositQuery(_Opening):
     """The query of ``GET /deposit``."""
 
-    asset_code = words.text(12, required=True)
-    account = words.text(100, required=True)
+    asset_code = text(12, required=True)
+    account = text(100, required=True)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
 
 class _Refundable(_Opening):
     account = Address()
-    refund_memo = words.text(64)
-    refund_memo_type = words.text(10)
+    refund_memo = text(64)
+    refund_memo_type = text(10)
 
     @validates_schema
     def _refund_memo(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -98,33 +98,33 @@ class _Refundable(_Opening):
 class WithdrawQuery(_Refundable):
     """The query of ``GET /withdraw``."""
 
-    asset_code = words.text(12, required=True)
+    asset_code = text(12, required=True)
 
 
 class DepositExchangeQuery(_Opening):
     """The query of ``GET /deposit-exchange``."""
 
-    source_asset = words.text(100, required=True)
-    destination_asset = words.text(100, required=True)
+    source_asset = text(100, required=True)
+    destination_asset = text(100, required=True)
     amount = Amount(required=True)
-    account = words.text(100, required=True)
-    quote_id = words.text(100)
+    account = text(100, required=True)
+    quote_id = text(100)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
 
 class WithdrawExchangeQuery(_Refundable):
     """The query of ``GET /withdraw-exchange``."""
 
-    source_asset = words.text(100, required=True)
-    destination_asset = words.text(100, required=True)
+    source_asset = text(100, required=True)
+    destination_asset = text(100, required=True)
     amount = Amount(required=True)
-    quote_id = words.text(100)
+    quote_id = text(100)
 
 
 class ListQuery(words.ListQuery):
     """The query of ``GET /transactions``: `kind` may come several times, or with commas."""
 
-    account = words.text(100)
+    account = text(100)
     kind = fields.List(fields.String(validate=validate.OneOf(sorted(KINDS))))
 
 
@@ -132,7 +132,7 @@ class PatchBody(Query):
     """The body of ``PATCH /transactions/:id``."""
 
     transaction = fields.Dict(
-        keys=words.text(100), values=words.text(500), required=True, validate=validate.Length(1, 50)
+        keys=text(100), values=text(500), required=True, validate=validate.Length(1, 50)
     )
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, validate, validates_schema
+from marshmallow import fields, validate, validates_schema
 
 from anchor.config import Settings
 from anchor.models import Quote
 from anchor.money import format_amount
 from anchor.policies.quotes import OffchainAsset
 from anchor.pricing import Priced, plain
+from anchor.serializers.fields import Amount, Instant, text
 from anchor.serializers.messages import invalid
-from anchor.serializers.values import Amount, Instant
-from anchor.serializers.values import plain as printable
+from anchor.serializers.query import Query
 from anchor.services.exchanges import Offer, Wish
 from anchor.services.quotes import fee_details
 
@@ -22,23 +22,16 @@ FLOWS = {"sep6": "programmatic", "sep24": "interactive", "sep31": "send"}
 _SIDES = ("sell", "buy")
 
 
-def _text(length: int = 100, **kwargs: Any) -> fields.String:
-    return fields.String(validate=[validate.Length(1, length), printable], **kwargs)
-
-
-class _Asked(Schema):
+class _Asked(Query):
     """What all of them are asked with."""
 
-    class Meta:
-        unknown = EXCLUDE
-
-    sell_asset = _text()
-    buy_asset = _text()
+    sell_asset = text()
+    buy_asset = text()
     sell_amount = Amount()
     buy_amount = Amount()
-    sell_delivery_method = _text()
-    buy_delivery_method = _text()
-    country_code = _text(10)
+    sell_delivery_method = text()
+    buy_delivery_method = text()
+    country_code = text(10)
 
 
 class PricesQuery(_Asked):
@@ -60,8 +53,8 @@ class PricesQuery(_Asked):
 class PriceQuery(_Asked):
     """The query of ``GET /price`` (SEP38-30 to 32)."""
 
-    sell_asset = _text(required=True)
-    buy_asset = _text(required=True)
+    sell_asset = text(required=True)
+    buy_asset = text(required=True)
     context = fields.String(required=True, validate=validate.OneOf(sorted(FLOWS)))
 
     @validates_schema
@@ -78,7 +71,7 @@ class QuoteBody(PriceQuery):
 
 def wish(data: Mapping[str, Any]) -> Wish:
     """Return what was asked for as the services take it."""
-    names = [name for name in _Asked().fields if name in data]
+    names = [name for name in _Asked.one().fields if name in data]
     return Wish(**({"sell_asset": "", "buy_asset": ""} | {name: data[name] for name in names}))
 
 

@@ -15,18 +15,13 @@ from anchor.fees import fee_of, fixed_part
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
+from anchor.serializers.fields import Instant, Lang, text
 from anchor.serializers.query import Query
-from anchor.serializers.values import Instant, Lang, plain
 from anchor.services.quotes import listed
 from anchor.services.views import View
 from anchor.web_auth import Principal
 
 _INSTANT = Instant()
-
-
-def text(length: int = 200, **kwargs: Any) -> fields.String:
-    """Return a field of one line of text of at most `length` characters."""
-    return fields.String(validate=[validate.Length(1, length), plain], **kwargs)
 
 
 class InfoQuery(Query):
