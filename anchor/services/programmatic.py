@@ -47,6 +47,7 @@ from anchor.services import (
     quotes,
     rail_needs,
     references,
+    withdrawals,
 )
 from anchor.services.customer_standings import CustomerView
 from anchor.services.customers import Target
@@ -104,8 +105,7 @@ def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted
 
     Raises as `open_deposit` does; `Unavailable` while the anchor does not follow its network.
     """
-    if from_account.startswith("C"):
-        raise Rejected("contract accounts (C…) cannot pay here yet; pay from a G… or M… account")
+    withdrawals.check_payer(from_account)
     return _open(Way.WITHDRAWAL, owner, policy, wanted, {"from_account": from_account})
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from anchor.errors import Rejected
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
 from anchor.lifecycle import WITHDRAWALS, Event, Kind, Status
@@ -31,8 +32,10 @@ def open_interactive(
 
     The fee schedule of today is frozen on it, or the quote that it is on, which is used up.
     Raises `Rejected` for an amount outside the limits, for a quote that does not fit (SEP24-21),
-    and for a refund memo that is none (SEP24-31).
+    for a refund memo that is none (SEP24-31), and for an account that cannot pay here.
     """
+    from_account = from_account or owner.account_id
+    check_payer(from_account)
     refund_memo_type, refund_memo = memos.read(refund_memo_type, refund_memo)
     quote = None
     if quote_id is not None:
@@ -45,7 +48,7 @@ def open_interactive(
         policy,
         amount=amount,
         quote=quote,
-        from_account=from_account or owner.account_id,
+        from_account=from_account,
         refund_memo_type=refund_memo_type,
         refund_memo=refund_memo,
         details=dict(details or {}),
@@ -54,6 +57,12 @@ def open_interactive(
         home_domain=home_domain,
     )
     return row.id
+
+
+def check_payer(account: str) -> None:
+    """Raise `Rejected` for an account whose payments are not followed: a contract's."""
+    if account.startswith("C"):
+        raise Rejected("contract accounts (C…) cannot pay here yet; pay from a G… or M… account")
 
 
 @atomic
