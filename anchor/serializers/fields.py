@@ -16,19 +16,22 @@ from anchor.web_auth import is_account, is_contract
 _ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
-class Text(fields.String):
-    """Text; a whole number in JSON counts as its digits, as wallets write a memo."""
+def text(length: int = 100, **kwargs: Any) -> fields.String:
+    """Return a field of one line of text of at most `length` characters."""
+    return fields.String(validate=[validate.Length(1, length), plain], **kwargs)
+
+
+class MemoText(fields.String):
+    """A memo as text; a whole number in JSON counts as its digits (SEP12-05)."""
+
+    def __init__(self) -> None:
+        super().__init__(validate=[validate.Length(1, 100), plain])
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, Decimal) and value == value.to_integral_value() < Decimal(2**64):
             value = format(value, "f").partition(".")[0]
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        return text
-
-
-def text(length: int = 100, **kwargs: Any) -> fields.String:
-    """Return a field of one line of text of at most `length` characters."""
-    return Text(validate=[validate.Length(1, length), plain], **kwargs)
+        found: str = super()._deserialize(value, attr, data, **kwargs)
+        return found
 
 
 class Amount(fields.Field[int]):

@@ -10,7 +10,7 @@ from anchor.customers.rules import Need
 from anchor.customers.standing import Stand, State
 from anchor.errors import Forbidden, Rejected
 from anchor.languages import mark as _
-from anchor.serializers.fields import Instant, Lang, text
+from anchor.serializers.fields import Instant, Lang, MemoText, text
 from anchor.serializers.query import Query
 from anchor.services import callbacks
 from anchor.services.customer_files import FileView
@@ -27,7 +27,7 @@ class WhoSchema(Query):
 
     id = text()
     account = text()
-    memo = text()
+    memo = MemoText()
     memo_type = text()
 
 

@@ -9,7 +9,7 @@ from anchor.config import Settings
 from anchor.lifecycle import Status
 from anchor.policies import FlowPolicy
 from anchor.serializers import transaction_words as words
-from anchor.serializers.fields import Address, Amount, Lang, text
+from anchor.serializers.fields import Address, Amount, Lang, MemoText, text
 from anchor.serializers.query import Query
 from anchor.services.views import View
 
@@ -37,7 +37,7 @@ class WithdrawBody(Query):
     lang = Lang()
     quote_id = text(100)
     destination_asset = text(100)
-    refund_memo = text(64)
+    refund_memo = MemoText()
     refund_memo_type = text(10)
 
 
@@ -49,7 +49,7 @@ class DepositBody(Query):
     source_asset = text(100)
     amount = Amount()
     account = text(100)
-    memo = text(64)
+    memo = MemoText()
     memo_type = text(10)
     lang = Lang()
     quote_id = text(100)

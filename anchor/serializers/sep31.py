@@ -14,7 +14,7 @@ from anchor.lifecycle import Status
 from anchor.models import Memo
 from anchor.policies import AssetPolicy
 from anchor.serializers import transaction_words as words
-from anchor.serializers.fields import Address, Amount, Lang, plain, text
+from anchor.serializers.fields import Address, Amount, Lang, MemoText, plain, text
 from anchor.serializers.messages import invalid
 from anchor.serializers.query import Query
 from anchor.services import callbacks, send_customers, sends
@@ -67,7 +67,7 @@ class SendBody(Query):
     quote_id = text(100)
     sender_id = text(100)
     receiver_id = text(100)
-    refund_memo = text(64)
+    refund_memo = MemoText()
     refund_memo_type = text(10)
     fields_ = _Details(data_key="fields", attribute="fields")
     lang = Lang()
