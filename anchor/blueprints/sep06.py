@@ -1,6 +1,6 @@
 """SEP-6: deposits and withdrawals that a wallet carries through with its own screens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -97,7 +97,7 @@ def transaction() -> ResponseReturnValue:
     query = words.OneQuery.one().load(request.args.to_dict())
     query.pop("lang", None)
     view = views.find(owner_of(principal), FLOW, transaction_id=query.pop("id", None), **query)
-    return jsonify({"transaction": _shown(view, speech.say)})
+    return jsonify({"transaction": _shown(view, _instructions(view))})
 
 
 @bp.get("/transactions")
@@ -120,7 +120,7 @@ def transactions() -> ResponseReturnValue:
         limit=query.get("limit"),
     )
     found = views.listing(owner_of(principal), wanted)
-    return jsonify({"transactions": [_shown(view, speech.say) for view in found]})
+    return jsonify({"transactions": [_shown(view, {}) for view in found]})
 
 
 @bp.patch("/transactions/<transaction_id>")
@@ -132,7 +132,7 @@ def correct(transaction_id: str) -> ResponseReturnValue:
     body = words.PatchBody.one().load(forms.body())
     corrections.give(owner, FLOW, wanted_id, body["transaction"])
     view = views.find(owner, FLOW, transaction_id=wanted_id)
-    return jsonify({"transaction": _shown(view, speech.say)})
+    return jsonify({"transaction": _shown(view, _instructions(view))})
 
 
 def _deposit(
@@ -149,8 +149,7 @@ def _deposit(
         raise Rejected("memo_type must be id for whoever logged in with a contract account")
     owner, balances = owner_of(principal), query["claimable_balance_supported"]
     view = programmatic.open_deposit(owner, policy, target, wanted, balances=balances)
-    found = _instructions(view)
-    return jsonify(words.deposit_opened(view, policy.deposit, found, speech.say))
+    return jsonify(words.deposit_opened(view, policy.deposit, _instructions(view), speech.say))
 
 
 def _withdraw(
@@ -187,12 +186,9 @@ def _exchanged(policy: AssetPolicy, kind: Kind, other: str, query: Mapping[str, 
     return ways
 
 
-def _shown(
-    view: View, say: Callable[..., str], found: Mapping[str, Instruction] | None = None
-) -> dict[str, Any]:
+def _shown(view: View, instructions: Mapping[str, Instruction]) -> dict[str, Any]:
     link = links.to_more_info(view.row.id) if 24 in settings().seps else None
-    told = _instructions(view) if found is None else found
-    return words.one(view, settings(), link, told, say)
+    return words.one(view, settings(), link, instructions, speech.say)
 
 
 def _instructions(view: View) -> Mapping[str, Instruction]:

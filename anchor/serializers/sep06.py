@@ -12,7 +12,7 @@ from anchor.integrations.protocols import Instruction
 from anchor.lifecycle import Kind, Status
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.serializers import transaction_words as words
-from anchor.serializers.fields import Address, Amount, Lang, text
+from anchor.serializers.fields import Address, Amount, Lang, MemoText, text
 from anchor.serializers.messages import invalid
 from anchor.serializers.query import Query
 from anchor.services import callbacks
@@ -40,15 +40,6 @@ _WAITS_FOR_USER = frozenset(
         Status.PENDING_CUSTOMER_INFO_UPDATE,
     }
 )
-#: Statuses in which nobody is to be told how to pay: too early, or too late (SEP6-90).
-_NOT_TO_BE_PAID = frozenset(
-    {
-        Status.INCOMPLETE,
-        Status.PENDING_ANCHOR,
-        Status.PENDING_CUSTOMER_INFO_UPDATE,
-        Status.EXPIRED,
-    }
-)
 _ALWAYS = frozenset({"from", "to"})
 
 InfoQuery = words.InfoQuery
@@ -62,7 +53,7 @@ class _Opening(Query):
     type = text(100)
     amount = Amount()
     account = text(100)
-    memo = text(64)
+    memo = MemoText()
     memo_type = text(10)
     lang = Lang()
     on_change_callback = text(callbacks.MAX_URL_CHARS)
@@ -86,7 +77,7 @@ class DepositQuery(_Opening):
 
 class _Refundable(_Opening):
     account = Address()
-    refund_memo = text(64)
+    refund_memo = MemoText()
     refund_memo_type = text(10)
 
     @validates_schema
@@ -286,17 +277,21 @@ def _later(view: View, say: Any) -> str:
 
 
 def is_to_be_paid(view: View) -> bool:
-    """Tell whether a transaction shows how it is paid in: a deposit, and in its time (SEP6-90)."""
-    row = view.row
-    if not words.is_a_deposit(view) or row.reference is None:
-        return False
-    return row.funded_at is not None or row.status not in _NOT_TO_BE_PAID
+    """Tell whether a transaction shows how it is paid in: a deposit that waits for its money.
+
+    Told later, it would be paid twice (SEP6-90).
+    """
+    waits = view.row.status == Status.PENDING_USER_TRANSFER_START
+    return waits and words.is_a_deposit(view) and view.row.reference is not None
 
 
 def one(
     view: View, settings: Settings, more_info_url: str | None, found: Instructions, say: Any
 ) -> dict[str, Any]:
-    """Return a transaction as SEP-6 shows it, without what is not known yet (7.9)."""
+    """Return a transaction as SEP-6 shows it, without what is not known yet (7.9).
+
+    `found` are the rail's instructions; nothing in lists, which ask no rail.
+    """
     row = view.row
     is_deposit = words.is_a_deposit(view)
     body: dict[str, Any] = {
