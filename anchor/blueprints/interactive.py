@@ -27,6 +27,7 @@ from anchor.money import format_amount, parse_amount
 from anchor.serializers import page_fields, sep07
 from anchor.serializers import pages as words
 from anchor.serializers.answers import PageBody, PageQuery
+from anchor.serializers.transaction_words import is_a_deposit
 from anchor.services import callbacks, deposits, details, draft_sums, drafts, links, opening, views
 from anchor.services.drafts import Draft, Step
 from anchor.services.views import View
@@ -391,4 +392,5 @@ def _status(session: PageSession, view: View, place: str) -> Response:
 
 
 def _to_do(view: View) -> list[words.Fact]:
-    return words.to_do(view, settings(), deposits.instructions(view.row))
+    told = deposits.rail_says(view.row) if is_a_deposit(view) else {}
+    return words.to_do(view, settings(), told)

@@ -21,9 +21,6 @@ from anchor.services.transactions import Happening, Owner, happened
 
 log = logging.getLogger(__name__)
 
-#: The one instruction that is our own: the page shows it in groups.
-_REFERENCE = "external_transfer_memo"
-
 
 @dataclass(frozen=True)
 class Destination:
@@ -159,13 +156,6 @@ def give_details(
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))
 
 
-def instructions(row: Transaction) -> list[tuple[str, str]]:
-    """Return the rail's lines, label and value, that say where the customer's money has to go."""
-    lines = [("Pay by", row.rail.replace("_", " ").capitalize())]
-    told = rail_says(row)
-    return lines + [(_label(name), each.value) for name, each in told.items() if name != _REFERENCE]
-
-
 def rail_says(row: Transaction) -> Mapping[str, Instruction]:
     """Return how the rail says that a deposit is paid in, by SEP-9 names; nothing if it fails."""
     try:
@@ -174,9 +164,3 @@ def rail_says(row: Transaction) -> Mapping[str, Instruction]:
     except Exception:  # a rail may raise anything, and what is known besides still helps
         log.exception("the rail %s gave no instructions for %s", row.rail, row.id)
         return {}
-
-
-def _label(name: str) -> str:
-    """Write a SEP-9 name as people read it: organization.bank_account_number, Account number."""
-    words = name.rpartition(".")[2].removeprefix("bank_").replace("_", " ")
-    return words.capitalize()
