@@ -1,6 +1,7 @@
 """The pages ask who the customer is, hand that to the store, and go on when it is accepted."""
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ address = { optional = true }
 sex = { optional = true }
 id_type = { choices = ["passport", "id_card"] }
 photo_id_front = { from_amount = "50" }
+proof_of_liveness = { from_amount = "50", optional = true }
 email_address = { verify = true }
 [options]
 log_codes = true
@@ -119,6 +121,21 @@ def test_fields_are_asked_in_the_language_of_the_page(world: World, client: Any)
     page = asked(world, client, lang="es").page.text
     assert '<option value="BRA">Brasil</option>' in page
     assert "Fecha de nacimiento" in page
+
+
+def test_a_page_offers_to_choose_the_files_that_are_of_use(world: World, client: Any) -> None:
+    visitor = asked(world, client)
+    found = dict(
+        re.findall(r'<input type="file" id="(\w+)"[^>]* accept="([^"]*)"', visitor.page.text)
+    )
+    assert found == {
+        "photo_id_front": "image/*,application/pdf",
+        "proof_of_liveness": "image/*,video/*,application/pdf",
+    }
+    assert "A photo, a video or a PDF of 10 MB at most." in visitor.page.text
+    video = io.BytesIO(b"\x1aE\xdf\xa3" + bytes(100)), "me.webm"
+    visitor.send(**ANSWERS, photo_id_front=photo(), proof_of_liveness=video)
+    assert held()["proof_of_liveness"] == "given"
 
 
 def test_what_is_asked_depends_on_the_amount(world: World, client: Any) -> None:
