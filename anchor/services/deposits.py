@@ -47,15 +47,14 @@ def open_interactive(
     other_asset: str | None = None,
     takes_claimable_balance: bool = False,
     details: Mapping[str, str] | None = None,
-    lang: str | None = None,
-    client_domain: str | None = None,
-    home_domain: str | None = None,
+    **columns: Any,
 ) -> str:
     """Open a deposit whose details the customer gives on a page; return its id.
 
     It is paid to `destination` (``G…`` or ``M…``, kept as given), by default to the owner's
     account. The fee schedule of today is frozen on it, or the quote that it is on, which is used
-    up. Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
+    up; `columns` are what else is kept of it, and `transaction_id` where that is known already.
+    Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
     a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not valid, and
     `Unavailable` where the ledger does not say whether the account is there.
     """
@@ -75,9 +74,7 @@ def open_interactive(
         amount=amount,
         takes_claimable_balance=takes_claimable_balance,
         details=dict(details or {}),
-        lang=lang,
-        client_domain=client_domain,
-        home_domain=home_domain,
+        **columns,
     )
 
 

@@ -1,5 +1,6 @@
 """Who the customer of an interactive transaction is, and what is asked of that one."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ from anchor.services.customer_standings import CustomerView
 from anchor.services.customer_uploads import Upload
 from anchor.services.customers import Target
 from anchor.services.transactions import owner_of
+
+log = logging.getLogger(__name__)
 
 
 def customer_of(row: Transaction) -> CustomerView | None:
@@ -38,10 +41,18 @@ def hold(row: Transaction) -> None:
 def prefill(transaction_id: str, given: Mapping[str, object]) -> None:
     """Hand what a wallet knows of its customer to the store, as far as that is asked for and good.
 
-    What the store has already stays as it is (SEP24-26).
+    What the store has already stays as it is (SEP24-26). Nothing is raised: the transaction is
+    open, and its page asks for what was not kept.
     """
     if house().customers is None or not given.keys() & _askable():
         return
+    try:
+        _prefill(transaction_id, given)
+    except Exception:  # the store is a plug-in, which may raise anything
+        log.exception("what its wallet knows of the customer of %s was not kept", transaction_id)
+
+
+def _prefill(transaction_id: str, given: Mapping[str, object]) -> None:
     row = views.get(transaction_id).row
     customer = customer_of(row)
     if customer is None:

@@ -1,6 +1,7 @@
 """Withdrawals: opened by a wallet, completed by the customer's details, then waiting for funds."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from anchor.errors import Rejected
 from anchor.extensions import atomic
@@ -24,13 +25,12 @@ def open_interactive(
     refund_memo_type: str | None = None,
     refund_memo: str | None = None,
     details: Mapping[str, str] | None = None,
-    lang: str | None = None,
-    client_domain: str | None = None,
-    home_domain: str | None = None,
+    **columns: Any,
 ) -> str:
     """Open a withdrawal whose details the customer gives on a page; return its id.
 
-    The fee schedule of today is frozen on it, or the quote that it is on, which is used up.
+    The fee schedule of today is frozen on it, or the quote that it is on, which is used up;
+    `columns` are what else is kept of it, and `transaction_id` where that is known already.
     Raises `Rejected` for an amount outside the limits, for a quote that does not fit (SEP24-21),
     for a refund memo that is none (SEP24-31), and for an account that cannot pay here.
     """
@@ -52,9 +52,7 @@ def open_interactive(
         refund_memo_type=refund_memo_type,
         refund_memo=refund_memo,
         details=dict(details or {}),
-        lang=lang,
-        client_domain=client_domain,
-        home_domain=home_domain,
+        **columns,
     )
     return row.id
 

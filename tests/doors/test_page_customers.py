@@ -13,7 +13,7 @@ from anchor.extensions import db, transaction
 from anchor.models import Callback, Customer, CustomerCode, CustomerField, CustomerFile
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.network import Sandbox
-from anchor.services import customer_codes, customer_desk
+from anchor.services import customer_codes, customer_desk, customer_uploads
 from anchor.services.completions import COMPLETE
 from tests.knowing import BY, PNG, knowing, policy, work
 from tests.visiting import Visitor
@@ -349,6 +349,22 @@ def test_what_the_wallet_knows_is_in_the_store_and_not_asked_again(
     opened(world, client, first_name="Somebody else")
     with transaction():
         assert db.session.scalar(select(func.count()).select_from(CustomerField)) == 1
+
+
+def test_a_store_that_falls_over_leaves_what_the_wallet_knows_to_the_page(
+    world: World, client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fall_over(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(customer_uploads, "put", fall_over)
+        one = opened(world, client, first_name="Ada")
+    assert "was not kept" in caplog.text
+    assert "Ada" not in caplog.text
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    assert "first_name" in visitor.form.values
 
 
 def test_no_step_is_passed_over(world: World, client: Any) -> None:
