@@ -164,6 +164,7 @@ def _known(kind: Kind, policy: AssetPolicy, given: Mapping[str, Any]) -> dict[st
 
 def _of_wallet(principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
+        "customer_id": body.get("customer_id"),
         "lang": body.get("lang"),
         "client_domain": principal.client_domain,
         "home_domain": principal.home_domain,

@@ -36,6 +36,7 @@ class WithdrawBody(Query):
     account = Address()
     lang = Lang()
     quote_id = text(100)
+    customer_id = text(100)
     destination_asset = text(100)
     refund_memo = MemoText()
     refund_memo_type = text(10)
@@ -53,6 +54,7 @@ class DepositBody(Query):
     memo_type = text(10)
     lang = Lang()
     quote_id = text(100)
+    customer_id = text(100)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
 

@@ -13,7 +13,7 @@ from anchor.integrations.rates import Way
 from anchor.lifecycle import DEPOSITS, Event, Kind, Status
 from anchor.models import Transaction
 from anchor.policies import AssetPolicy
-from anchor.services import memos, opening, own_accounts, quotes, rails
+from anchor.services import customers, memos, opening, own_accounts, quotes, rails
 from anchor.services.pending_deposits import pending
 from anchor.services.quotes import Use
 from anchor.services.references import issue
@@ -46,6 +46,7 @@ def open_interactive(
     quote_id: str | None = None,
     other_asset: str | None = None,
     takes_claimable_balance: bool = False,
+    customer_id: str | None = None,
     details: Mapping[str, str] | None = None,
     **columns: Any,
 ) -> str:
@@ -55,7 +56,8 @@ def open_interactive(
     account. The fee schedule of today is frozen on it, or the quote that it is on, which is used
     up; `columns` are what else is kept of it, and `transaction_id` where that is known already.
     Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
-    a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not valid, and
+    a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not valid, or
+    a `customer_id` of nobody's, and
     `Unavailable` where the ledger does not say whether the account is there.
     """
     target = read_destination(
@@ -73,6 +75,7 @@ def open_interactive(
         use,
         amount=amount,
         takes_claimable_balance=takes_claimable_balance,
+        customer_id=customer_id,
         details=dict(details or {}),
         **columns,
     )
@@ -118,6 +121,8 @@ def _demand_not_ours(target: Destination) -> None:
 def _open(
     owner: Owner, policy: AssetPolicy, target: Destination, use: Use | None, **columns: Any
 ) -> str:
+    if columns["customer_id"] is not None:
+        customers.hold_named(owner, columns["customer_id"])
     quote = quotes.take(use) if use else None
     row = opening.begin(
         Kind.DEPOSIT_EXCHANGE if quote else Kind.DEPOSIT,

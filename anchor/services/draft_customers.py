@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from anchor.customers.fields import FIELDS
-from anchor.customers.identity import identify
 from anchor.customers.values import read as read_value
 from anchor.errors import Rejected
 from anchor.extensions import house
@@ -87,5 +86,4 @@ def customer_type(kind: str) -> str | None:
 
 def target_of(row: Transaction) -> Target:
     """Return who the customer of a transaction is."""
-    owner = owner_of(row)
-    return Target(owner, identify(owner.account_id, owner.subaccount_id, None, None))
+    return customers.target_of(owner_of(row), row.customer_id)

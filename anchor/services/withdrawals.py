@@ -8,7 +8,7 @@ from anchor.extensions import atomic
 from anchor.integrations.rates import Way
 from anchor.lifecycle import WITHDRAWALS, Event, Kind, Status
 from anchor.policies import AssetPolicy
-from anchor.services import memos, opening, quotes
+from anchor.services import customers, memos, opening, quotes
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, Owner, happened
 
@@ -24,6 +24,7 @@ def open_interactive(
     other_asset: str | None = None,
     refund_memo_type: str | None = None,
     refund_memo: str | None = None,
+    customer_id: str | None = None,
     details: Mapping[str, str] | None = None,
     **columns: Any,
 ) -> str:
@@ -36,6 +37,8 @@ def open_interactive(
     """
     from_account = from_account or owner.account_id
     check_payer(from_account)
+    if customer_id is not None:
+        customers.hold_named(owner, customer_id)
     refund_memo_type, refund_memo = memos.read(refund_memo_type, refund_memo)
     quote = None
     if quote_id is not None:
@@ -51,6 +54,7 @@ def open_interactive(
         from_account=from_account,
         refund_memo_type=refund_memo_type,
         refund_memo=refund_memo,
+        customer_id=customer_id,
         details=dict(details or {}),
         **columns,
     )

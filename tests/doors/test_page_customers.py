@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from stellar_sdk import Keypair
 
 from anchor import create_app
 from anchor.extensions import db, transaction
@@ -349,6 +350,34 @@ def test_what_the_wallet_knows_is_in_the_store_and_not_asked_again(
     opened(world, client, first_name="Somebody else")
     with transaction():
         assert db.session.scalar(select(func.count()).select_from(CustomerField)) == 1
+
+
+@pytest.mark.conforms("SEP24-26", "SEP6-22")
+@pytest.mark.parametrize("way", ["deposit", "withdraw"])
+def test_a_transaction_may_be_of_another_customer_of_whoever_logged_in(
+    world: World, client: Any, way: str
+) -> None:
+    mine, other = world.log_in(client), world.log_in(client, Keypair.random())
+    path = f"/sep24/transactions/{way}/interactive"
+    bea = {"type": "sep24", "memo": "77", "memo_type": "id", "first_name": "Bea"}
+    bea_id = client.put("/kyc/customer", json=bea, headers=mine).json["id"]
+    payer = world.payer.public_key
+    body = {"asset_code": "USDC", "account": payer, "customer_id": bea_id}
+    for headers, named in ((other, bea_id), (mine, "nobody"), (mine, "0" * 32)):
+        refused = client.post(path, json=body | {"customer_id": named}, headers=headers)
+        assert refused.status_code == 400
+        assert refused.json == {"error": "customer_id: there is no such customer"}
+    one = client.post(path, json=body, headers=mine).json
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    assert "first_name" not in visitor.form.values, "she is known"
+    visitor.send(**ANSWERS, photo_id_front=photo())
+    verify()
+    visitor.fill_in(bank_account_number=ACCOUNT)
+    assert world.status(one["id"]) == "pending_anchor"
+    customer_desk.accept(bea_id, "sep24", BY)
+    work(COMPLETE)
+    assert world.status(one["id"]) == "pending_user_transfer_start"
 
 
 def test_a_store_that_falls_over_leaves_what_the_wallet_knows_to_the_page(
