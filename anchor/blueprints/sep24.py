@@ -62,7 +62,7 @@ def info() -> ResponseReturnValue:
 def deposit() -> ResponseReturnValue:
     """Open a deposit and send the customer to its page."""
     principal = current_principal()
-    given = forms.body()
+    given, files = forms.body_and_files()
     body = words.DepositBody.one().load(given)
     policy = _offered(Kind.DEPOSIT, body)
     opened = _address("deposit", principal, policy, body)
@@ -78,7 +78,7 @@ def deposit() -> ResponseReturnValue:
         transaction_id=opened["id"],
         **_of_wallet(principal, body),
     )
-    draft_customers.prefill(opened["id"], given)
+    draft_customers.prefill(opened["id"], given, files)
     return jsonify(opened)
 
 
@@ -88,7 +88,7 @@ def deposit() -> ResponseReturnValue:
 def withdraw() -> ResponseReturnValue:
     """Open a withdrawal and send the customer to its page."""
     principal = current_principal()
-    given = forms.body()
+    given, files = forms.body_and_files()
     body = words.WithdrawBody.one().load(given)
     policy = _offered(Kind.WITHDRAWAL, body)
     opened = _address("withdraw", principal, policy, body)
@@ -105,7 +105,7 @@ def withdraw() -> ResponseReturnValue:
         transaction_id=opened["id"],
         **_of_wallet(principal, body),
     )
-    draft_customers.prefill(opened["id"], given)
+    draft_customers.prefill(opened["id"], given, files)
     return jsonify(opened)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 from stellar_sdk import Keypair
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from anchor import create_app
 from anchor.extensions import db, transaction
@@ -350,6 +352,34 @@ def test_what_the_wallet_knows_is_in_the_store_and_not_asked_again(
     opened(world, client, first_name="Somebody else")
     with transaction():
         assert db.session.scalar(select(func.count()).select_from(CustomerField)) == 1
+
+
+@pytest.mark.conforms("SEP24-26")
+def test_files_that_the_wallet_has_are_in_the_store_and_not_asked_again(
+    world: World, client: Any
+) -> None:
+    headers, path = world.log_in(client), "/sep24/transactions/withdraw/interactive"
+
+    def post(photo: bytes) -> Any:
+        form = {"asset_code": "USDC", "amount": "100", "first_name": "Ada", "city": "Town"}
+        files = {
+            "photo_id_front": FileStorage(io.BytesIO(photo), "a.png"),
+            "proof_of_liveness": FileStorage(io.BytesIO(b"no video"), "me.mp4"),
+        }
+        boundary, body = encode_multipart(form | files)  # the client's own way spools
+        kind = f"multipart/form-data; boundary={boundary}"
+        return client.post(path, data=body, content_type=kind, headers=headers)
+
+    one = post(PNG + bytes(2_000_000))
+    assert one.status_code == 200, one.text
+    assert held() == {"first_name": "given", "photo_id_front": "given"}
+    visitor = Visitor(client, one.json["url"])
+    visitor.send(amount="100")
+    assert visitor.files() == ["proof_of_liveness"]
+    too_large = post(PNG + bytes(10_000_000))
+    assert too_large.status_code == 413
+    listed = client.get("/sep24/transactions?asset_code=USDC", headers=headers).json
+    assert len(listed["transactions"]) == 1
 
 
 @pytest.mark.conforms("SEP24-26", "SEP6-22")
