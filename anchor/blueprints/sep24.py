@@ -20,7 +20,7 @@ from anchor.integrations.interactive import InteractiveIntegration, Visit
 from anchor.integrations.own_pages import Forms
 from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Kind
 from anchor.models import new_id
-from anchor.money import to_decimal
+from anchor.money import format_amount, to_decimal
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
@@ -29,6 +29,7 @@ from anchor.services import (
     deposits,
     details,
     draft_customers,
+    drafts,
     links,
     opening,
     quotes,
@@ -65,12 +66,13 @@ def deposit() -> ResponseReturnValue:
     given, files = forms.body_and_files()
     body = words.DepositBody.one().load(given)
     policy = _offered(Kind.DEPOSIT, body)
-    opened = _address("deposit", principal, policy, body)
+    chosen = _chosen(Kind.DEPOSIT, policy, body)
+    opened = _address("deposit", principal, policy, body, chosen)
     deposits.open_interactive(
         owner_of(principal),
         policy,
         **transaction_words.destination(body, principal),
-        amount=body.get("amount"),
+        amount=None if "amount" in chosen else body.get("amount"),
         quote_id=body.get("quote_id"),
         other_asset=body.get("source_asset"),
         takes_claimable_balance=body["claimable_balance_supported"],
@@ -91,7 +93,8 @@ def withdraw() -> ResponseReturnValue:
     given, files = forms.body_and_files()
     body = words.WithdrawBody.one().load(given)
     policy = _offered(Kind.WITHDRAWAL, body)
-    opened = _address("withdraw", principal, policy, body)
+    chosen = _chosen(Kind.WITHDRAWAL, policy, body)
+    opened = _address("withdraw", principal, policy, body, chosen)
     withdrawals.open_interactive(
         owner_of(principal),
         policy,
@@ -148,10 +151,22 @@ def _offered(kind: Kind, body: Mapping[str, Any]) -> AssetPolicy:
         if kind is Kind.DEPOSIT:
             raise Rejected("this asset cannot be deposited here")
         raise Rejected("this asset cannot be withdrawn here")
-    other = body.get("source_asset") or body.get("destination_asset")
-    if other and "quote_id" not in body:
-        raise Rejected("to exchange one asset for another, quote_id is required")
     return policy
+
+
+def _chosen(kind: Kind, policy: AssetPolicy, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands in the form of the page: which currency is exchanged (SEP24-06).
+
+    Its page promises a quote; the amount of a deposit is in that currency, not in the asset.
+    """
+    asset = body.get("source_asset") or body.get("destination_asset")
+    other = drafts.currency(policy, kind, asset) if asset and "quote_id" not in body else None
+    if other is None:
+        return {}
+    if _pages() is not None:
+        raise Rejected("to exchange one asset for another, quote_id is required")
+    is_amount = kind is Kind.DEPOSIT and "amount" in body
+    return {"other": other} | ({"amount": format_amount(body["amount"])} if is_amount else {})
 
 
 def _known(kind: Kind, policy: AssetPolicy, given: Mapping[str, Any]) -> dict[str, str]:
@@ -172,16 +187,20 @@ def _of_wallet(principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _address(
-    way: str, principal: Principal, policy: AssetPolicy, body: Mapping[str, Any]
+    way: str,
+    principal: Principal,
+    policy: AssetPolicy,
+    body: Mapping[str, Any],
+    chosen: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the answer to an opening: an id, and where its customer goes.
 
     It is made before anything is kept, for pages of the business may fail.
     """
     transaction_id = new_id()
-    url = links.to_form(way, transaction_id)
-    pages = house().interactive
-    if pages is not None and not isinstance(pages, Forms):
+    url = links.to_form(way, transaction_id, **chosen)
+    pages = _pages()
+    if pages is not None:
         visit = Visit(
             transaction_id,
             "deposit" if way == "deposit" else "withdrawal",
@@ -193,6 +212,12 @@ def _address(
         )
         url = _url(pages, visit)
     return {"type": "interactive_customer_info_needed", "url": url, "id": transaction_id}
+
+
+def _pages() -> InteractiveIntegration | None:
+    """Return the pages of the business; None where it shows the anchor's own."""
+    found = house().interactive
+    return None if isinstance(found, Forms) else found
 
 
 def _amount(owner: Owner, body: Mapping[str, Any]) -> Decimal | None:
