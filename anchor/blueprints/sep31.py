@@ -122,4 +122,6 @@ def _transaction_info_needed(error: TransactionInfoNeeded) -> ResponseReturnValu
 
 
 def _shown(view: View) -> dict[str, Any]:
+    """Show a send in the language of the request, or of its opening."""
+    speech.answer_else_in(view.row.lang)
     return words.one(view, settings(), speech.say)

@@ -300,7 +300,7 @@ def one(
         "status": row.status,
         "more_info_url": more_info_url,
         **words.amounts(view),
-        **words.fee(view),
+        **words.fee(view, say),
         "quote_id": row.quote_id,
         **(words.of_deposit(view) if is_deposit else words.of_withdrawal(view, settings)),
         **words.instants(view),

@@ -112,7 +112,7 @@ def one(
         "external_transaction_id": row.external_transaction_id,
         "message": say(row.message) if row.message else None,
         "refunded": status is Status.REFUNDED,
-        **words.fee(view),
+        **words.fee(view, say),
     }
     if view.quote is not None:
         body["quote_id"] = view.quote.id

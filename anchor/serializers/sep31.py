@@ -7,7 +7,6 @@ from typing import Any
 from marshmallow import fields
 
 from anchor.config import Settings
-from anchor.extensions import settings as current_settings
 from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
@@ -182,7 +181,7 @@ def one(view: View, settings: Settings, say: Say) -> dict[str, Any]:
         "status": status.value,
         "status_message": _message(view, say),
         **words.amounts(view),
-        **words.fee(view),
+        **words.fee(view, say),
         "quote_id": row.quote_id,
         **(_where(view.memo) if view.memo else {}),
         **words.instants(view),
@@ -218,8 +217,3 @@ def _refunds(view: View) -> dict[str, Any]:
     for payment in found.get("refunds", {}).get("payments", ()):
         payment.pop("id_type")
     return found
-
-
-def told(view: View) -> dict[str, Any]:
-    """Show a send as it is told at an address, in English: nobody asked in a language."""
-    return one(view, current_settings(), lambda text, **values: text.format_map(values))

@@ -1,6 +1,6 @@
 """What SEP-38 asks and shows: the words on the wire."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from marshmallow import fields, validate, validates_schema
@@ -13,6 +13,7 @@ from anchor.pricing import Priced, plain
 from anchor.serializers.fields import Amount, Instant, text
 from anchor.serializers.messages import invalid
 from anchor.serializers.query import Query
+from anchor.serializers.transaction_words import fee_parts
 from anchor.services.exchanges import Offer, Wish
 from anchor.services.quotes import fee_details
 
@@ -20,6 +21,7 @@ _INSTANT = Instant()
 #: Which flow of ours a context speaks of.
 FLOWS = {"sep6": "programmatic", "sep24": "interactive", "sep31": "send"}
 _SIDES = ("sell", "buy")
+Say = Callable[[str], str]
 
 
 class _Asked(Query):
@@ -112,18 +114,18 @@ def prices(data: Mapping[str, Any], offers: Iterable[Offer]) -> dict[str, Any]:
     return {"buy_assets" if "sell_asset" in data else "sell_assets": listed}
 
 
-def price(asked: Wish, found: Priced) -> dict[str, Any]:
+def price(asked: Wish, found: Priced, say: Say) -> dict[str, Any]:
     """Return the body of ``GET /price`` (SEP38-33)."""
     return {
         "total_price": plain(found.total_price),
         "price": plain(found.price),
         "sell_amount": format_amount(found.sell_amount),
         "buy_amount": format_amount(found.buy_amount),
-        "fee": _fee(asked.sell_asset, found.fee, fee_details(found)),
+        "fee": _fee(asked.sell_asset, found.fee, fee_details(found), say),
     }
 
 
-def quote(row: Quote) -> dict[str, Any]:
+def quote(row: Quote, say: Say) -> dict[str, Any]:
     """Return the body of ``POST /quote`` and ``GET /quote/:id`` (SEP38-50, 60)."""
     body = {
         "id": row.id,
@@ -134,7 +136,7 @@ def quote(row: Quote) -> dict[str, Any]:
         "sell_amount": format_amount(row.sell_amount),
         "buy_asset": row.buy_asset,
         "buy_amount": format_amount(row.buy_amount),
-        "fee": _fee(row.sell_asset, row.fee, row.fee_details),
+        "fee": _fee(row.sell_asset, row.fee, row.fee_details, say),
     }
     for name in ("sell_delivery_method", "buy_delivery_method"):
         if (method := getattr(row, name)) is not None:
@@ -142,8 +144,8 @@ def quote(row: Quote) -> dict[str, Any]:
     return body
 
 
-def _fee(asset: str, total: int, details: list[dict[str, Any]]) -> dict[str, Any]:
+def _fee(asset: str, total: int, details: list[dict[str, Any]], say: Say) -> dict[str, Any]:
     body: dict[str, Any] = {"total": format_amount(total), "asset": asset}
     if details:
-        body["details"] = details
+        body["details"] = fee_parts(details, say)
     return body

@@ -279,7 +279,8 @@ def test_each_change_of_status_is_told_once_signed_as_the_door_shows_it(holder: 
     ]
     for headers, _ in found:
         assert headers["Signature"].startswith("t=")
-    last, now = found[-1][1], holder.seen(opened)
+    shown = holder.get("transaction", id=opened, lang="es").json
+    last, now = found[-1][1], shown["transaction"]
     assert {**last, "more_info_url": ""} == {**now, "more_info_url": ""}
     with transaction():
         assert db.session.scalar(select(func.count(Callback.id))) == 4
