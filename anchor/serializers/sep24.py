@@ -112,9 +112,17 @@ def one(
         "external_transaction_id": row.external_transaction_id,
         "message": say(row.message) if row.message else None,
         "refunded": status is Status.REFUNDED,
-        **words.fee(view, say),
+        **_fee(view, say),
     }
     if view.quote is not None:
         body["quote_id"] = view.quote.id
     body |= words.refunds(view) | words.due(view, settings, _WAITS_FOR_USER)
     return body | (words.of_deposit(view) if is_deposit else words.of_withdrawal(view, settings))
+
+
+def _fee(view: View, say: Callable[[str], str]) -> dict[str, Any]:
+    """Return the fee; its parts also by the name that SEP-24 alone has for them (SEP24-91)."""
+    told = words.fee(view, say)
+    if parts := told.get("fee_details", {}).get("details"):
+        told["fee_details"]["breakdown"] = parts
+    return told
