@@ -1,6 +1,7 @@
 """What SEP-6 shows of transactions, to whom, and what a wallet is told of by itself."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -156,7 +157,7 @@ def test_a_payment_to_a_muxed_address_counts_as_one_with_the_memo(holder: Wallet
 @pytest.mark.conforms("SEP6-93", "SEP6-46")
 def test_a_payment_that_differs_a_little_is_taken_where_the_asset_says_so(holder: Wallet) -> None:
     holder.known()
-    holder.serve(matching="tolerance", tolerance=100_000_000)
+    holder.serve(matching="tolerance", tolerance_percent=Decimal(10))
     opened = holder.withdrawal()["id"]
     assert holder.seen(opened)["amount_in"] == "100"
     holder.pay(opened, "92")
