@@ -230,7 +230,7 @@ def test_the_rail_says_what_it_needs_to_know_and_the_wallet_may_know_it(
         {"account": "GBAD"},
         {"account": Keypair.random().secret},
         {"quote_id": "1"},
-        {"source_asset": "iso4217:USD"},
+        {"source_asset": "iso4217:EUR"},
         {"memo": "5"},
         {"memo_type": "id"},
         {"memo": "5", "memo_type": "return"},
