@@ -52,7 +52,7 @@ rails = ["bank"]                           # names of installed rails: `flask an
 currency = "USD"                           # what the rails book for it, one for one
 decimals = 2                               # what the rails can pay
 matching = "exact"                         # exact, tolerance or collect
-# tolerance = "0.10"
+# tolerance = "0.10"                       # or of the amount: tolerance_percent = "10"
 
 [assets.USDC.withdrawal]
 min_amount = "1"

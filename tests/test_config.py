@@ -86,6 +86,24 @@ def test_contradictions_are_refused(tmp_path: Path) -> None:
     assert "names an asset" in problems(tmp_path, ANCHOR_DISTRIBUTION_SECRET_EURC=SEED)
 
 
+def test_a_tolerance_is_in_the_asset_or_in_per_cent(tmp_path: Path) -> None:
+    def text(*lines: str) -> str:
+        return GOOD.replace("[assets.USDC.w", "\n".join([*lines, "[assets.USDC.w"]), 1)
+
+    matching, percent = 'matching = "tolerance"', 'tolerance_percent = "10"'
+    found = config.load(environ(tmp_path, text(matching, percent))).assets["USDC"]
+    assert [found.slack(amount) for amount in (100, 109, 2**63 - 1, None)] == [
+        10,
+        10,
+        2**63 // 10,
+        0,
+    ]
+    absolute = config.load(environ(tmp_path, text(matching, 'tolerance = "1"'))).assets["USDC"]
+    assert [absolute.slack(amount) for amount in (1, None)] == [10_000_000, 10_000_000]
+    assert "needs a tolerance" in problems(tmp_path, text(matching))
+    assert "both there" in problems(tmp_path, text(matching, percent, 'tolerance = "1"'))
+
+
 def test_a_float_is_no_amount(tmp_path: Path) -> None:
     assert "in quotes" in problems(tmp_path, GOOD.replace('"0.5"', "0.5"))
 

@@ -88,7 +88,7 @@ def test_the_parts_of_a_fee_are_told_and_sum_to_it(world: World) -> None:
 
     def told(row_id: str) -> dict[str, str]:
         view = views.get(row_id)
-        found = transaction_words.fee(view)["fee_details"]
+        found = transaction_words.fee(view, str)["fee_details"]
         parts = {each["name"]: each["amount"] for each in found.get("details", [])}
         assert not parts or sum(map(Decimal, parts.values())) == Decimal(found["total"])
         return parts

@@ -8,6 +8,7 @@ from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from anchor.blueprints import multipart, speech
+from anchor.customers.file_types import MAX_BYTES
 from anchor.errors import Rejected
 
 _URLENCODED = "application/x-www-form-urlencoded"
@@ -16,6 +17,8 @@ _FORMS = frozenset({_URLENCODED, multipart.TYPE})
 _MAX_FIELDS = 1_000
 #: A body that says nothing of itself is read as JSON.
 _JSON = frozenset({"application/json", ""})
+#: A form with all the files that a customer has at once.
+_CUSTOMER_BODY_BYTES = 3 * MAX_BYTES
 #: No amount and no id has a hundred digits. A few letters of exponent stand for gigabytes of
 #: digits, once somebody writes the number out.
 _MAX_MAGNITUDE = 100
@@ -46,6 +49,28 @@ def body() -> dict[str, Any]:
     found = _read()
     if "lang" in found:
         speech.answer_in(found["lang"])
+    return found
+
+
+def body_and_files() -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the fields of the body, and the files of a form that may bring what a customer has.
+
+    Raises as `body` and `files` do.
+    """
+    if request.mimetype == multipart.TYPE:
+        request.max_content_length = _CUSTOMER_BODY_BYTES
+    return body(), files()
+
+
+def files() -> dict[str, bytes]:
+    """Return the files of a form, in whatever order they come; 413 for one that is too large."""
+    found = {}
+    for name, part in request.files.items():
+        content = part.stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RequestEntityTooLarge("a file is larger than 10 MB")
+        if content or part.filename:
+            found[name] = content
     return found
 
 

@@ -6,9 +6,8 @@ browser is led to the next step, so that nothing is sent twice by going back or 
 What the next step is, the transaction tells (`drafts`).
 """
 
-import logging
-from dataclasses import replace
 from secrets import token_hex
+from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -27,17 +26,15 @@ from anchor.money import format_amount, parse_amount
 from anchor.serializers import page_fields, sep07
 from anchor.serializers import pages as words
 from anchor.serializers.answers import PageBody, PageQuery
-from anchor.services import callbacks, deposits, details, draft_sums, drafts, links, opening, views
+from anchor.serializers.transaction_words import is_a_deposit
+from anchor.services import deposits, details, draft_sums, drafts, links, opening, views
 from anchor.services.drafts import Draft, Step
 from anchor.services.views import View
 from anchor.web_auth import PageSession
 
-log = logging.getLogger(__name__)
-
 bp = Blueprint("interactive", __name__, url_prefix="/interactive")
 
 _WAY = "/<any(deposit, withdraw):way>/<transaction_id>"
-_POST_MESSAGE = "postmessage"
 
 
 @bp.get(_WAY)
@@ -49,7 +46,7 @@ def form(way: str, transaction_id: str) -> ResponseReturnValue:
     session, view = _visit(way, transaction_id)
     if view.row.status != Status.INCOMPLETE:
         return _to(way, transaction_id, "status")
-    return _amount(session, drafts.look(transaction_id), {}, {})
+    return _amount(session, drafts.look(transaction_id), _chosen(), {})
 
 
 @bp.post(_WAY)
@@ -183,7 +180,7 @@ def more_info(transaction_id: str) -> ResponseReturnValue:
         session = visits.on_page(links.LOOK, transaction_id, place)
         return _status(session, views.get(transaction_id), place)
     links.check_more_info(transaction_id, request.args["token"])
-    session = _told_by(PageSession(transaction_id, links.LOOK, lang=request.args.get("lang")))
+    session = visits.told_by(PageSession(transaction_id, links.LOOK, lang=request.args.get("lang")))
     return visits.keep(_status(session, views.get(transaction_id), place), session, place)
 
 
@@ -211,36 +208,18 @@ def _enter(way: str, transaction_id: str) -> Response:
     links.check_form(transaction_id, token)
     _view(way, transaction_id)
     session = PageSession(transaction_id, links.FORM, lang=request.args.get("lang"))
-    response = _to(way, transaction_id, "form")
+    response = _to(way, transaction_id, "form", **_chosen())
     if request.method == "HEAD":  # whoever only looks whether it is there does not open it
         return make_response("")
     if visits.is_open(links.FORM, transaction_id):  # in this very browser
         return response
     links.use_up(token)
-    return visits.keep(response, _told_by(session), _place(way, transaction_id))
+    return visits.keep(response, visits.told_by(session), _place(way, transaction_id))
 
 
-def _told_by(session: PageSession) -> PageSession:
-    """Take the callbacks that the wallet wrote behind the address (SEP24-40, SEP24-41).
-
-    One that may not be told anything is left out: that stops no customer.
-    """
-    tells = []
-    for name in ("callback", "on_change_callback"):
-        wish = request.args.get(name, "")
-        if wish.lower() == _POST_MESSAGE:
-            tells.append(name)
-        elif wish and session.purpose == links.FORM:
-            try:
-                callbacks.check_url(wish)
-            except (Rejected, Unavailable) as error:
-                log.warning("a wallet's %s is told nothing: %s", name, error)
-                continue
-            if name == "callback":
-                session = replace(session, finish_url=wish)
-            else:
-                drafts.tell(session.transaction_id, wish)
-    return replace(session, tells=tuple(tells))
+def _chosen() -> dict[str, str]:
+    """Return what a link has chosen for the form, as far as the customer may choose it."""
+    return {name: request.args[name] for name in ("amount", "other") if name in request.args}
 
 
 def _visit(way: str, transaction_id: str) -> tuple[PageSession, View]:
@@ -272,8 +251,8 @@ def _place(way: str, transaction_id: str) -> str:
     return url_for("interactive.form", way=way, transaction_id=transaction_id)
 
 
-def _to(way: str, transaction_id: str, name: str) -> Response:
-    place = url_for(f"interactive.{name}", way=way, transaction_id=transaction_id)
+def _to(way: str, transaction_id: str, name: str, **query: Any) -> Response:
+    place = url_for(f"interactive.{name}", way=way, transaction_id=transaction_id, **query)
     return make_response(redirect(place, 303))
 
 
@@ -319,6 +298,8 @@ def _amount(
         "rail": row.rail,
         "other": words.exchanged(row) or "",
     }
+    if draft_sums.is_fixed(draft.view):
+        given = {}
     return page(
         "amount.html",
         draft.view,
@@ -391,4 +372,5 @@ def _status(session: PageSession, view: View, place: str) -> Response:
 
 
 def _to_do(view: View) -> list[words.Fact]:
-    return words.to_do(view, settings(), deposits.instructions(view.row))
+    told = deposits.rail_says(view.row) if is_a_deposit(view) else {}
+    return words.to_do(view, settings(), told)

@@ -15,6 +15,7 @@ from anchor.money import parse_amount
 from anchor.serializers import page_answers as answers
 from anchor.serializers import pages as words
 from anchor.serializers import sep24
+from anchor.serializers.fields import known_id
 from anchor.services import drafts, links, views
 
 bp = Blueprint("page_data", __name__, url_prefix="/interactive")
@@ -58,6 +59,7 @@ def given() -> ResponseReturnValue:
         raise NotFound("the pages are the anchor's own")
     headers = {key.lower(): value for key, value in request.headers.items()}
     found = pages.read(headers, request.get_data(cache=False))
+    known_id(found.transaction_id)
     drafts.complete(found)
     return jsonify({"status": views.get(found.transaction_id).row.status})
 

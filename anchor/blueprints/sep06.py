@@ -1,6 +1,6 @@
 """SEP-6: deposits and withdrawals that a wallet carries through with its own screens."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -19,6 +19,7 @@ from anchor.policies import AssetPolicy
 from anchor.serializers import sep06 as words
 from anchor.serializers import sep06_answers as answers
 from anchor.serializers import transaction_words
+from anchor.serializers.fields import known_id
 from anchor.services import corrections, deposits, links, memos, programmatic, views
 from anchor.services.opening import flow_of
 from anchor.services.rail_needs import FLOW
@@ -96,7 +97,7 @@ def transaction() -> ResponseReturnValue:
     query = words.OneQuery.one().load(request.args.to_dict())
     query.pop("lang", None)
     view = views.find(owner_of(principal), FLOW, transaction_id=query.pop("id", None), **query)
-    return jsonify({"transaction": _shown(view, speech.say)})
+    return jsonify({"transaction": _shown(view, _instructions(view))})
 
 
 @bp.get("/transactions")
@@ -104,7 +105,7 @@ def transaction() -> ResponseReturnValue:
 def transactions() -> ResponseReturnValue:
     """List the transactions of whoever asks, the newest first."""
     principal = current_principal()
-    kinds = [each for text in request.args.getlist("kind") for each in text.split(",")]
+    kinds = [each for text in request.args.getlist("kind") for each in text.split(",") if each]
     query = words.ListQuery.one().load(request.args.to_dict() | ({"kind": kinds} if kinds else {}))
     if query.get("account") not in {None, principal.account_id, principal.address}:
         raise Forbidden("account is not the one that logged in")
@@ -119,7 +120,7 @@ def transactions() -> ResponseReturnValue:
         limit=query.get("limit"),
     )
     found = views.listing(owner_of(principal), wanted)
-    return jsonify({"transactions": [_shown(view, speech.say) for view in found]})
+    return jsonify({"transactions": [_shown(view, {}) for view in found]})
 
 
 @bp.patch("/transactions/<transaction_id>")
@@ -127,11 +128,11 @@ def transactions() -> ResponseReturnValue:
 @described(body=words.PatchBody, answer=answers.OneAnswer, token=True, errors=(404,))
 def correct(transaction_id: str) -> ResponseReturnValue:
     """Correct details that the way to pay wants again."""
-    owner = owner_of(current_principal())
+    owner, wanted_id = owner_of(current_principal()), known_id(transaction_id)
     body = words.PatchBody.one().load(forms.body())
-    corrections.give(owner, FLOW, transaction_id, body["transaction"])
-    view = views.find(owner, FLOW, transaction_id=transaction_id)
-    return jsonify({"transaction": _shown(view, speech.say)})
+    corrections.give(owner, FLOW, wanted_id, body["transaction"])
+    view = views.find(owner, FLOW, transaction_id=wanted_id)
+    return jsonify({"transaction": _shown(view, _instructions(view))})
 
 
 def _deposit(
@@ -148,8 +149,7 @@ def _deposit(
         raise Rejected("memo_type must be id for whoever logged in with a contract account")
     owner, balances = owner_of(principal), query["claimable_balance_supported"]
     view = programmatic.open_deposit(owner, policy, target, wanted, balances=balances)
-    found = _instructions(view)
-    return jsonify(words.deposit_opened(view, policy.deposit, found, speech.say))
+    return jsonify(words.deposit_opened(view, policy.deposit, _instructions(view), speech.say))
 
 
 def _withdraw(
@@ -186,12 +186,9 @@ def _exchanged(policy: AssetPolicy, kind: Kind, other: str, query: Mapping[str, 
     return ways
 
 
-def _shown(
-    view: View, say: Callable[..., str], found: Mapping[str, Instruction] | None = None
-) -> dict[str, Any]:
+def _shown(view: View, instructions: Mapping[str, Instruction]) -> dict[str, Any]:
     link = links.to_more_info(view.row.id) if 24 in settings().seps else None
-    told = _instructions(view) if found is None else found
-    return words.one(view, settings(), link, told, say)
+    return words.one(view, settings(), link, instructions, speech.say)
 
 
 def _instructions(view: View) -> Mapping[str, Instruction]:

@@ -29,7 +29,7 @@ def challenge() -> ResponseReturnValue:
     if mode == "required" and not signed:
         reason = Unauthorized("a request for a challenge must be signed, in its Authorization")
         return errors.unauthenticated(reason)
-    query = ChallengeQuery().load(request.args.to_dict())
+    query = ChallengeQuery.one().load(request.args.to_dict())
     envelope = logins.begin(**query, request_token=signed or None)
     return jsonify({"transaction": envelope, "network_passphrase": settings().network_passphrase})
 
@@ -39,5 +39,5 @@ def challenge() -> ResponseReturnValue:
 @described(body=TokenBody, answer=TokenAnswer)
 def token() -> ResponseReturnValue:
     """Exchange a signed challenge for a session token."""
-    body = TokenBody().load(forms.body())
+    body = TokenBody.one().load(forms.body())
     return jsonify({"token": logins.complete(body["transaction"])})

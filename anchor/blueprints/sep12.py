@@ -4,9 +4,8 @@ from typing import Any
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from anchor.blueprints import forms, multipart, speech
+from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import unauthenticated
 from anchor.blueprints.guards import current_principal, owner_of
@@ -27,11 +26,8 @@ from anchor.web_auth import Principal
 bp = Blueprint("sep12", __name__, url_prefix="/kyc")
 bp.register_error_handler(Unauthorized, unauthenticated)
 
-#: A form around one file, and one with all the files that a customer has at once.
-_FORM_BYTES = 100_000
-_FILE_BODY_BYTES = MAX_BYTES + _FORM_BYTES
-_CUSTOMER_BODY_BYTES = 3 * MAX_BYTES
-_FORM = multipart.TYPE
+#: One file, and the form around it.
+_FILE_BODY_BYTES = MAX_BYTES + 100_000
 
 
 @bp.get("/customer")
@@ -57,13 +53,9 @@ def customer() -> ResponseReturnValue:
 def put_customer() -> ResponseReturnValue:
     """Register a customer, or take more of one: 202 and the id."""
     principal = current_principal()
-    if request.mimetype == _FORM:
-        request.max_content_length = _CUSTOMER_BODY_BYTES
-    body = forms.body()
+    body, files = forms.body_and_files()
     params = words.CustomerSchema.one().load(body)
-    upload = Upload(
-        words.fields_in(body), _parts(), params.get("type"), params.get("transaction_id")
-    )
+    upload = Upload(words.fields_in(body), files, params.get("type"), params.get("transaction_id"))
     customer_id = customer_uploads.put(words.target(principal, params), upload)
     return jsonify({"id": customer_id}), 202
 
@@ -103,8 +95,6 @@ def callback() -> ResponseReturnValue:
     """Register the address that changes are told at."""
     principal = current_principal()
     params = words.CallbackSchema.one().load(forms.body())
-    if "url" not in params:
-        raise Rejected("url is required")
     customer_callbacks.register(words.target(principal, params), params["url"])
     return jsonify({})
 
@@ -116,7 +106,7 @@ def upload_file() -> ResponseReturnValue:
     """Take one file, to be referred to by its id."""
     principal = current_principal()
     request.max_content_length = _FILE_BODY_BYTES
-    found = _parts().get("file")
+    found = forms.files().get("file")
     if found is None:
         raise Rejected("a part named file is required")
     return jsonify(words.file(customer_files.upload(owner_of(principal), "file", found)))
@@ -129,15 +119,3 @@ def list_files() -> ResponseReturnValue:
     principal: Principal = current_principal()
     params = words.FilesSchema.one().load(request.args.to_dict())
     return jsonify(words.files(customer_files.listing(owner_of(principal), **params)))
-
-
-def _parts() -> dict[str, bytes]:
-    """Read the files of a form, in whatever order they come; 413 for one that is too large."""
-    found = {}
-    for name, part in request.files.items():
-        content = part.stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise RequestEntityTooLarge("a file is larger than 10 MB")
-        if content or part.filename:
-            found[name] = content
-    return found

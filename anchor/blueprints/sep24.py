@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -12,12 +14,13 @@ from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, owner_of
 from anchor.blueprints.limits import costly
-from anchor.errors import AnchorError, Rejected, Unavailable
-from anchor.extensions import house, settings
-from anchor.integrations.interactive import Visit
+from anchor.errors import AnchorError, NotFound, Rejected, Unavailable
+from anchor.extensions import house, refuse_inside_transaction, settings
+from anchor.integrations.interactive import InteractiveIntegration, Visit
 from anchor.integrations.own_pages import Forms
 from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Kind
-from anchor.money import to_decimal
+from anchor.models import new_id
+from anchor.money import format_amount, to_decimal
 from anchor.policies import AssetPolicy
 from anchor.serializers import sep24 as words
 from anchor.serializers import sep24_answers as answers
@@ -26,12 +29,16 @@ from anchor.services import (
     deposits,
     details,
     draft_customers,
+    drafts,
     links,
     opening,
+    quotes,
     views,
     withdrawals,
 )
+from anchor.services.transactions import Owner
 from anchor.services.views import Filter, View
+from anchor.web_auth import Principal
 
 log = logging.getLogger(__name__)
 
@@ -56,24 +63,25 @@ def info() -> ResponseReturnValue:
 def deposit() -> ResponseReturnValue:
     """Open a deposit and send the customer to its page."""
     principal = current_principal()
-    given = forms.body()
+    given, files = forms.body_and_files()
     body = words.DepositBody.one().load(given)
     policy = _offered(Kind.DEPOSIT, body)
-    transaction_id = deposits.open_interactive(
+    chosen = _chosen(Kind.DEPOSIT, policy, body)
+    opened = _address("deposit", principal, policy, body, chosen)
+    deposits.open_interactive(
         owner_of(principal),
         policy,
         **transaction_words.destination(body, principal),
-        amount=body.get("amount"),
+        amount=None if "amount" in chosen else body.get("amount"),
         quote_id=body.get("quote_id"),
         other_asset=body.get("source_asset"),
         takes_claimable_balance=body["claimable_balance_supported"],
         details=_known(Kind.DEPOSIT, policy, given),
-        lang=body.get("lang"),
-        client_domain=principal.client_domain,
-        home_domain=principal.home_domain,
+        transaction_id=opened["id"],
+        **_of_wallet(principal, body),
     )
-    draft_customers.prefill(transaction_id, given)
-    return _opened("deposit", transaction_id)
+    draft_customers.prefill(opened["id"], given, files)
+    return jsonify(opened)
 
 
 @bp.post("/transactions/withdraw/interactive")
@@ -82,10 +90,12 @@ def deposit() -> ResponseReturnValue:
 def withdraw() -> ResponseReturnValue:
     """Open a withdrawal and send the customer to its page."""
     principal = current_principal()
-    given = forms.body()
+    given, files = forms.body_and_files()
     body = words.WithdrawBody.one().load(given)
     policy = _offered(Kind.WITHDRAWAL, body)
-    transaction_id = withdrawals.open_interactive(
+    chosen = _chosen(Kind.WITHDRAWAL, policy, body)
+    opened = _address("withdraw", principal, policy, body, chosen)
+    withdrawals.open_interactive(
         owner_of(principal),
         policy,
         amount=body.get("amount"),
@@ -95,12 +105,11 @@ def withdraw() -> ResponseReturnValue:
         refund_memo_type=body.get("refund_memo_type"),
         refund_memo=body.get("refund_memo"),
         details=_known(Kind.WITHDRAWAL, policy, given),
-        lang=body.get("lang"),
-        client_domain=principal.client_domain,
-        home_domain=principal.home_domain,
+        transaction_id=opened["id"],
+        **_of_wallet(principal, body),
     )
-    draft_customers.prefill(transaction_id, given)
-    return _opened("withdraw", transaction_id)
+    draft_customers.prefill(opened["id"], given, files)
+    return jsonify(opened)
 
 
 @bp.get("/transaction")
@@ -142,10 +151,22 @@ def _offered(kind: Kind, body: Mapping[str, Any]) -> AssetPolicy:
         if kind is Kind.DEPOSIT:
             raise Rejected("this asset cannot be deposited here")
         raise Rejected("this asset cannot be withdrawn here")
-    other = body.get("source_asset") or body.get("destination_asset")
-    if other and "quote_id" not in body:
-        raise Rejected("to exchange one asset for another, quote_id is required")
     return policy
+
+
+def _chosen(kind: Kind, policy: AssetPolicy, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands in the form of the page: which currency is exchanged (SEP24-06).
+
+    Its page promises a quote; the amount of a deposit is in that currency, not in the asset.
+    """
+    asset = body.get("source_asset") or body.get("destination_asset")
+    other = drafts.currency(policy, kind, asset) if asset and "quote_id" not in body else None
+    if other is None:
+        return {}
+    if _pages() is not None:
+        raise Rejected("to exchange one asset for another, quote_id is required")
+    is_amount = kind is Kind.DEPOSIT and "amount" in body
+    return {"other": other} | ({"amount": format_amount(body["amount"])} if is_amount else {})
 
 
 def _known(kind: Kind, policy: AssetPolicy, given: Mapping[str, Any]) -> dict[str, str]:
@@ -156,38 +177,66 @@ def _known(kind: Kind, policy: AssetPolicy, given: Mapping[str, Any]) -> dict[st
     return details.read(wanted, texts)[0]
 
 
-def _opened(way: str, transaction_id: str) -> ResponseReturnValue:
-    return jsonify(
-        {
-            "type": "interactive_customer_info_needed",
-            "url": _url(way, transaction_id),
-            "id": transaction_id,
-        }
-    )
+def _of_wallet(principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "customer_id": body.get("customer_id"),
+        "lang": body.get("lang"),
+        "client_domain": principal.client_domain,
+        "home_domain": principal.home_domain,
+    }
 
 
-def _url(way: str, transaction_id: str) -> str:
-    """Return where the customer goes: to our own pages, or to those of the business."""
-    pages = house().interactive
-    own = links.to_form(way, transaction_id)
-    if pages is None or isinstance(pages, Forms):
-        return own
-    row = views.get(transaction_id).row
-    visit = Visit(
-        row.id,
-        "deposit" if way == "deposit" else "withdrawal",
-        row.asset,
-        None if row.amount_expected is None else to_decimal(row.amount_expected),
-        row.owner_account,
-        row.lang,
-        own,
-    )
+def _address(
+    way: str,
+    principal: Principal,
+    policy: AssetPolicy,
+    body: Mapping[str, Any],
+    chosen: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the answer to an opening: an id, and where its customer goes.
+
+    It is made before anything is kept, for pages of the business may fail.
+    """
+    transaction_id = new_id()
+    url = links.to_form(way, transaction_id, **chosen)
+    pages = _pages()
+    if pages is not None:
+        visit = Visit(
+            transaction_id,
+            "deposit" if way == "deposit" else "withdrawal",
+            policy.id,
+            _amount(owner_of(principal), body),
+            principal.account_id,
+            body.get("lang"),
+            url,
+        )
+        url = _url(pages, visit)
+    return {"type": "interactive_customer_info_needed", "url": url, "id": transaction_id}
+
+
+def _pages() -> InteractiveIntegration | None:
+    """Return the pages of the business; None where it shows the anchor's own."""
+    found = house().interactive
+    return None if isinstance(found, Forms) else found
+
+
+def _amount(owner: Owner, body: Mapping[str, Any]) -> Decimal | None:
+    """Return how much the customer pays, as far as the wallet or its quote says."""
+    amount = body.get("amount")
+    if amount is None and "quote_id" in body:
+        with suppress(NotFound):  # which the opening refuses in its own words
+            amount = quotes.get(owner, body["quote_id"]).sell_amount
+    return None if amount is None else to_decimal(amount)
+
+
+def _url(pages: InteractiveIntegration, visit: Visit) -> str:
+    refuse_inside_transaction()
     try:
         return pages.url(visit)
     except AnchorError:
         raise
     except Exception as error:  # a plug-in may raise anything
-        log.exception("the pages %s gave no address for %s", pages.name, row.id)
+        log.exception("the pages %s gave no address for %s", pages.name, visit.transaction_id)
         raise Unavailable("the page cannot be opened now; please try again in a minute") from error
 
 

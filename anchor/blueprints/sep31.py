@@ -1,6 +1,5 @@
 """SEP-31: payments that other anchors send to customers of ours."""
 
-import re
 from typing import Any
 
 from flask import Blueprint, jsonify
@@ -10,11 +9,12 @@ from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, optional_principal, owner_of
 from anchor.blueprints.limits import costly
-from anchor.errors import Forbidden, NotFound, Rejected
+from anchor.errors import Forbidden, Rejected
 from anchor.extensions import settings
 from anchor.policies import SendingAnchor
 from anchor.serializers import sep31 as words
 from anchor.serializers import sep31_answers as answers
+from anchor.serializers.fields import known_id
 from anchor.serializers.transaction_words import InfoQuery
 from anchor.services import callbacks, sends
 from anchor.services.send_customers import CustomerInfoNeeded
@@ -24,8 +24,6 @@ from anchor.services.views import View
 from anchor.web_auth import Principal
 
 bp = Blueprint("sep31", __name__, url_prefix="/sep31")
-
-_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
 @bp.get("/info")
@@ -69,7 +67,7 @@ def send() -> ResponseReturnValue:
 @described(query=InfoQuery, answer=answers.OneSendAnswer, token=True, errors=(404,))
 def transaction(transaction_id: str) -> ResponseReturnValue:
     """Show one send of whoever asks."""
-    return jsonify({"transaction": _shown(sends.find(_owner(), _known(transaction_id)))})
+    return jsonify({"transaction": _shown(sends.find(_owner(), known_id(transaction_id)))})
 
 
 @bp.patch("/transactions/<transaction_id>")
@@ -77,7 +75,7 @@ def transaction(transaction_id: str) -> ResponseReturnValue:
 @described(body=words.PatchBody, answer=answers.OneSendAnswer, token=True, errors=(404,))
 def patch(transaction_id: str) -> ResponseReturnValue:
     """Take details of a send again that its rail did not accept."""
-    owner, wanted_id = _owner(), _known(transaction_id)
+    owner, wanted_id = _owner(), known_id(transaction_id)
     body = forms.body()
     sends.find(owner, wanted_id)
     sends.give_info(owner, wanted_id, words.PatchBody.one().load(body)["fields"])
@@ -89,7 +87,7 @@ def patch(transaction_id: str) -> ResponseReturnValue:
 @described(body=words.CallbackBody, status=204, token=True, errors=(404,))
 def callback(transaction_id: str) -> ResponseReturnValue:
     """Tell each change of a send's status at an address, the one given last."""
-    owner, wanted_id = _owner(), _known(transaction_id)
+    owner, wanted_id = _owner(), known_id(transaction_id)
     body = forms.body()
     sends.find(owner, wanted_id)
     url = words.CallbackBody.one().load(body)["url"]
@@ -112,13 +110,6 @@ def _partner(principal: Principal) -> SendingAnchor:
     return found
 
 
-def _known(transaction_id: str) -> str:
-    """Return an id that may be one of ours; whatever is written otherwise is `NotFound`."""
-    if not _ID.fullmatch(transaction_id):
-        raise NotFound("there is no such transaction")
-    return transaction_id
-
-
 @bp.errorhandler(CustomerInfoNeeded)
 def _customer_info_needed(error: CustomerInfoNeeded) -> ResponseReturnValue:
     return jsonify({"error": error.sentence, "type": error.type}), 400
@@ -131,4 +122,6 @@ def _transaction_info_needed(error: TransactionInfoNeeded) -> ResponseReturnValu
 
 
 def _shown(view: View) -> dict[str, Any]:
+    """Show a send in the language of the request, or of its opening."""
+    speech.answer_else_in(view.row.lang)
     return words.one(view, settings(), speech.say)

@@ -3,7 +3,7 @@
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import forms
+from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, optional_principal, owner_of
 from anchor.blueprints.limits import costly
@@ -28,7 +28,7 @@ def info() -> ResponseReturnValue:
 def prices() -> ResponseReturnValue:
     """Show what can be had for an amount, or be given for it."""
     optional_principal()
-    query = words.PricesQuery().load(request.args.to_dict())
+    query = words.PricesQuery.one().load(request.args.to_dict())
     return jsonify(words.prices(query, exchanges.offers(words.wish(query))))
 
 
@@ -37,8 +37,8 @@ def prices() -> ResponseReturnValue:
 def price() -> ResponseReturnValue:
     """Show what an amount costs at this moment; nothing is promised."""
     optional_principal()
-    asked = words.wish(words.PriceQuery().load(request.args.to_dict()))
-    return jsonify(words.price(asked, exchanges.price(asked)))
+    asked = words.wish(words.PriceQuery.one().load(request.args.to_dict()))
+    return jsonify(words.price(asked, exchanges.price(asked), speech.say))
 
 
 @bp.post("/quote")
@@ -47,9 +47,10 @@ def price() -> ResponseReturnValue:
 def promise() -> ResponseReturnValue:
     """Promise a price to whoever asks, and reserve the amount."""
     owner = owner_of(current_principal())
-    body = words.QuoteBody().load(forms.body())
+    body = words.QuoteBody.one().load(forms.body())
     flow, until = words.FLOWS[body["context"]], body.get("expire_after")
-    return jsonify(words.quote(quotes.promise(owner, words.wish(body), flow, until))), 201
+    found = quotes.promise(owner, words.wish(body), flow, until)
+    return jsonify(words.quote(found, speech.say)), 201
 
 
 @bp.get("/quote/<quote_id>")
@@ -57,4 +58,4 @@ def promise() -> ResponseReturnValue:
 def quote(quote_id: str) -> ResponseReturnValue:
     """Show a quote of whoever asks, also after it ran out."""
     owner = owner_of(current_principal())
-    return jsonify(words.quote(quotes.get(owner, quote_id)))
+    return jsonify(words.quote(quotes.get(owner, quote_id), speech.say))

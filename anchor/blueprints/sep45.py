@@ -19,7 +19,7 @@ bp = Blueprint("sep45", __name__, url_prefix="/sep45")
 @described(query=ContractChallengeQuery, answer=ContractChallengeAnswer, errors=(403,))
 def challenge() -> ResponseReturnValue:
     """Hand out a challenge for the contract account that wants to log in."""
-    query = ContractChallengeQuery().load(request.args.to_dict())
+    query = ContractChallengeQuery.one().load(request.args.to_dict())
     entries = contract_logins.begin(**query)
     return jsonify(
         {
@@ -34,5 +34,5 @@ def challenge() -> ResponseReturnValue:
 @described(body=ContractTokenBody, answer=TokenAnswer)
 def token() -> ResponseReturnValue:
     """Exchange signed authorization entries for a session token."""
-    body = ContractTokenBody().load(forms.body())
+    body = ContractTokenBody.one().load(forms.body())
     return jsonify({"token": contract_logins.complete(body["authorization_entries"])})

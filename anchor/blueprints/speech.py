@@ -18,7 +18,13 @@ def language() -> str:
 
 def answer_in(tag: object) -> None:
     """Answer in the language that `tag` means; one that is not spoken means English (GEN-38)."""
-    g.language = languages.choose(tag)
+    g.language, g.is_asked_for = languages.choose(tag), bool(tag)
+
+
+def answer_else_in(tag: str | None) -> None:
+    """Answer in the language that `tag` means where the request asks for none."""
+    if not g.get("is_asked_for"):
+        answer_in(tag)
 
 
 def answer_page_in(tag: str | None) -> None:

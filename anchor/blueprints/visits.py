@@ -5,19 +5,23 @@ shows the page in a frame (SEP24-08, SEP24-09). What changes anything also needs
 page's own form.
 """
 
+import logging
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from flask import Response, after_this_request, request
 
 from anchor import web_auth
-from anchor.errors import Unauthorized
+from anchor.errors import Rejected, Unauthorized, Unavailable
 from anchor.extensions import settings
-from anchor.services import logins
+from anchor.services import callbacks, drafts, links, logins
 from anchor.web_auth import PageSession
 
 _COOKIE = "anchor_page"
 TOKEN = "form_token"
+_POST_MESSAGE = "postmessage"
+
+log = logging.getLogger(__name__)
 
 
 def current(purpose: str, transaction_id: str) -> PageSession:
@@ -76,6 +80,29 @@ def keep(response: Response, session: PageSession, path: str) -> Response:
         partitioned=is_secure,
     )
     return response
+
+
+def told_by(session: PageSession) -> PageSession:
+    """Take the callbacks that the wallet wrote behind the address (SEP24-40, SEP24-41).
+
+    One that may not be told anything is left out: that stops no customer.
+    """
+    tells = []
+    for name in ("callback", "on_change_callback"):
+        wish = request.args.get(name, "")
+        if wish.lower() == _POST_MESSAGE:
+            tells.append(name)
+        elif wish and session.purpose == links.FORM:
+            try:
+                callbacks.check_url(wish)
+            except (Rejected, Unavailable) as error:
+                log.warning("a wallet's %s is told nothing: %s", name, error)
+                continue
+            if name == "callback":
+                session = replace(session, finish_url=wish)
+            else:
+                drafts.tell(session.transaction_id, wish)
+    return replace(session, tells=tuple(tells))
 
 
 def form_token(session: PageSession) -> str:

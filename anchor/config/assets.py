@@ -27,8 +27,10 @@ def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> Asset
         problems.append(f"{where}.issuer must be an account (G…).")
     if not is_account_id(table["distribution"]):
         problems.append(f"{where}.distribution must be an account (G…).")
-    if table["matching"] == "tolerance" and not table.get("tolerance"):
+    if table["matching"] == "tolerance" and not _tolerances(table):
         problems.append(f"{where}: matching by tolerance needs a tolerance.")
+    if len(_tolerances(table)) > 1:
+        problems.append(f"{where}: tolerance and tolerance_percent are both there.")
     withdrawal, deposit, send = (
         _flow(f"{where}.{way}", table, way, problems) for way in ("withdrawal", "deposit", "send")
     )
@@ -40,6 +42,7 @@ def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> Asset
         decimals=table["decimals"],
         matching=table["matching"],
         tolerance=parse_amount(table["tolerance"]) if table.get("tolerance") else 0,
+        tolerance_percent=table["tolerance_percent"],
         withdrawal=withdrawal,
         deposit=deposit,
         send=send,
@@ -48,6 +51,10 @@ def asset_policy(code: str, table: dict[str, Any], problems: list[str]) -> Asset
         currency=table.get("currency"),
         outflow_cap=parse_amount(cap) if (cap := table.get("outflow_cap_per_hour")) else None,
     )
+
+
+def _tolerances(table: dict[str, Any]) -> list[str]:
+    return [name for name in ("tolerance", "tolerance_percent") if table.get(name)]
 
 
 def _delivery(where: str, table: dict[str, Any] | None, problems: list[str]) -> DeliveryPolicy:

@@ -143,6 +143,7 @@ class _Asset(Strict):
         load_default="exact", validate=validate.OneOf(["exact", "tolerance", "collect"])
     )
     tolerance = Amount()
+    tolerance_percent = Percent()
     withdrawal = fields.Nested(_Flow)
     deposit = fields.Nested(_Deposit)
     send = fields.Nested(_Send)

@@ -1,6 +1,7 @@
 """What the configuration says about an asset, as plain values."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from anchor.fees import Fees
 
@@ -99,8 +100,8 @@ class AssetPolicy:
     """One Stellar asset that the anchor serves.
 
     `matching` says how a payment credits a transaction: ``exact`` amount, within
-    `tolerance` stroops, or ``collect`` several payments. `decimals` are the rail's. No more
-    than `outflow_cap` stroops go out in an hour.
+    `tolerance` stroops or `tolerance_percent` of it, or ``collect`` several payments. `decimals`
+    are the rail's. No more than `outflow_cap` stroops go out in an hour.
     """
 
     code: str
@@ -118,6 +119,12 @@ class AssetPolicy:
     sends: SendPolicy = field(default_factory=SendPolicy)
     currency: str | None = None
     outflow_cap: int | None = None
+    tolerance_percent: Decimal | int = 0
+
+    def slack(self, amount: int | None) -> int:
+        """Return by how many stroops a payment may differ from `amount`, where it may at all."""
+        share = int((amount or 0) * self.tolerance_percent / 100)
+        return max(self.tolerance, share)
 
     @property
     def id(self) -> str:

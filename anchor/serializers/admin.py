@@ -11,8 +11,8 @@ from anchor.errors import Rejected
 from anchor.lifecycle import Kind, statuses_of
 from anchor.money import format_amount
 from anchor.policies import HOUSE, AssetPolicy
+from anchor.serializers.fields import Amount, Instant, plain, text
 from anchor.serializers.messages import Message, invalid
-from anchor.serializers.values import Amount, Instant, plain
 from anchor.services import callback_replays, remittance_orders, remittance_views
 from anchor.services.callback_replays import Owed, Replayed
 from anchor.services.remittance_orders import Chosen, Details, Wanted
@@ -23,10 +23,6 @@ MAX_NOTE = 500
 _MAX_IDS = 100
 _MAX_ROW_ID = 2**63 - 1
 _PAGE = 50
-
-
-def _text(most: int, **kwargs: Any) -> fields.String:
-    return fields.String(validate=[validate.Length(1, most), plain], **kwargs)
 
 
 def _limit(most: int) -> fields.Integer:
@@ -66,8 +62,8 @@ class PartyDetails(fields.Field[Details]):
         except Rejected as error:
             raise ValidationError(Message.of(error)) from error
         for given in found.values():
-            for text in (*given, *given.values()):
-                plain(text.replace("\n", " "))
+            for told in (*given, *given.values()):
+                plain(told.replace("\n", " "))
         return found
 
 
@@ -75,9 +71,9 @@ class RemittancesQuery(Schema):
     """Which remittances are shown; `after` is the id of the last one of the page before."""
 
     status = fields.String(validate=validate.OneOf(STATUSES))
-    domain = _text(255)
+    domain = text(255)
     is_resting = fields.Boolean()
-    after = _text(100)
+    after = text(100)
     limit = _limit(remittance_views.MAX_PAGE)
 
 
@@ -94,16 +90,16 @@ class IdempotencyHeader(Schema):
 class OrderBody(Schema):
     """What is to be sent."""
 
-    domain = _text(255, required=True)
-    asset_code = _text(12, required=True)
+    domain = text(255, required=True)
+    asset_code = text(12, required=True)
     amount = Amount(required=True)
     details = PartyDetails(required=True)
     house = fields.Boolean(load_default=False)
-    rail = _text(100)
-    funding_method = _text(100)
-    sender_type = _text(100)
-    receiver_type = _text(100)
-    buy_asset = _text(100)
+    rail = text(100)
+    funding_method = text(100)
+    sender_type = text(100)
+    receiver_type = text(100)
+    buy_asset = text(100)
     least_out = Amount()
 
     @validates_schema
@@ -115,21 +111,21 @@ class OrderBody(Schema):
 class SendOrderBody(OrderBody):
     """What is to be sent, and why."""
 
-    note = _text(MAX_NOTE)
+    note = text(MAX_NOTE)
 
 
 class AmendBody(Schema):
     """What is known of the parties, all of it anew, and why."""
 
     details = PartyDetails(required=True)
-    note = _text(MAX_NOTE)
+    note = text(MAX_NOTE)
 
 
 class CallbacksQuery(Schema):
     """Which callbacks are shown; `after` is the id of the last one of the page before."""
 
     delivered = fields.Boolean(load_default=False)
-    transaction_id = _text(100)
+    transaction_id = text(100)
     after = RowId()
     limit = _limit(callback_replays.MAX_PAGE)
 
@@ -138,9 +134,9 @@ class ReplayBody(Schema):
     """What is told again: some callbacks, all of a transaction, or all since an instant."""
 
     ids = fields.List(RowId(), validate=validate.Length(1, _MAX_IDS))
-    transaction_id = _text(100)
+    transaction_id = text(100)
     since = Instant()
-    note = _text(MAX_NOTE)
+    note = text(MAX_NOTE)
 
     @validates_schema
     def _one_choice(self, data: dict[str, Any], **_: Any) -> None:

@@ -90,6 +90,8 @@ class PageQuery(Schema):
 
     token = fields.String()
     lang = fields.String()
+    amount = fields.String()
+    other = fields.String()
     callback = fields.String()
     on_change_callback = fields.String()
 

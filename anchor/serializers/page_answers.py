@@ -2,8 +2,8 @@
 
 from marshmallow import EXCLUDE, INCLUDE, Schema, fields, validate
 
+from anchor.serializers.fields import plain
 from anchor.serializers.sep24_answers import TransactionAnswer
-from anchor.serializers.values import plain
 
 
 class StateAnswer(Schema):

@@ -22,7 +22,13 @@ from anchor.languages import mark as _
 _SPLIT = re.compile(r"\s?[,:;]\s")
 _CODE = _("The code that we sent you")
 _CODE_HINT = _("Six digits. It may take a minute to arrive.")
-_FILE_HINT = _("A photo or a PDF of 10 MB at most.")
+#: What a page offers to choose, and what it says of that: of documents, and of all files that
+#: are taken (`anchor.customers.file_types`).
+_DOCUMENTS = "image/*,application/pdf", _("A photo or a PDF of 10 MB at most.")
+_ALL_FILES = (
+    "image/*,video/*,application/pdf",
+    _("A photo, a video or a PDF of 10 MB at most."),
+)
 #: How a value is typed, by how it is written: the type of the input and the keyboard.
 _TYPES: Mapping[str, tuple[str, str]] = {
     "date": ("date", ""),
@@ -64,7 +70,8 @@ Say = Callable[[str], str]
 class Input:
     """One question of a page: `label`, `hint` and `choices` are in its language.
 
-    `kind` is an HTML type, or ``select``, ``textarea``. `is_kept` says that a file is here already.
+    `kind` is an HTML type, or ``select``, ``textarea``. `accepts` are the types of a file, and
+    `is_kept` says that it is here already.
     """
 
     name: str
@@ -78,6 +85,7 @@ class Input:
     is_optional: bool = False
     is_kept: bool = False
     problem: str = ""
+    accepts: str = ""
 
 
 def of_rail(
@@ -137,8 +145,10 @@ def _input(need: Need, held: Held | None, asking: Asking) -> Input:
     problem = asking.problems.get(need.name, "")
     if held is not None and held.state is State.REJECTED and not problem:
         problem = _sentence(asking.say(held.error or _("Please give this again.")))
+    accepts = ""
     if kind == "file":
-        hint = asking.say(_FILE_HINT)
+        accepts, told = _files_of(need.name)
+        hint = asking.say(told)
     choices = _choices(need, written, asking)
     if choices:
         kind = "select"
@@ -154,7 +164,14 @@ def _input(need: Need, held: Held | None, asking: Asking) -> Input:
         need.optional,
         need.name in asking.kept,
         problem,
+        accepts,
     )
+
+
+def _files_of(name: str) -> tuple[str, str]:
+    """Return which files may be of use: videos show a face, or what a field of ours asks."""
+    is_document = name in FIELDS and name != "proof_of_liveness"
+    return _DOCUMENTS if is_document else _ALL_FILES
 
 
 def label_of(need: Need, say: Say) -> str:

@@ -10,7 +10,8 @@ from anchor import pricing, references
 from anchor.assets import code_of
 from anchor.clock import utcnow
 from anchor.config import Settings
-from anchor.integrations.protocols import Field
+from anchor.customers.fields import FIELDS, ORGANIZATION
+from anchor.integrations.protocols import Field, Instruction
 from anchor.languages import mark as _
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
@@ -50,19 +51,25 @@ class Standing:
     tone: str = "busy"
 
 
-#: What rails call the lines of their instructions, by the names of SEP-9.
-DETAILS = (
-    _("Pay by"),
-    _("Account number"),
-    _("Account type"),
-    _("Bank number"),
-    _("Branch number"),
-    _("Clabe number"),
-    _("Cbu number"),
-    _("Cbu alias"),
-    _("Name"),
-    _("Phone number"),
-)
+#: What is said of the lines of a rail's instructions, by names of SEP-9 without `organization.`;
+#: of others what SEP-9 says of them.
+_LINES = {
+    "name": _("Recipient"),
+    "bank_name": _("Bank"),
+    "bank_account_type": _("Account type"),
+    "bank_account_number": _("Account number"),
+    "bank_number": _("Bank number"),
+    "bank_branch_number": _("Branch number"),
+    "bank_phone_number": _("Phone number of the bank"),
+    "external_transfer_memo": _("Reference"),
+    "clabe_number": _("CLABE number"),
+    "cbu_number": _("CBU number"),
+    "cbu_alias": _("CBU alias"),
+    "mobile_money_number": _("Mobile money number"),
+    "mobile_money_provider": _("Mobile money provider"),
+    "crypto_address": _("Crypto address"),
+    "crypto_memo": _("Memo"),
+}
 _S = Status
 _COMMON = {
     _S.INCOMPLETE: Standing(
@@ -205,10 +212,10 @@ def has_run_out(view: View) -> bool:
     return waits and view.quote is not None and view.quote.expires_at <= utcnow()
 
 
-def to_do(view: View, settings: Settings, instructions: Sequence[tuple[str, str]]) -> list[Fact]:
+def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> list[Fact]:
     """List what the customer needs to pay: by bank under the reference, or under a memo.
 
-    `instructions` are the rail's own lines: where the money of a deposit has to go.
+    `told` is what the rail says of a deposit, by SEP-9 names: where the money has to go.
     """
     row = view.row
     due = row.amount_in
@@ -225,7 +232,12 @@ def to_do(view: View, settings: Settings, instructions: Sequence[tuple[str, str]
         return [
             Fact(_("Reference"), reference, is_code=True, is_key=True, copied=reference),
             amount,
-            *(_line(label, value) for label, value in instructions),
+            Fact(_("Pay by"), row.rail.replace("_", " ").capitalize()),
+            *(
+                _line(name, each.value)
+                for name, each in told.items()
+                if each.value != row.reference  # which is shown in groups
+            ),
         ]
     if view.memo is None:
         return []
@@ -250,9 +262,17 @@ def _federated(row: Transaction) -> list[Fact]:
     return [Fact(_("Or to"), address, is_code=True, copied=address)] if address else []
 
 
-def _line(label: str, value: str) -> Fact:
+def _line(name: str, value: str) -> Fact:
     is_code = any(map(str.isdigit, value))
-    return Fact(label, value, is_code, copied=value if is_code else "")
+    return Fact(_label(name), value, is_code, copied=value if is_code else "")
+
+
+def _label(name: str) -> str:
+    """Return what a payer knows a line of instructions by; a rail's own name, as people read it."""
+    bare = name.removeprefix(ORGANIZATION)
+    if bare in _LINES:
+        return _LINES[bare]
+    return FIELDS[name].description if name in FIELDS else bare.replace("_", " ").capitalize()
 
 
 def facts(view: View, settings: Settings, moment: Callable[[datetime | None], Any]) -> list[Fact]:

@@ -6,14 +6,14 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from anchor.models import Memo
-from anchor.serializers import transaction_words as words
+from anchor.serializers.fields import text
 from anchor.serializers.query import Query
 
 
 class FederationQuery(Query):
     """The query of ``GET /federation``; a forward has more, which nobody reads here."""
 
-    q = words.text(200, load_default="")
+    q = text(200, load_default="")
     type = fields.String(required=True, validate=validate.OneOf(["name", "id", "txid", "forward"]))
 
 

@@ -12,9 +12,9 @@ from anchor.integrations.protocols import Instruction
 from anchor.lifecycle import Kind, Status
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.serializers import transaction_words as words
+from anchor.serializers.fields import Address, Amount, Lang, MemoText, text
 from anchor.serializers.messages import invalid
 from anchor.serializers.query import Query
-from anchor.serializers.values import Address, Amount, Lang
 from anchor.services import callbacks
 from anchor.services.opening import flow_of
 from anchor.services.programmatic import Wanted
@@ -40,15 +40,6 @@ _WAITS_FOR_USER = frozenset(
         Status.PENDING_CUSTOMER_INFO_UPDATE,
     }
 )
-#: Statuses in which nobody is to be told how to pay: too early, or too late (SEP6-90).
-_NOT_TO_BE_PAID = frozenset(
-    {
-        Status.INCOMPLETE,
-        Status.PENDING_ANCHOR,
-        Status.PENDING_CUSTOMER_INFO_UPDATE,
-        Status.EXPIRED,
-    }
-)
 _ALWAYS = frozenset({"from", "to"})
 
 InfoQuery = words.InfoQuery
@@ -58,17 +49,17 @@ OneQuery = words.OneQuery
 class _Opening(Query):
     """What all four are asked with."""
 
-    funding_method = words.text(100)
-    type = words.text(100)
+    funding_method = text(100)
+    type = text(100)
     amount = Amount()
-    account = words.text(100)
-    memo = words.text(64)
-    memo_type = words.text(10)
+    account = text(100)
+    memo = MemoText()
+    memo_type = text(10)
     lang = Lang()
-    on_change_callback = words.text(callbacks.MAX_URL_CHARS)
-    country_code = fields.String(validate=validate.Length(3, 3))
-    customer_id = words.text(100)
-    location_id = words.text(100)
+    on_change_callback = text(callbacks.MAX_URL_CHARS)
+    country_code = text(10)
+    customer_id = text(100)
+    location_id = text(100)
 
     @validates_schema
     def _country(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -79,15 +70,15 @@ class _Opening(Query):
 class DepositQuery(_Opening):
     """The query of ``GET /deposit``."""
 
-    asset_code = words.text(12, required=True)
-    account = words.text(100, required=True)
+    asset_code = text(12, required=True)
+    account = text(100, required=True)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
 
 class _Refundable(_Opening):
     account = Address()
-    refund_memo = words.text(64)
-    refund_memo_type = words.text(10)
+    refund_memo = MemoText()
+    refund_memo_type = text(10)
 
     @validates_schema
     def _refund_memo(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -98,33 +89,33 @@ class _Refundable(_Opening):
 class WithdrawQuery(_Refundable):
     """The query of ``GET /withdraw``."""
 
-    asset_code = words.text(12, required=True)
+    asset_code = text(12, required=True)
 
 
 class DepositExchangeQuery(_Opening):
     """The query of ``GET /deposit-exchange``."""
 
-    source_asset = words.text(100, required=True)
-    destination_asset = words.text(100, required=True)
+    source_asset = text(100, required=True)
+    destination_asset = text(100, required=True)
     amount = Amount(required=True)
-    account = words.text(100, required=True)
-    quote_id = words.text(100)
+    account = text(100, required=True)
+    quote_id = text(100)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
 
 class WithdrawExchangeQuery(_Refundable):
     """The query of ``GET /withdraw-exchange``."""
 
-    source_asset = words.text(100, required=True)
-    destination_asset = words.text(100, required=True)
+    source_asset = text(100, required=True)
+    destination_asset = text(100, required=True)
     amount = Amount(required=True)
-    quote_id = words.text(100)
+    quote_id = text(100)
 
 
 class ListQuery(words.ListQuery):
     """The query of ``GET /transactions``: `kind` may come several times, or with commas."""
 
-    account = words.text(100)
+    account = text(100)
     kind = fields.List(fields.String(validate=validate.OneOf(sorted(KINDS))))
 
 
@@ -132,7 +123,7 @@ class PatchBody(Query):
     """The body of ``PATCH /transactions/:id``."""
 
     transaction = fields.Dict(
-        keys=words.text(100), values=words.text(500), required=True, validate=validate.Length(1, 50)
+        keys=text(100), values=text(500), required=True, validate=validate.Length(1, 50)
     )
 
 
@@ -286,17 +277,21 @@ def _later(view: View, say: Any) -> str:
 
 
 def is_to_be_paid(view: View) -> bool:
-    """Tell whether a transaction shows how it is paid in: a deposit, and in its time (SEP6-90)."""
-    row = view.row
-    if not words.is_a_deposit(view) or row.reference is None:
-        return False
-    return row.funded_at is not None or row.status not in _NOT_TO_BE_PAID
+    """Tell whether a transaction shows how it is paid in: a deposit that waits for its money.
+
+    Told later, it would be paid twice (SEP6-90).
+    """
+    waits = view.row.status == Status.PENDING_USER_TRANSFER_START
+    return waits and words.is_a_deposit(view) and view.row.reference is not None
 
 
 def one(
     view: View, settings: Settings, more_info_url: str | None, found: Instructions, say: Any
 ) -> dict[str, Any]:
-    """Return a transaction as SEP-6 shows it, without what is not known yet (7.9)."""
+    """Return a transaction as SEP-6 shows it, without what is not known yet (7.9).
+
+    `found` are the rail's instructions; nothing in lists, which ask no rail.
+    """
     row = view.row
     is_deposit = words.is_a_deposit(view)
     body: dict[str, Any] = {
@@ -305,7 +300,7 @@ def one(
         "status": row.status,
         "more_info_url": more_info_url,
         **words.amounts(view),
-        **words.fee(view),
+        **words.fee(view, say),
         "quote_id": row.quote_id,
         **(words.of_deposit(view) if is_deposit else words.of_withdrawal(view, settings)),
         **words.instants(view),

@@ -1,6 +1,8 @@
 """What SEP-10's endpoints are asked."""
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import fields, validate
+
+from anchor.serializers.query import Query
 
 
 class ClientDomain(fields.String):
@@ -15,11 +17,8 @@ class ClientDomain(fields.String):
         )
 
 
-class ChallengeQuery(Schema):
+class ChallengeQuery(Query):
     """The query of a challenge."""
-
-    class Meta:
-        unknown = EXCLUDE
 
     account = fields.String(required=True, validate=validate.Length(1, 100))
     memo = fields.String(validate=validate.Length(1, 30))
@@ -27,10 +26,7 @@ class ChallengeQuery(Schema):
     client_domain = ClientDomain()
 
 
-class TokenBody(Schema):
+class TokenBody(Query):
     """The body that brings a challenge back."""
-
-    class Meta:
-        unknown = EXCLUDE
 
     transaction = fields.String(required=True, validate=validate.Length(1, 20_000))

@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Any
-
-from marshmallow import fields, post_load
 
 from anchor.customers.fields import told_as
 from anchor.customers.identity import identify
@@ -13,9 +10,8 @@ from anchor.customers.rules import Need
 from anchor.customers.standing import Stand, State
 from anchor.errors import Forbidden, Rejected
 from anchor.languages import mark as _
-from anchor.serializers.messages import invalid
+from anchor.serializers.fields import Instant, Lang, MemoText, text
 from anchor.serializers.query import Query
-from anchor.serializers.values import Instant, plain
 from anchor.services import callbacks
 from anchor.services.customer_files import FileView
 from anchor.services.customer_standings import SUBJECT, CustomerView
@@ -23,61 +19,37 @@ from anchor.services.customers import Target
 from anchor.services.transactions import Owner
 from anchor.web_auth import Principal, read_client
 
-_MAX_ID_CHARS = 100
 _MAX_URL_CHARS = 4_000
 
 
-class _Text(fields.String):
-    """Text without control characters; a whole JSON number counts as its digits (memo)."""
-
-    def __init__(self, most: int = _MAX_ID_CHARS, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.most = most
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if isinstance(value, Decimal) and value == value.to_integral_value() < Decimal(2**64):
-            value = format(value, "f").partition(".")[0]
-        text: str = plain(super()._deserialize(value, attr, data, **kwargs))
-        if len(text) > self.most:
-            raise invalid("is too long")
-        return text
-
-
-class _Params(Query):
-    @post_load
-    def _without_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Take an empty parameter for one that is not there, as forms send them."""
-        return {name: value for name, value in data.items() if value != ""}
-
-
-class WhoSchema(_Params):
+class WhoSchema(Query):
     """Which customer is meant: an id, or account and memo (SEP12-04 to SEP12-11)."""
 
-    id = _Text()
-    account = _Text()
-    memo = _Text()
-    memo_type = _Text()
+    id = text()
+    account = text()
+    memo = MemoText()
+    memo_type = text()
 
 
 class CustomerSchema(WhoSchema):
     """The parameters of GET and PUT /customer that are no fields of a customer."""
 
-    type = _Text()
-    transaction_id = _Text()
-    lang = _Text()
+    type = text()
+    transaction_id = text()
+    lang = Lang()
 
 
 class CallbackSchema(WhoSchema):
     """The parameters of PUT /customer/callback."""
 
-    url = _Text(_MAX_URL_CHARS, required=True)
+    url = text(_MAX_URL_CHARS, required=True)
 
 
-class FilesSchema(_Params):
+class FilesSchema(Query):
     """The parameters of GET /customer/files."""
 
-    file_id = _Text()
-    customer_id = _Text()
+    file_id = text()
+    customer_id = text()
 
 
 def target(principal: Principal, params: Mapping[str, Any]) -> Target:

@@ -9,8 +9,8 @@ from anchor.config import Settings
 from anchor.lifecycle import Status
 from anchor.policies import FlowPolicy
 from anchor.serializers import transaction_words as words
+from anchor.serializers.fields import Address, Amount, Lang, MemoText, text
 from anchor.serializers.query import Query
-from anchor.serializers.values import Address, Amount, Lang
 from anchor.services.views import View
 
 #: Statuses that SEP-24 has no word for, in its nearest one (SEP24-108).
@@ -30,29 +30,31 @@ OneQuery = words.OneQuery
 class WithdrawBody(Query):
     """The body of ``POST /transactions/withdraw/interactive``."""
 
-    asset_code = words.text(12, required=True)
+    asset_code = text(12, required=True)
     asset_issuer = Address()
     amount = Amount()
     account = Address()
     lang = Lang()
-    quote_id = words.text(100)
-    destination_asset = words.text(100)
-    refund_memo = words.text(64)
-    refund_memo_type = words.text(10)
+    quote_id = text(100)
+    customer_id = text(100)
+    destination_asset = text(100)
+    refund_memo = MemoText()
+    refund_memo_type = text(10)
 
 
 class DepositBody(Query):
     """The body of ``POST /transactions/deposit/interactive``."""
 
-    asset_code = words.text(12, required=True)
+    asset_code = text(12, required=True)
     asset_issuer = Address()
-    source_asset = words.text(100)
+    source_asset = text(100)
     amount = Amount()
-    account = words.text(100)
-    memo = words.text(64)
-    memo_type = words.text(10)
+    account = text(100)
+    memo = MemoText()
+    memo_type = text(10)
     lang = Lang()
-    quote_id = words.text(100)
+    quote_id = text(100)
+    customer_id = text(100)
     claimable_balance_supported = fields.Boolean(load_default=False)
 
 
@@ -110,9 +112,17 @@ def one(
         "external_transaction_id": row.external_transaction_id,
         "message": say(row.message) if row.message else None,
         "refunded": status is Status.REFUNDED,
-        **words.fee(view),
+        **_fee(view, say),
     }
     if view.quote is not None:
         body["quote_id"] = view.quote.id
     body |= words.refunds(view) | words.due(view, settings, _WAITS_FOR_USER)
     return body | (words.of_deposit(view) if is_deposit else words.of_withdrawal(view, settings))
+
+
+def _fee(view: View, say: Callable[[str], str]) -> dict[str, Any]:
+    """Return the fee; its parts also by the name that SEP-24 alone has for them (SEP24-91)."""
+    told = words.fee(view, say)
+    if parts := told.get("fee_details", {}).get("details"):
+        told["fee_details"]["breakdown"] = parts
+    return told

@@ -49,6 +49,12 @@ class OpenedAnswer(Schema):
     id = fields.String(required=True)
 
 
+class FeeDetailsAnswer(shared.FeeDetailsAnswer):
+    """The fee, with its parts under the name that SEP-24 has for them, too."""
+
+    breakdown = fields.List(fields.Nested(shared.FeePartAnswer))
+
+
 class TransactionAnswer(Schema):
     """A deposit or a withdrawal; null is what is not known yet."""
 
@@ -62,7 +68,7 @@ class TransactionAnswer(Schema):
     amount_out_asset = asset_text()
     amount_fee = amount_text()
     amount_fee_asset = asset_text()
-    fee_details = fields.Nested(shared.FeeDetailsAnswer)
+    fee_details = fields.Nested(FeeDetailsAnswer)
     quote_id = fields.String()
     started_at = instant_text(required=True)
     updated_at = instant_text(nullable=True)

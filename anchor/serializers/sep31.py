@@ -4,19 +4,18 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from anchor.config import Settings
-from anchor.extensions import settings as current_settings
 from anchor.integrations.protocols import Field
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
 from anchor.models import Memo
 from anchor.policies import AssetPolicy
 from anchor.serializers import transaction_words as words
+from anchor.serializers.fields import Address, Amount, Lang, MemoText, plain, text
 from anchor.serializers.messages import invalid
 from anchor.serializers.query import Query
-from anchor.serializers.values import Address, Amount, Lang, plain
 from anchor.services import callbacks, send_customers, sends
 from anchor.services.sends import Wanted
 from anchor.services.views import View
@@ -48,11 +47,11 @@ class _Details(fields.Field[dict[str, str]]):
         found = value.get("transaction", {}) if isinstance(value, dict) else None
         if not isinstance(found, dict) or len(found) > _MAX_FIELDS:
             raise invalid("must be an object with an object named transaction in it")
-        for name, text in found.items():
-            if not isinstance(text, str):
+        for name, told in found.items():
+            if not isinstance(told, str):
                 raise invalid("must have texts only")
             plain(name)
-            plain(text)
+            plain(told)
         return found
 
 
@@ -60,15 +59,15 @@ class SendBody(Query):
     """The body of ``POST /transactions``."""
 
     amount = Amount(required=True)
-    asset_code = words.text(12, required=True)
+    asset_code = text(12, required=True)
     asset_issuer = Address()
-    funding_method = words.text(100)
-    destination_asset = words.text(100)
-    quote_id = words.text(100)
-    sender_id = words.text(100)
-    receiver_id = words.text(100)
-    refund_memo = words.text(64)
-    refund_memo_type = words.text(10)
+    funding_method = text(100)
+    destination_asset = text(100)
+    quote_id = text(100)
+    sender_id = text(100)
+    receiver_id = text(100)
+    refund_memo = MemoText()
+    refund_memo_type = text(10)
     fields_ = _Details(data_key="fields", attribute="fields")
     lang = Lang()
 
@@ -83,9 +82,7 @@ class PatchBody(Query):
 class CallbackBody(Query):
     """The body of ``PUT /transactions/:id/callback``."""
 
-    url = fields.String(
-        required=True, validate=[validate.Length(1, callbacks.MAX_URL_CHARS), plain]
-    )
+    url = text(callbacks.MAX_URL_CHARS, required=True)
     lang = Lang()
 
 
@@ -184,7 +181,7 @@ def one(view: View, settings: Settings, say: Say) -> dict[str, Any]:
         "status": status.value,
         "status_message": _message(view, say),
         **words.amounts(view),
-        **words.fee(view),
+        **words.fee(view, say),
         "quote_id": row.quote_id,
         **(_where(view.memo) if view.memo else {}),
         **words.instants(view),
@@ -220,8 +217,3 @@ def _refunds(view: View) -> dict[str, Any]:
     for payment in found.get("refunds", {}).get("payments", ()):
         payment.pop("id_type")
     return found
-
-
-def told(view: View) -> dict[str, Any]:
-    """Show a send as it is told at an address, in English: nobody asked in a language."""
-    return one(view, current_settings(), lambda text, **values: text.format_map(values))

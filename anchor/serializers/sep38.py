@@ -1,18 +1,19 @@
 """What SEP-38 asks and shows: the words on the wire."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, validate, validates_schema
+from marshmallow import fields, validate, validates_schema
 
 from anchor.config import Settings
 from anchor.models import Quote
 from anchor.money import format_amount
 from anchor.policies.quotes import OffchainAsset
 from anchor.pricing import Priced, plain
+from anchor.serializers.fields import Amount, Instant, text
 from anchor.serializers.messages import invalid
-from anchor.serializers.values import Amount, Instant
-from anchor.serializers.values import plain as printable
+from anchor.serializers.query import Query
+from anchor.serializers.transaction_words import fee_parts
 from anchor.services.exchanges import Offer, Wish
 from anchor.services.quotes import fee_details
 
@@ -20,25 +21,19 @@ _INSTANT = Instant()
 #: Which flow of ours a context speaks of.
 FLOWS = {"sep6": "programmatic", "sep24": "interactive", "sep31": "send"}
 _SIDES = ("sell", "buy")
+Say = Callable[[str], str]
 
 
-def _text(length: int = 100, **kwargs: Any) -> fields.String:
-    return fields.String(validate=[validate.Length(1, length), printable], **kwargs)
-
-
-class _Asked(Schema):
+class _Asked(Query):
     """What all of them are asked with."""
 
-    class Meta:
-        unknown = EXCLUDE
-
-    sell_asset = _text()
-    buy_asset = _text()
+    sell_asset = text()
+    buy_asset = text()
     sell_amount = Amount()
     buy_amount = Amount()
-    sell_delivery_method = _text()
-    buy_delivery_method = _text()
-    country_code = _text(10)
+    sell_delivery_method = text()
+    buy_delivery_method = text()
+    country_code = text(10)
 
 
 class PricesQuery(_Asked):
@@ -60,8 +55,8 @@ class PricesQuery(_Asked):
 class PriceQuery(_Asked):
     """The query of ``GET /price`` (SEP38-30 to 32)."""
 
-    sell_asset = _text(required=True)
-    buy_asset = _text(required=True)
+    sell_asset = text(required=True)
+    buy_asset = text(required=True)
     context = fields.String(required=True, validate=validate.OneOf(sorted(FLOWS)))
 
     @validates_schema
@@ -78,7 +73,7 @@ class QuoteBody(PriceQuery):
 
 def wish(data: Mapping[str, Any]) -> Wish:
     """Return what was asked for as the services take it."""
-    names = [name for name in _Asked().fields if name in data]
+    names = [name for name in _Asked.one().fields if name in data]
     return Wish(**({"sell_asset": "", "buy_asset": ""} | {name: data[name] for name in names}))
 
 
@@ -119,18 +114,18 @@ def prices(data: Mapping[str, Any], offers: Iterable[Offer]) -> dict[str, Any]:
     return {"buy_assets" if "sell_asset" in data else "sell_assets": listed}
 
 
-def price(asked: Wish, found: Priced) -> dict[str, Any]:
+def price(asked: Wish, found: Priced, say: Say) -> dict[str, Any]:
     """Return the body of ``GET /price`` (SEP38-33)."""
     return {
         "total_price": plain(found.total_price),
         "price": plain(found.price),
         "sell_amount": format_amount(found.sell_amount),
         "buy_amount": format_amount(found.buy_amount),
-        "fee": _fee(asked.sell_asset, found.fee, fee_details(found)),
+        "fee": _fee(asked.sell_asset, found.fee, fee_details(found), say),
     }
 
 
-def quote(row: Quote) -> dict[str, Any]:
+def quote(row: Quote, say: Say) -> dict[str, Any]:
     """Return the body of ``POST /quote`` and ``GET /quote/:id`` (SEP38-50, 60)."""
     body = {
         "id": row.id,
@@ -141,7 +136,7 @@ def quote(row: Quote) -> dict[str, Any]:
         "sell_amount": format_amount(row.sell_amount),
         "buy_asset": row.buy_asset,
         "buy_amount": format_amount(row.buy_amount),
-        "fee": _fee(row.sell_asset, row.fee, row.fee_details),
+        "fee": _fee(row.sell_asset, row.fee, row.fee_details, say),
     }
     for name in ("sell_delivery_method", "buy_delivery_method"):
         if (method := getattr(row, name)) is not None:
@@ -149,8 +144,8 @@ def quote(row: Quote) -> dict[str, Any]:
     return body
 
 
-def _fee(asset: str, total: int, details: list[dict[str, Any]]) -> dict[str, Any]:
+def _fee(asset: str, total: int, details: list[dict[str, Any]], say: Say) -> dict[str, Any]:
     body: dict[str, Any] = {"total": format_amount(total), "asset": asset}
     if details:
-        body["details"] = details
+        body["details"] = fee_parts(details, say)
     return body

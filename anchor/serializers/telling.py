@@ -28,10 +28,15 @@ def _programmatic(view: View) -> dict[str, Any]:
     return sep06.one(view, settings(), link, {}, _say(view))
 
 
+def _send(view: View) -> dict[str, Any]:
+    """Show a send in the language of its opening."""
+    return sep31.one(view, settings(), _say(view))
+
+
 def _say(view: View) -> Any:
     return partial(languages.say, languages.choose(view.row.lang))
 
 
 announcements.declare("interactive", _interactive)
 announcements.declare(rail_needs.FLOW, _programmatic)
-announcements.declare(sends.FLOW, sep31.told)
+announcements.declare(sends.FLOW, _send)

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,21 +12,17 @@ from marshmallow import fields, validate
 
 from anchor.config import Settings
 from anchor.fees import fee_of, fixed_part
+from anchor.languages import mark as _
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.money import format_amount, to_decimal
 from anchor.policies import FlowPolicy
+from anchor.serializers.fields import Instant, Lang, text
 from anchor.serializers.query import Query
-from anchor.serializers.values import Instant, Lang, plain
 from anchor.services.quotes import listed
 from anchor.services.views import View
 from anchor.web_auth import Principal
 
 _INSTANT = Instant()
-
-
-def text(length: int = 200, **kwargs: Any) -> fields.String:
-    """Return a field of one line of text of at most `length` characters."""
-    return fields.String(validate=[validate.Length(1, length), plain], **kwargs)
 
 
 class InfoQuery(Query):
@@ -127,16 +123,26 @@ def came_as(view: View) -> str:
     return view.row.amount_in_asset or f"stellar:{view.row.asset}"
 
 
-def fee(view: View) -> dict[str, Any]:
-    """Return the fee, as fields of old and as details (SEP24-90); nothing until it is known."""
+def fee(view: View, say: Callable[[str], str]) -> dict[str, Any]:
+    """Return the fee, as fields of old and as details (SEP24-90); nothing until it is known.
+
+    `say` says the names of its parts in the asker's language.
+    """
     row = view.row
     if row.amount_fee is None:
         return {}
     total = format_amount(row.amount_fee)
     told: dict[str, Any] = {"total": total, "asset": came_as(view)}
     if details := _parts(view):
-        told["details"] = details
+        told["details"] = fee_parts(details, say)
     return {"amount_fee": total, "amount_fee_asset": came_as(view), "fee_details": told}
+
+
+def fee_parts(
+    parts: Iterable[Mapping[str, str]], say: Callable[[str], str]
+) -> list[dict[str, str]]:
+    """Return parts of a fee with their names in the asker's language."""
+    return [{**part, "name": say(part["name"])} for part in parts]
 
 
 def _parts(view: View) -> list[dict[str, str]]:
@@ -151,7 +157,7 @@ def _parts(view: View) -> list[dict[str, str]]:
     rest = row.amount_fee - whole
     if rest < 0:
         return []
-    why = "Opening of the account" if is_a_deposit(view) else "Rounding"
+    why = _("Opening of the account") if is_a_deposit(view) else _("Rounding")
     return listed(fixed, whole - fixed, **{why: rest})
 
 

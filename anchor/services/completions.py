@@ -5,7 +5,7 @@ reference, so that nobody pays. How the customer stands is told in the commit of
 follows is a job's, for giving out a memo may have to wait, and no verdict does.
 """
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from anchor.customers.standing import Stand
 from anchor.errors import Rejected
@@ -23,19 +23,28 @@ def customer_stands(customer_id: str, type_: str, stand: Stand) -> None:
     """Owe the job for each transaction that waited for this. Needs an open transaction."""
     if stand is Stand.PROCESSING or not type_.startswith("sep24"):
         return
-    customer = db.session.get_one(Customer, customer_id)
-    subaccount = int(customer.memo) if customer.memo_type == "id" else None
-    if customer.memo_type not in {"none", "id"}:
-        return
     waiting = select(Transaction.id).where(
-        Transaction.owner_account == customer.owner_account,
-        Transaction.owner_subaccount.is_not_distinct_from(subaccount),
+        _is_of(db.session.get_one(Customer, customer_id)),
         Transaction.flow == drafts.FLOW,
         Transaction.status == Status.PENDING_ANCHOR,
         Transaction.amount_received == 0,
     )
     for each in db.session.scalars(waiting).all():
         jobs.renew(jobs.Address(COMPLETE, each), _LANE)
+
+
+def _is_of(customer: Customer) -> ColumnElement[bool]:
+    """Return the condition under which a transaction is a customer's: named, or their own."""
+    named = Transaction.customer_id == customer.id
+    if customer.memo_type not in {"none", "id"}:
+        return named
+    subaccount = int(customer.memo) if customer.memo_type == "id" else None
+    own = and_(
+        Transaction.customer_id.is_(None),
+        Transaction.owner_account == customer.owner_account,
+        Transaction.owner_subaccount.is_not_distinct_from(subaccount),
+    )
+    return or_(named, own)
 
 
 def complete(claimed: jobs.Claim) -> None:

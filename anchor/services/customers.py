@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from anchor.customers.identity import Identity
+from anchor.customers.identity import Identity, identify
 from anchor.errors import Misconfigured, NotFound, Rejected
 from anchor.extensions import db, house, settings
 from anchor.integrations.customers import CustomerRecord, CustomersIntegration, Document
@@ -88,6 +88,23 @@ def hold_or_make(target: Target) -> Customer:
         )
         db.session.execute(made.on_conflict_do_nothing())
     return found
+
+
+def target_of(owner: Owner, customer_id: str | None) -> Target:
+    """Return whom a transaction of an owner's is about: themselves, or a customer that it names."""
+    identity = identify(owner.account_id, owner.subaccount_id, None, None)
+    return Target(owner, identity, customer_id)
+
+
+def hold_named(owner: Owner, customer_id: str | None) -> Customer | None:
+    """Lock the customer of a transaction; None where nobody is registered as that yet.
+
+    Raises `Rejected` for an id that is none of the owner's customers (SEP6-22).
+    """
+    try:
+        return hold(target_of(owner, customer_id))
+    except NotFound as error:
+        raise Rejected("customer_id: there is no such customer") from error
 
 
 @cache

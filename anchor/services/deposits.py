@@ -13,16 +13,13 @@ from anchor.integrations.rates import Way
 from anchor.lifecycle import DEPOSITS, Event, Kind, Status
 from anchor.models import Transaction
 from anchor.policies import AssetPolicy
-from anchor.services import memos, opening, own_accounts, quotes, rails
+from anchor.services import customers, memos, opening, own_accounts, quotes, rails
 from anchor.services.pending_deposits import pending
 from anchor.services.quotes import Use
 from anchor.services.references import issue
 from anchor.services.transactions import Happening, Owner, happened
 
 log = logging.getLogger(__name__)
-
-#: The one instruction that is our own: the page shows it in groups.
-_REFERENCE = "external_transfer_memo"
 
 
 @dataclass(frozen=True)
@@ -49,17 +46,18 @@ def open_interactive(
     quote_id: str | None = None,
     other_asset: str | None = None,
     takes_claimable_balance: bool = False,
+    customer_id: str | None = None,
     details: Mapping[str, str] | None = None,
-    lang: str | None = None,
-    client_domain: str | None = None,
-    home_domain: str | None = None,
+    **columns: Any,
 ) -> str:
     """Open a deposit whose details the customer gives on a page; return its id.
 
     It is paid to `destination` (``G…`` or ``M…``, kept as given), by default to the owner's
     account. The fee schedule of today is frozen on it, or the quote that it is on, which is used
-    up. Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
-    a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not valid, and
+    up; `columns` are what else is kept of it, and `transaction_id` where that is known already.
+    Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
+    a destination that cannot be paid (SEP24-20, SEP24-27) or a memo that is not valid, or
+    a `customer_id` of nobody's, and
     `Unavailable` where the ledger does not say whether the account is there.
     """
     target = read_destination(
@@ -77,10 +75,9 @@ def open_interactive(
         use,
         amount=amount,
         takes_claimable_balance=takes_claimable_balance,
+        customer_id=customer_id,
         details=dict(details or {}),
-        lang=lang,
-        client_domain=client_domain,
-        home_domain=home_domain,
+        **columns,
     )
 
 
@@ -124,6 +121,8 @@ def _demand_not_ours(target: Destination) -> None:
 def _open(
     owner: Owner, policy: AssetPolicy, target: Destination, use: Use | None, **columns: Any
 ) -> str:
+    if columns["customer_id"] is not None:
+        customers.hold_named(owner, columns["customer_id"])
     quote = quotes.take(use) if use else None
     row = opening.begin(
         Kind.DEPOSIT_EXCHANGE if quote else Kind.DEPOSIT,
@@ -159,13 +158,6 @@ def give_details(
     happened(Happening(row.id, Event.DETAILS_GIVEN, request_id, columns=columns))
 
 
-def instructions(row: Transaction) -> list[tuple[str, str]]:
-    """Return the rail's lines, label and value, that say where the customer's money has to go."""
-    lines = [("Pay by", row.rail.replace("_", " ").capitalize())]
-    told = rail_says(row)
-    return lines + [(_label(name), each.value) for name, each in told.items() if name != _REFERENCE]
-
-
 def rail_says(row: Transaction) -> Mapping[str, Instruction]:
     """Return how the rail says that a deposit is paid in, by SEP-9 names; nothing if it fails."""
     try:
@@ -174,9 +166,3 @@ def rail_says(row: Transaction) -> Mapping[str, Instruction]:
     except Exception:  # a rail may raise anything, and what is known besides still helps
         log.exception("the rail %s gave no instructions for %s", row.rail, row.id)
         return {}
-
-
-def _label(name: str) -> str:
-    """Write a SEP-9 name as people read it: organization.bank_account_number, Account number."""
-    words = name.rpartition(".")[2].removeprefix("bank_").replace("_", " ")
-    return words.capitalize()

@@ -1,10 +1,11 @@
 """Who the customer of an interactive transaction is, and what is asked of that one."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
 from anchor.customers.fields import FIELDS
-from anchor.customers.identity import identify
+from anchor.customers.file_types import sniff
 from anchor.customers.values import read as read_value
 from anchor.errors import Rejected
 from anchor.extensions import house
@@ -15,6 +16,8 @@ from anchor.services.customer_standings import CustomerView
 from anchor.services.customer_uploads import Upload
 from anchor.services.customers import Target
 from anchor.services.transactions import owner_of
+
+log = logging.getLogger(__name__)
 
 
 def customer_of(row: Transaction) -> CustomerView | None:
@@ -35,27 +38,37 @@ def hold(row: Transaction) -> None:
         customers.hold(target_of(row))
 
 
-def prefill(transaction_id: str, given: Mapping[str, object]) -> None:
+def prefill(transaction_id: str, given: Mapping[str, object], files: Mapping[str, bytes]) -> None:
     """Hand what a wallet knows of its customer to the store, as far as that is asked for and good.
 
-    What the store has already stays as it is (SEP24-26).
+    What the store has already stays as it is (SEP24-26). Nothing is raised: the transaction is
+    open, and its page asks for what was not kept.
     """
-    if house().customers is None or not given.keys() & _askable():
+    if house().customers is None or not (given.keys() | files.keys()) & _askable():
         return
+    try:
+        _prefill(transaction_id, given, files)
+    except Exception:  # the store is a plug-in, which may raise anything
+        log.exception("what its wallet knows of the customer of %s was not kept", transaction_id)
+
+
+def _prefill(transaction_id: str, given: Mapping[str, object], files: Mapping[str, bytes]) -> None:
     row = views.get(transaction_id).row
     customer = customer_of(row)
     if customer is None:
         return
-    texts = {}
+    texts, good = {}, {}
     for need in customer.missing:
-        if need.type == "binary" or need.name not in given:
-            continue
         own = None if need.name in FIELDS else need.type
         with suppress(Rejected):
-            texts[need.name] = read_value(need.name, given[need.name], own_type=own)
-    if texts:
+            if need.type == "binary" and need.name in files:
+                sniff(need.name, files[need.name])
+                good[need.name] = files[need.name]
+            elif need.type != "binary" and need.name in given:
+                texts[need.name] = read_value(need.name, given[need.name], own_type=own)
+    if texts or good:
         with suppress(Rejected):
-            upload = Upload(texts, {}, customer_type(row.kind), row.id)
+            upload = Upload(texts, good, customer_type(row.kind), row.id)
             customer_uploads.put(target_of(row), upload)
 
 
@@ -76,5 +89,4 @@ def customer_type(kind: str) -> str | None:
 
 def target_of(row: Transaction) -> Target:
     """Return who the customer of a transaction is."""
-    owner = owner_of(row)
-    return Target(owner, identify(owner.account_id, owner.subaccount_id, None, None))
+    return customers.target_of(owner_of(row), row.customer_id)

@@ -143,7 +143,7 @@ def look(transaction_id: str) -> Draft:
         view,
         policy,
         ways,
-        () if draft_sums.is_fixed(view) else tuple(_others(policy, row.kind)),
+        () if draft_sums.is_fixed(view) else tuple(others(policy, row.kind)),
         fields,
         customer,
         steps,
@@ -167,7 +167,19 @@ def ways_of(view: View, policy: AssetPolicy) -> list[str]:
     return found
 
 
-def _others(policy: AssetPolicy, kind: str) -> list[str]:
+def currency(policy: AssetPolicy, kind: str, asset: str) -> str | None:
+    """Return which currency `asset`, a name of SEP-38, means on a page; None for the asset's own.
+
+    Raises `Rejected` for one that is not exchanged for the asset, that way.
+    """
+    if asset == f"iso4217:{policy.booked_in}":
+        return None
+    if asset not in others(policy, kind):
+        raise Rejected("these two assets are not exchanged for each other here")
+    return asset
+
+
+def others(policy: AssetPolicy, kind: str) -> list[str]:
     """Return what the asset is exchanged for, that way, by a rail of the asset."""
     found = []
     known = settings().quotes

@@ -11,13 +11,13 @@ from anchor.services import logins
 FORM, LOOK = "interactive", "more_info"
 
 
-def to_form(way: str, transaction_id: str) -> str:
+def to_form(way: str, transaction_id: str, **chosen: str) -> str:
     """Return the address of the page that asks for what a deposit or a withdrawal needs.
 
-    It opens once.
+    It opens once; `chosen` is what stands in its form from the first.
     """
     token = web_auth.issue_link(logins.policy(), FORM, transaction_id, is_once=True)
-    return _url(f"{way}/{transaction_id}", token=token)
+    return _url(f"{way}/{transaction_id}", token=token, **chosen)
 
 
 def to_more_info(transaction_id: str, lang: str | None = None) -> str:

@@ -80,9 +80,10 @@ def begin(
     rail: str | None = None,
     amount: int | None = None,
     quote: Quote | None = None,
+    transaction_id: str | None = None,
     **columns: Any,
 ) -> Transaction:
-    """Store a transaction that wants its details yet, and return it.
+    """Store a transaction that wants its details yet, and return it; its id is new by default.
 
     The fee schedule of today is frozen on it, or its quote; `columns` are what else is known
     of it. Raises `Rejected` for an amount outside the limits, or where its owner has no room
@@ -97,7 +98,7 @@ def begin(
         columns["amount_expected"] = amount
     by = rail or quoted_rail(quote) or policy.rails[0]
     row = Transaction(
-        id=new_id(),
+        id=transaction_id or new_id(),
         kind=kind,
         flow=flow,
         status=Status.INCOMPLETE,

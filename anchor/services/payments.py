@@ -312,7 +312,7 @@ def _expectation(watch: Watch, row: Row[*tuple[Any, ...]]) -> Expectation:
         received=row.amount_received,
         is_funded=row.funded_at is not None,
         matching=policy.matching if policy and row.quote_id is None else "exact",
-        tolerance=policy.tolerance if policy else 0,
+        tolerance=policy.slack(row.amount_expected) if policy else 0,
         min_amount=flow.min_amount if flow else None,
         max_amount=flow.max_amount if flow else None,
         settled_on_ledger=row.settlement == "stellar",

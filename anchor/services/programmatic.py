@@ -25,10 +25,9 @@ from sqlalchemy import bindparam, func, select
 
 from anchor.clock import utcnow
 from anchor.config.customers import transfer_types
-from anchor.customers.identity import identify
 from anchor.customers.rules import Need
 from anchor.customers.standing import Stand
-from anchor.errors import Forbidden, NotFound, Rejected, Unavailable
+from anchor.errors import Forbidden, Rejected, Unavailable
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.rates import Way
 from anchor.lifecycle import DEPOSITS, WITHDRAWALS, Event, Status
@@ -47,9 +46,9 @@ from anchor.services import (
     quotes,
     rail_needs,
     references,
+    withdrawals,
 )
 from anchor.services.customer_standings import CustomerView
-from anchor.services.customers import Target
 from anchor.services.deposits import Destination
 from anchor.services.known_customers import Known
 from anchor.services.quotes import Use
@@ -104,8 +103,7 @@ def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted
 
     Raises as `open_deposit` does; `Unavailable` while the anchor does not follow its network.
     """
-    if from_account.startswith("C"):
-        raise Rejected("contract accounts (C…) cannot pay here yet; pay from a G… or M… account")
+    withdrawals.check_payer(from_account)
     return _open(Way.WITHDRAWAL, owner, policy, wanted, {"from_account": from_account})
 
 
@@ -113,7 +111,7 @@ def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted
 def _open(
     way: Way, owner: Owner, policy: AssetPolicy, wanted: Wanted, columns: Mapping[str, Any]
 ) -> View:
-    customer = _customer(owner, wanted.customer_id)
+    customer = customers.hold_named(owner, wanted.customer_id)
     quote = None
     if wanted.quote_id is not None:
         asset = f"stellar:{policy.id}"
@@ -188,22 +186,6 @@ def _ready(row: Transaction, known: Known | None) -> tuple[dict[str, Any], Memo 
 # -- whose it is, and how they stand ---------------------------------------------------------
 
 
-def _customer(owner: Owner, customer_id: str | None) -> Customer | None:
-    """Lock and return the customer that is meant; None where nobody is registered as that yet.
-
-    Raises `Rejected` for an id that is none of the owner's customers (SEP6-22).
-    """
-    try:
-        return customers.hold(_target(owner, customer_id))
-    except NotFound as error:
-        raise Rejected("customer_id: there is no such customer") from error
-
-
-def _target(owner: Owner, customer_id: str | None) -> Target:
-    identity = identify(owner.account_id, owner.subaccount_id, None, None)
-    return Target(owner, identity, customer_id)
-
-
 def type_of(kind: str) -> str:
     """Return the type of customer that transactions of a kind ask for (SEP12-21)."""
     known = customers.plugin().types()
@@ -222,7 +204,7 @@ def _standing(row: Transaction, customer: Customer | None, known: Known | None) 
     about = customer_standings.occasion_on(type_of(row.kind), row)
     view = customer_standings.view_of(known, about, rail_needs.asked_for(row))
     if customer is None and not _is_wanted(view.missing):
-        customer = customers.hold_or_make(_target(owner_of(row), row.customer_id))
+        customer = customers.hold_or_make(customers.target_of(owner_of(row), row.customer_id))
         view = customer_standings.look(customer.id, about)
     if customer is not None and view.stand is Stand.PROCESSING:
         return customer_standings.settle(customer, about)
@@ -285,7 +267,7 @@ _WAITING = (
 def _is_of(row: Transaction, customer: Customer) -> bool:
     if row.customer_id is not None:
         return row.customer_id == customer.id
-    own = _target(owner_of(row), None).identity
+    own = customers.target_of(owner_of(row), None).identity
     return (own.memo_type, own.memo) == (customer.memo_type, customer.memo)
 
 
@@ -339,9 +321,8 @@ def _try_again(claimed: jobs.Claim) -> None:
     seen = db.session.get(Transaction, claimed.subject_id, populate_existing=True)
     if seen is None:
         return
-    customer = _customer(
-        owner_of(seen), seen.customer_id
-    )  # whoever locks both locks the customer first
+    # Whoever locks both locks the customer first.
+    customer = customers.hold_named(owner_of(seen), seen.customer_id)
     row = db.session.get_one(Transaction, seen.id, with_for_update=True, populate_existing=True)
     if row.status == Status.PENDING_CUSTOMER_INFO_UPDATE:
         with _moved():

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, func, select, text
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, settings
 from anchor.integrations.rates import Way
+from anchor.languages import mark as _
 from anchor.lifecycle import Kind
 from anchor.models import Quote, new_id
 from anchor.money import format_amount
@@ -87,8 +88,11 @@ def fee_details(found: Priced) -> list[dict[str, str]]:
 
 
 def listed(fixed: int, share: int, **others: int) -> list[dict[str, str]]:
-    """Return parts of a fee in stroops as they are told; none where only one is above nought."""
-    parts = {"Fixed fee": fixed, "Share of the amount": share} | others
+    """Return parts of a fee in stroops as they are told; none where only one is above nought.
+
+    Their names are English, and said in the asker's language by whoever shows them.
+    """
+    parts = {_("Fixed fee"): fixed, _("Share of the amount"): share} | others
     told = [{"name": name, "amount": format_amount(part)} for name, part in parts.items() if part]
     return told if len(told) > 1 else []
 

@@ -1,12 +1,14 @@
 """Withdrawals: opened by a wallet, completed by the customer's details, then waiting for funds."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from anchor.errors import Rejected
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
 from anchor.lifecycle import WITHDRAWALS, Event, Kind, Status
 from anchor.policies import AssetPolicy
-from anchor.services import memos, opening, quotes
+from anchor.services import customers, memos, opening, quotes
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, Owner, happened
 
@@ -22,17 +24,21 @@ def open_interactive(
     other_asset: str | None = None,
     refund_memo_type: str | None = None,
     refund_memo: str | None = None,
+    customer_id: str | None = None,
     details: Mapping[str, str] | None = None,
-    lang: str | None = None,
-    client_domain: str | None = None,
-    home_domain: str | None = None,
+    **columns: Any,
 ) -> str:
     """Open a withdrawal whose details the customer gives on a page; return its id.
 
-    The fee schedule of today is frozen on it, or the quote that it is on, which is used up.
+    The fee schedule of today is frozen on it, or the quote that it is on, which is used up;
+    `columns` are what else is kept of it, and `transaction_id` where that is known already.
     Raises `Rejected` for an amount outside the limits, for a quote that does not fit (SEP24-21),
-    and for a refund memo that is none (SEP24-31).
+    for a refund memo that is none (SEP24-31), and for an account that cannot pay here.
     """
+    from_account = from_account or owner.account_id
+    check_payer(from_account)
+    if customer_id is not None:
+        customers.hold_named(owner, customer_id)
     refund_memo_type, refund_memo = memos.read(refund_memo_type, refund_memo)
     quote = None
     if quote_id is not None:
@@ -45,15 +51,20 @@ def open_interactive(
         policy,
         amount=amount,
         quote=quote,
-        from_account=from_account or owner.account_id,
+        from_account=from_account,
         refund_memo_type=refund_memo_type,
         refund_memo=refund_memo,
+        customer_id=customer_id,
         details=dict(details or {}),
-        lang=lang,
-        client_domain=client_domain,
-        home_domain=home_domain,
+        **columns,
     )
     return row.id
+
+
+def check_payer(account: str) -> None:
+    """Raise `Rejected` for an account whose payments are not followed: a contract's."""
+    if account.startswith("C"):
+        raise Rejected("contract accounts (C…) cannot pay here yet; pay from a G… or M… account")
 
 
 @atomic

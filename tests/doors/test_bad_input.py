@@ -135,6 +135,24 @@ def test_every_field_of_every_post_endpoint(world: World) -> None:
         )
 
 
+@pytest.mark.conforms("GEN-07", "GEN-25", "SEP6-110")
+@pytest.mark.parametrize("bad", ["%00", "a%00b", "%0A", "a%0d%0ab", "%ed%a0%80", "%25", "a" * 500])
+def test_an_id_in_a_path_that_cannot_be_one_is_not_found(holder: Wallet, bad: str) -> None:
+    client, headers = holder.client, holder.headers
+    body = {"transaction": {"bank_account_number": "5"}}
+    for answer in (
+        client.patch(f"/sep6/transactions/{bad}", json=body, headers=headers),
+        client.get(f"/sep38/quote/{bad}", headers=headers),
+    ):
+        assert answer.status_code == 404
+        assert answer.json["error"]
+    for path in (f"deposit/{bad}", f"withdraw/{bad}/review", f"transaction/{bad}/state"):
+        sound(client.get(f"/interactive/{path}", headers=headers), allowed=())
+        sound(client.get(f"/interactive/{path}?token=x", headers=headers), allowed=())
+    sound(client.delete(f"/kyc/customer/{bad}", headers=headers), allowed=())
+    sound(client.get(f"/federation?type=name&q={bad}*localhost"), allowed=())
+
+
 @pytest.mark.conforms("GEN-13")
 @pytest.mark.parametrize(
     ("raw", "content_type"),

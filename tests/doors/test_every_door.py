@@ -167,6 +167,29 @@ def test_a_refusal_is_said_in_the_language_asked_for(world: World, client: Flask
 
 
 @pytest.mark.conforms("GEN-08", "GEN-38")
+def test_the_parts_of_a_fee_are_named_in_the_language_asked_for(
+    world: World, client: FlaskClient
+) -> None:
+    headers = world.log_in(client)
+    row_id = world.withdrawal("100.01")
+    sale = {"sell_asset": f"stellar:{world.policy.id}", "buy_asset": "iso4217:BRL"}
+    sale |= {"sell_amount": "100", "context": "sep24"}
+    quote: Any = client.post("/sep38/quote", json=sale, headers=headers).json
+    for lang, names in {
+        "en": ["Fixed fee", "Share of the amount", "Rounding"],
+        "es": ["Comisión fija", "Parte del importe", "Redondeo"],
+        "pt": ["Tarifa fixa", "Parte do valor", "Arredondamento"],
+        "fr": ["Frais fixes", "Part du montant", "Arrondi"],
+    }.items():
+        seen: Any = client.get(f"/sep24/transaction?id={row_id}&lang={lang}", headers=headers).json
+        assert [each["name"] for each in seen["transaction"]["fee_details"]["details"]] == names
+        priced: Any = client.get("/sep38/price", query_string=sale | {"lang": lang}).json
+        promised: Any = client.get(f"/sep38/quote/{quote['id']}?lang={lang}", headers=headers).json
+        for found in (priced, promised):
+            assert [each["name"] for each in found["fee"]["details"]] == names[:2]
+
+
+@pytest.mark.conforms("GEN-08", "GEN-38")
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_language_may_stand_in_the_body(
     world: World, client: FlaskClient, as_json: bool

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from stellar_sdk import Keypair, MuxedAccount, StrKey
 
 from anchor import create_app
 from anchor.blueprints import openapi
@@ -107,6 +108,17 @@ def test_the_page_shows_every_operation_and_asks_nobody_else(world: World) -> No
 
 @pytest.mark.parametrize("name", ["Amount", "Address", "Instant", "Lang"])
 def test_fields_of_our_own_say_their_schema(name: str) -> None:
-    from anchor.serializers import values
+    from anchor.serializers import fields
 
-    assert getattr(values, name).openapi
+    assert getattr(fields, name).openapi
+
+
+@pytest.mark.conforms("GEN-39")
+def test_the_pattern_of_an_address_knows_all_that_the_field_takes() -> None:
+    from anchor.serializers.fields import Address
+
+    keys = Keypair.random()
+    contract = StrKey.encode_contract(b"\x05" * 32)
+    for address in (keys.public_key, MuxedAccount(keys.public_key, 5).account_muxed, contract):
+        assert Address().deserialize(address) == address
+        assert re.fullmatch(Address.openapi["pattern"], address or "")

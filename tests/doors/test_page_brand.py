@@ -253,13 +253,27 @@ def test_a_plug_in_that_falls_over_opens_nothing(
     broken = Broken("link", LINK.options)
     world.app.extensions["anchor"] = replace(found, interactive=broken)
     wallet = world.app.test_client()
-    answer = wallet.post(
-        "/sep24/transactions/withdraw/interactive",
-        json={"asset_code": "USDC"},
-        headers=world.log_in(wallet),
-    )
-    assert answer.status_code == 503
+    headers = world.log_in(wallet)
+    sale = {"sell_asset": f"stellar:{world.policy.id}", "buy_asset": "iso4217:BRL"}
+    sale |= {"sell_amount": "100", "context": "sep24"}
+    quote = wallet.post("/sep38/quote", json=sale, headers=headers).json
+    assert quote is not None
+    body = {"asset_code": "USDC", "quote_id": quote["id"]}
+
+    def post() -> Any:
+        return wallet.post("/sep24/transactions/withdraw/interactive", json=body, headers=headers)
+
+    assert post().status_code == 503
     assert "gave no address" in caplog.text
+    listed = wallet.get("/sep24/transactions?asset_code=USDC", headers=headers).json
+    assert listed == {"transactions": []}
+    world.app.extensions["anchor"] = found
+    again = post()
+    assert again.status_code == 200, "the quote is not used up"
+    told = dict(parse_qsl(urlsplit(again.json["url"]).query))
+    assert (told["transaction_id"], told["amount"]) == (again.json["id"], "100.0000000")
+    body["quote_id"] = "0" * 32
+    assert post().json == {"error": "quote_id: there is no such quote"}
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,22 @@
 """The pages ask who the customer is, hand that to the store, and go on when it is accepted."""
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from stellar_sdk import Keypair
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from anchor import create_app
 from anchor.extensions import db, transaction
 from anchor.models import Callback, Customer, CustomerCode, CustomerField, CustomerFile
 from anchor.sandbox.bank import Bank
 from anchor.sandbox.network import Sandbox
-from anchor.services import customer_codes, customer_desk
+from anchor.services import customer_codes, customer_desk, customer_uploads
 from anchor.services.completions import COMPLETE
 from tests.knowing import BY, PNG, knowing, policy, work
 from tests.visiting import Visitor
@@ -30,6 +34,7 @@ address = { optional = true }
 sex = { optional = true }
 id_type = { choices = ["passport", "id_card"] }
 photo_id_front = { from_amount = "50" }
+proof_of_liveness = { from_amount = "50", optional = true }
 email_address = { verify = true }
 [options]
 log_codes = true
@@ -119,6 +124,21 @@ def test_fields_are_asked_in_the_language_of_the_page(world: World, client: Any)
     page = asked(world, client, lang="es").page.text
     assert '<option value="BRA">Brasil</option>' in page
     assert "Fecha de nacimiento" in page
+
+
+def test_a_page_offers_to_choose_the_files_that_are_of_use(world: World, client: Any) -> None:
+    visitor = asked(world, client)
+    found = dict(
+        re.findall(r'<input type="file" id="(\w+)"[^>]* accept="([^"]*)"', visitor.page.text)
+    )
+    assert found == {
+        "photo_id_front": "image/*,application/pdf",
+        "proof_of_liveness": "image/*,video/*,application/pdf",
+    }
+    assert "A photo, a video or a PDF of 10 MB at most." in visitor.page.text
+    video = io.BytesIO(b"\x1aE\xdf\xa3" + bytes(100)), "me.webm"
+    visitor.send(**ANSWERS, photo_id_front=photo(), proof_of_liveness=video)
+    assert held()["proof_of_liveness"] == "given"
 
 
 def test_what_is_asked_depends_on_the_amount(world: World, client: Any) -> None:
@@ -333,6 +353,78 @@ def test_what_the_wallet_knows_is_in_the_store_and_not_asked_again(
     opened(world, client, first_name="Somebody else")
     with transaction():
         assert db.session.scalar(select(func.count()).select_from(CustomerField)) == 1
+
+
+@pytest.mark.conforms("SEP24-26")
+def test_files_that_the_wallet_has_are_in_the_store_and_not_asked_again(
+    world: World, client: Any
+) -> None:
+    headers, path = world.log_in(client), "/sep24/transactions/withdraw/interactive"
+
+    def post(photo: bytes) -> Any:
+        form = {"asset_code": "USDC", "amount": "100", "first_name": "Ada", "city": "Town"}
+        files = {
+            "photo_id_front": FileStorage(io.BytesIO(photo), "a.png"),
+            "proof_of_liveness": FileStorage(io.BytesIO(b"no video"), "me.mp4"),
+        }
+        boundary, body = encode_multipart(form | files)  # the client's own way spools
+        kind = f"multipart/form-data; boundary={boundary}"
+        return client.post(path, data=body, content_type=kind, headers=headers)
+
+    one = post(PNG + bytes(2_000_000))
+    assert one.status_code == 200, one.text
+    assert held() == {"first_name": "given", "photo_id_front": "given"}
+    visitor = Visitor(client, one.json["url"])
+    visitor.send(amount="100")
+    assert visitor.files() == ["proof_of_liveness"]
+    too_large = post(PNG + bytes(10_000_000))
+    assert too_large.status_code == 413
+    listed = client.get("/sep24/transactions?asset_code=USDC", headers=headers).json
+    assert len(listed["transactions"]) == 1
+
+
+@pytest.mark.conforms("SEP24-26", "SEP6-22")
+@pytest.mark.parametrize("way", ["deposit", "withdraw"])
+def test_a_transaction_may_be_of_another_customer_of_whoever_logged_in(
+    world: World, client: Any, way: str
+) -> None:
+    mine, other = world.log_in(client), world.log_in(client, Keypair.random())
+    path = f"/sep24/transactions/{way}/interactive"
+    bea = {"type": "sep24", "memo": "77", "memo_type": "id", "first_name": "Bea"}
+    bea_id = client.put("/kyc/customer", json=bea, headers=mine).json["id"]
+    payer = world.payer.public_key
+    body = {"asset_code": "USDC", "account": payer, "customer_id": bea_id}
+    for headers, named in ((other, bea_id), (mine, "nobody"), (mine, "0" * 32)):
+        refused = client.post(path, json=body | {"customer_id": named}, headers=headers)
+        assert refused.status_code == 400
+        assert refused.json == {"error": "customer_id: there is no such customer"}
+    one = client.post(path, json=body, headers=mine).json
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    assert "first_name" not in visitor.form.values, "she is known"
+    visitor.send(**ANSWERS, photo_id_front=photo())
+    verify()
+    visitor.fill_in(bank_account_number=ACCOUNT)
+    assert world.status(one["id"]) == "pending_anchor"
+    customer_desk.accept(bea_id, "sep24", BY)
+    work(COMPLETE)
+    assert world.status(one["id"]) == "pending_user_transfer_start"
+
+
+def test_a_store_that_falls_over_leaves_what_the_wallet_knows_to_the_page(
+    world: World, client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fall_over(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(customer_uploads, "put", fall_over)
+        one = opened(world, client, first_name="Ada")
+    assert "was not kept" in caplog.text
+    assert "Ada" not in caplog.text
+    visitor = Visitor(client, one["url"])
+    visitor.send(amount="100")
+    assert "first_name" in visitor.form.values
 
 
 def test_no_step_is_passed_over(world: World, client: Any) -> None:

@@ -1,10 +1,12 @@
 """The pages speak the language of the wallet, or else of the browser."""
 
+import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from anchor.integrations.protocols import Instruction
 from tests.visiting import Visitor
 from tests.world import World
 
@@ -75,6 +77,32 @@ def test_what_to_pay_and_until_when_is_said_in_the_language(
     assert "Nous attendons votre virement jusqu’au" in page
     assert "Référence" in page
     assert " UTC</time>." in page
+
+
+def test_each_line_of_how_to_pay_has_its_own_name_in_the_language(
+    world: World, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever enters the bank's name as the recipient's is paid back, or not at all."""
+    named = {
+        "organization.name": "Beneficiario",
+        "organization.bank_name": "Banco",
+        "organization.bank_account_number": "Número de cuenta",
+        "organization.bank_phone_number": "Teléfono del banco",
+        "organization.clabe_number": "CLABE",
+        "organization.cbu_number": "CBU",
+        "organization.cbu_alias": "Alias de CBU",
+        "mobile_money_number": "Número de dinero móvil",
+        "mobile_money_provider": "Proveedor de dinero móvil",
+        "crypto_address": "Dirección cripto",
+        "organization.phone": "Número de teléfono de la organización",
+        "branch_of_ours": "Branch of ours",
+    }
+    told = {name: Instruction(f"what is {place}", "so") for place, name in enumerate(named)}
+    rail = world.app.extensions["anchor"].rails["bank"]
+    monkeypatch.setattr(rail, "deposit_instructions", lambda _deposit: told)
+    page = Visitor(client, opened(world, client, "deposit", lang="es")).fill_in(amount="10").text
+    found = dict(re.findall(r"<dt>([^<]*)</dt>\s*<dd[^>]*>(?:<[^>]*>)*(what is [0-9]+)<", page))
+    assert found == {label: told[name].value for name, label in named.items()}
 
 
 def test_a_link_that_leads_nowhere_says_so_in_the_language_of_the_browser(

@@ -125,6 +125,44 @@ def test_a_customer_exchanges_another_currency_at_a_rate_that_is_promised(
     assert audits.look() == []
 
 
+@pytest.mark.conforms("SEP24-06")
+@pytest.mark.parametrize(
+    ("way", "name", "amount"), [("withdraw", "destination", "100"), ("deposit", "source", "20000")]
+)
+def test_a_wallet_may_choose_the_currency_and_the_page_promises_the_rate(
+    world: World, client: Any, way: str, name: str, amount: str
+) -> None:
+    visitor = visited(world, client, way, **{f"{name}_asset": BRL}, amount=amount)
+    assert f'<option value="{BRL}" selected>' in visitor.page.text
+    assert visitor.form.values["amount"] == amount
+    assert "token" not in visitor.page.request.url
+    assert quotes() == 0
+    visitor.send(other=BRL)
+    if visitor.step == "account":
+        visitor.send(bank_account_number=ACCOUNT)
+    assert (visitor.step, quotes()) == ("review", 1)
+    visitor.send()
+    assert world.row(id_of(visitor)).kind.endswith("-exchange")
+    assert audits.look() == []
+
+
+@pytest.mark.conforms("SEP24-06")
+@pytest.mark.parametrize(("way", "name"), [("withdraw", "destination"), ("deposit", "source")])
+def test_the_currency_of_the_asset_itself_is_no_exchange_and_others_are_refused(
+    world: World, client: Any, way: str, name: str
+) -> None:
+    visitor = visited(world, client, way, **{f"{name}_asset": "iso4217:USD"}, amount="10")
+    assert f'<option value="{BRL}" selected>' not in visitor.page.text
+    visitor.fill_in(bank_account_number=ACCOUNT)
+    assert world.row(id_of(visitor)).quote_id is None
+    headers = world.log_in(client)
+    for other in ("iso4217:EUR", "stellar:native", "BRL", f"stellar:{world.policy.id}"):
+        body = {"asset_code": "USDC", f"{name}_asset": other}
+        answer = client.post(f"/sep24/transactions/{way}/interactive", json=body, headers=headers)
+        assert answer.status_code == 400
+        assert "not exchanged" in answer.json["error"]
+
+
 def test_a_customer_may_change_their_mind_about_the_currency(world: World, client: Any) -> None:
     visitor = visited(world, client)
     visitor.send(amount="100", other=BRL)

@@ -1,5 +1,7 @@
 """SEP-6 as a wallet sees it: from the first request to the money that arrived."""
 
+from typing import Any
+
 import pytest
 
 from tests.transfers import Wallet
@@ -20,6 +22,26 @@ def test_a_deposit_of_a_known_customer_is_paid_in_and_arrives(holder: Wallet) ->
     assert (seen["amount_in"], seen["amount_out"], seen["amount_fee"]) == ("100", "98.5", "1.5")
     holder.pay_in(opened["id"])
     until(lambda: holder.worked(opened["id"]) == "completed", 40, "for the deposit")
+    assert "instructions" not in holder.seen(opened["id"])
+
+
+@pytest.mark.conforms("SEP6-90", "SEP6-70")
+def test_a_list_asks_no_rail(holder: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder.known()
+    opened = [holder.deposit()["id"] for _ in range(3)]
+    asked: list[str] = []
+    rail = holder.world.app.extensions["anchor"].rails["bank"]
+    says = rail.deposit_instructions
+
+    def count(deposit: Any) -> Any:
+        asked.append(deposit.transaction_id)
+        return says(deposit)
+
+    monkeypatch.setattr(rail, "deposit_instructions", count)
+    assert sorted(holder.listed()) == sorted(opened)
+    assert asked == []
+    assert "instructions" in holder.seen(opened[0])
+    assert asked == [opened[0]]
 
 
 def test_a_withdrawal_of_a_known_customer_is_paid_and_paid_out(holder: Wallet) -> None:

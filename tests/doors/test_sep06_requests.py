@@ -187,6 +187,38 @@ def test_a_flag_is_true_or_false(holder: Wallet) -> None:
     refused(holder, "claimable_balance_supported", "perhaps", of="deposit")
 
 
+@pytest.mark.conforms("GEN-13")
+def test_a_parameter_that_is_empty_was_not_given(holder: Wallet) -> None:
+    holder.known()
+    usual = ["memo", "memo_type", "amount", "lang", "type", "funding_method", "country_code"]
+    usual += ["customer_id", "location_id", "on_change_callback", "something_else"]
+    refund = ["account", "refund_memo", "refund_memo_type"]
+    empty = dict.fromkeys([*usual, "claimable_balance_supported"], "")
+    assert holder.ask_deposit(**empty).status_code == 200
+    assert holder.ask_withdrawal(**dict.fromkeys([*usual, *refund], "")).status_code == 200
+    looked = dict.fromkeys(["limit", "no_older_than", "paging_id", "kind", "account"], "")
+    assert len(holder.listed(**looked)) == 2
+    client, headers = holder.client, holder.headers
+    for way in ("deposit", "withdraw"):
+        body = dict.fromkeys([*usual, *refund, "quote_id", "asset_issuer"], "")
+        path = f"/sep24/transactions/{way}/interactive"
+        opened = client.post(path, data=body | {"asset_code": "USDC"}, headers=headers)
+        assert opened.status_code == 200
+    auth = {"account": holder.world.payer.public_key, "memo": "", "home_domain": ""}
+    assert client.get("/auth", query_string=auth | {"client_domain": ""}).status_code == 200
+    sale = {"sell_asset": "iso4217:BRL", "sell_amount": "542", "country_code": "", "buy_asset": ""}
+    assert client.get("/sep38/prices", query_string=sale).status_code == 200
+    assert "asset_code" in holder.ask_deposit(asset_code="").json["error"]
+
+
+@pytest.mark.conforms("GEN-08", "GEN-40")
+@pytest.mark.parametrize("code", ["US", "USAX", "U", "XXX"])
+def test_a_code_of_a_country_that_is_none_is_told_of_in_words(holder: Wallet, code: str) -> None:
+    answer = holder.ask_deposit(country_code=code, lang="fr")
+    assert answer.status_code == 400
+    assert answer.json["error"] == "country_code doit être un code de pays de 3 lettres"
+
+
 @pytest.mark.conforms("GEN-40", "E-28")
 def test_each_text_has_codes_of_countries_of_its_own(holder: Wallet) -> None:
     holder.known()

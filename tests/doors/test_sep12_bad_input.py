@@ -57,6 +57,17 @@ def test_every_parameter_of_every_body(kyc: Kyc) -> None:
                 sound(answer, allowed=(200, 202))
 
 
+@pytest.mark.conforms("GEN-38", "SEP12-12")
+@pytest.mark.parametrize("lang", ["x" * 101, "\n", "\x00", ["a"], {"a": "b"}, 5, None, "tlh", ""])
+def test_no_language_is_an_error(kyc: Kyc, lang: Any) -> None:
+    headers = kyc.log_in()
+    put = kyc.client.put("/kyc/customer", json={"lang": lang}, headers=headers)
+    assert put.status_code == 202
+    if isinstance(lang, str):
+        answer = kyc.client.get("/kyc/customer", query_string={"lang": lang}, headers=headers)
+        assert answer.status_code == 200
+
+
 @pytest.mark.conforms("SEP12-45", "GEN-13")
 def test_every_field_of_a_customer(kyc: Kyc) -> None:
     headers = kyc.log_in() | {"Content-Type": "application/json"}

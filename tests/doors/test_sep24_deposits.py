@@ -105,6 +105,7 @@ def test_a_deposit_is_incomplete_until_its_page_is_filled_in(world: World, clien
     told = after["fee_details"]
     assert (told["total"], told["asset"]) == ("1.5", f"stellar:{world.policy.id}")
     assert [each["amount"] for each in told["details"]] == ["1", "0.5"]
+    assert told["breakdown"] == told["details"]
     assert after["user_action_required_by"].endswith("Z")
     assert "refunds" not in after
 
@@ -229,7 +230,7 @@ def test_the_rail_says_what_it_needs_to_know_and_the_wallet_may_know_it(
         {"account": "GBAD"},
         {"account": Keypair.random().secret},
         {"quote_id": "1"},
-        {"source_asset": "iso4217:USD"},
+        {"source_asset": "iso4217:EUR"},
         {"memo": "5"},
         {"memo_type": "id"},
         {"memo": "5", "memo_type": "return"},

@@ -49,6 +49,45 @@ def paid(world: World, client: Any, **body: Any) -> str:
     return row_id
 
 
+@pytest.mark.conforms("SEP24-33")
+@pytest.mark.parametrize(
+    ("came", "fee", "out"), [("90", "1.45", "88.55"), ("110", "1.55", "108.45")]
+)
+def test_a_payment_within_so_much_per_cent_is_taken_and_its_fee_reckoned_anew(
+    world: World, client: Any, came: str, fee: str, out: str
+) -> None:
+    _tolerate(world)
+    row_id = opened(world, client)
+    world.pay(came, world.memo(row_id))
+    world.read()
+    world.work()
+    found = shown(world, client, row_id)
+    assert (found["status"], found["amount_in"]) == ("completed", came)
+    assert (found["amount_fee"], found["amount_out"]) == (fee, out)
+
+
+@pytest.mark.conforms("SEP24-33")
+@pytest.mark.parametrize(
+    ("came", "verdict"), [("89.9999999", "too_small"), ("110.0000001", "too_large")]
+)
+def test_promise_03_per_cent_end_where_they_say(
+    world: World, client: Any, came: str, verdict: str
+) -> None:
+    _tolerate(world)
+    row_id = opened(world, client)
+    world.pay(came, world.memo(row_id))
+    world.read()
+    assert world.verdicts() == [verdict]
+    assert world.paid_by_bank() == 0
+
+
+def _tolerate(world: World) -> None:
+    found = world.app.extensions["anchor"]
+    policy = replace(world.policy, matching="tolerance", tolerance_percent=Decimal(10))
+    settings = replace(found.settings, assets={"USDC": policy})
+    world.app.extensions["anchor"] = replace(found, settings=settings)
+
+
 def shown(world: World, client: Any, row_id: str, **query: str) -> dict[str, Any]:
     answer = client.get(
         "/sep24/transaction", query_string={"id": row_id} | query, headers=world.log_in(client)

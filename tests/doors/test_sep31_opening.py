@@ -11,10 +11,13 @@ from anchor.extensions import db, transaction
 from anchor.models import Transaction
 from anchor.money import parse_amount
 from anchor.policies import SendingAnchor
+from anchor.services import sweeps
+from anchor.services.callbacks import CALLBACK
 from tests.doors.test_bad_input import NASTY_JSON, sound
 from tests.doors.test_sep31 import paid_out
 from tests.quoted import BRL, Trade, agree, books
 from tests.sending import Remitter
+from tests.test_callbacks import NO_CONTENT, listening
 from tests.test_expiry import run
 from tests.world import ACCOUNT
 
@@ -263,6 +266,23 @@ def test_a_send_on_a_quote_has_its_numbers_from_the_first(remitter: Remitter, na
     assert [each.cents for each in remitter.world.bank.transfers.values()] == [49000]
     assert books()["BRL bank"] == "-490"
     agree()
+
+
+@pytest.mark.conforms("GEN-08", "GEN-38", "SEP31-61")
+def test_a_send_is_shown_and_told_in_the_language_of_its_opening(remitter: Remitter) -> None:
+    with listening(NO_CONTENT) as sender:
+        opened = remitter.opened(quote_id=quote(remitter)["id"], lang="es")
+        path = f"/sep31/transactions/{opened['id']}"
+        url = f"http://127.0.0.1:{sender.port}/told"
+        remitter.client.put(f"{path}/callback", json={"url": url}, headers=remitter.headers)
+        remitter.world.pay("100", opened["stellar_memo"])
+        remitter.world.read()
+        sweeps.work_off([CALLBACK])
+    [(_headers, body)] = sender.requests
+    french = remitter.get(opened["id"], lang="fr").json["transaction"]
+    found = [json.loads(body)["transaction"], remitter.seen(opened["id"]), french]
+    named = [each["fee_details"]["details"][0]["name"] for each in found]
+    assert named == ["Comisión fija", "Comisión fija", "Frais fixes"]
 
 
 @pytest.mark.conforms("SEP31-26", "9.3/quote_id")

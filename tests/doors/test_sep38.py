@@ -183,7 +183,6 @@ def test_an_asset_that_cannot_be_had_for_it_is_no_error(market: Market) -> None:
         {"sell_asset": BRL, "sell_amount": "1", "buy_delivery_method": "bank"},
         {"sell_asset": BRL, "sell_amount": "1", "country_code": "DE"},
         {"sell_asset": BRL, "sell_amount": "1", "country_code": "BRA"},
-        {"sell_asset": BRL, "sell_amount": "1", "sell_delivery_method": ""},
     ],
 )
 def test_prices_refuses_what_it_cannot_answer(market: Market, query: dict[str, str]) -> None:

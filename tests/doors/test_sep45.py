@@ -652,26 +652,27 @@ def test_where_sep_45_is_off_its_tokens_are_nothing(
 
 
 @pytest.mark.conforms("GEN-24", "GEN-29", "GEN-39")
-def test_a_contract_account_withdraws_and_is_told_that_it_cannot_be_paid(
+def test_a_contract_account_is_told_that_it_can_neither_pay_nor_be_paid(
     anchor: World, client: Any, customer: Customer
 ) -> None:
     headers, other = customer.log_in(client), anchor.log_in(client)
     path = "/sep24/transactions/{}/interactive"
-    opened = client.post(
-        path.format("withdraw"),
-        json={"asset_code": "USDC", "account": customer.account},
-        headers=headers,
-    )
+    for way in ("withdraw", "deposit"):
+        for body in ({}, {"account": customer.account}):
+            answer = client.post(
+                path.format(way), json={"asset_code": "USDC"} | body, headers=headers
+            )
+            assert "C…" in refused(answer)
+    listed = client.get("/sep24/transactions?asset_code=USDC", headers=headers)
+    assert listed.json["transactions"] == []
+    payer = {"asset_code": "USDC", "account": anchor.payer.public_key}
+    opened = client.post(path.format("withdraw"), json=payer, headers=headers)
     assert opened.status_code == 200, opened.text
     seen = f"/sep24/transaction?id={opened.json['id']}"
     assert client.get(seen, headers=headers).status_code == 200
     assert client.get(seen, headers=other).status_code == 404
-    assert anchor.row(opened.json["id"]).owner_account == customer.account
-    for body in ({}, {"account": customer.account}):
-        answer = client.post(
-            path.format("deposit"), json={"asset_code": "USDC"} | body, headers=headers
-        )
-        assert "C…" in refused(answer)
+    row = anchor.row(opened.json["id"])
+    assert (row.owner_account, row.from_account) == (customer.account, anchor.payer.public_key)
 
 
 @pytest.mark.conforms("CAP67-03")

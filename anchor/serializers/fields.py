@@ -1,4 +1,4 @@
-"""Fields that several doors read and write: amounts, addresses, instants."""
+"""Fields that all doors read and write: text, amounts, addresses, instants, languages."""
 
 import re
 from datetime import UTC, datetime
@@ -6,12 +6,32 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from unicodedata import category
 
-from marshmallow import ValidationError, fields, missing
+from marshmallow import ValidationError, fields, missing, validate
 
-from anchor.errors import Rejected
+from anchor.errors import NotFound, Rejected
 from anchor.money import format_amount, parse_amount
 from anchor.serializers.messages import Message, invalid
 from anchor.web_auth import is_account, is_contract
+
+_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
+
+
+def text(length: int = 100, **kwargs: Any) -> fields.String:
+    """Return a field of one line of text of at most `length` characters."""
+    return fields.String(validate=[validate.Length(1, length), plain], **kwargs)
+
+
+class MemoText(fields.String):
+    """A memo as text; a whole number in JSON counts as its digits (SEP12-05)."""
+
+    def __init__(self) -> None:
+        super().__init__(validate=[validate.Length(1, 100), plain])
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, Decimal) and value == value.to_integral_value() < Decimal(2**64):
+            value = format(value, "f").partition(".")[0]
+        found: str = super()._deserialize(value, attr, data, **kwargs)
+        return found
 
 
 class Amount(fields.Field[int]):
@@ -40,7 +60,7 @@ class Amount(fields.Field[int]):
 class Address(fields.String):
     """A ``G…``, ``M…`` or ``C…`` address, checksum included (GEN-39, SEP-23)."""
 
-    openapi: ClassVar = {"pattern": "^[GM][A-Z2-7]{55,68}$"}
+    openapi: ClassVar = {"pattern": "^([GC][A-Z2-7]{55}|M[A-Z2-7]{68})$"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -93,4 +113,11 @@ def plain(text: str) -> str:
         raise invalid("must not have control characters")
     if "Cs" in kinds:
         raise invalid("must be valid Unicode")
+    return text
+
+
+def known_id(text: str) -> str:
+    """Return an id out of a path that may be one of ours; `NotFound` for whatever else it is."""
+    if not _ID.fullmatch(text):
+        raise NotFound("there is no such transaction")
     return text
