@@ -57,6 +57,7 @@ NAMES = (
 #: What `flask anchor up` tells its own processes in development mode, and no setting.
 PREPARED = "ANCHOR_PREPARED"
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
+ISSUER_PREFIX = "ANCHOR_ISSUER_SECRET_"
 #: The SEP that has customers.
 CUSTOMERS = 12
 #: The SEP that has pages.
@@ -104,6 +105,7 @@ class Settings:
     client_domains: Mapping[str, Any]
     custody: str = "local"
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    issuer_secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     transfer_days: int = 7
     deadline_grace_hours: int = 1
@@ -148,8 +150,11 @@ class Settings:
 
     @property
     def keys(self) -> dict[str, Secret]:
-        """The secret keys of distribution accounts, by account."""
-        return {
+        """The secret keys of distribution accounts and of issuers, by account."""
+        issuers = {
+            self.assets[code].issuer or "": secret for code, secret in self.issuer_secrets.items()
+        }
+        return issuers | {
             policy.distribution: self.distribution_secrets[code]
             for code, policy in self.assets.items()
             if code in self.distribution_secrets
@@ -213,7 +218,7 @@ def _variables(environ: Mapping[str, str], problems: list[str]) -> dict[str, str
         if not name.startswith("ANCHOR_") or name.startswith("ANCHOR_TEST_"):
             continue
         base = name.removesuffix("_FILE")
-        if base not in NAMES and not base.startswith(DISTRIBUTION_PREFIX):
+        if base not in NAMES and not base.startswith((DISTRIBUTION_PREFIX, ISSUER_PREFIX)):
             problems.append(f"{name} in the environment is not a setting of the anchor.")
         elif name == base:
             values[base] = environ[name]
@@ -263,7 +268,7 @@ class _Builder:
 
     def build(self) -> Settings:
         data = self.data
-        secrets = self._distribution_secrets()
+        secrets, issuers = self._secrets(DISTRIBUTION_PREFIX), self._secrets(ISSUER_PREFIX)
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
         host = urlsplit(public_url).netloc
         passphrase = data["network"]["passphrase"]
@@ -285,6 +290,7 @@ class _Builder:
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=secrets,
+            issuer_secrets=issuers,
             assets=assets,
             organization=data["organization"],
             rails=data["rails"],
@@ -437,12 +443,13 @@ class _Builder:
         )
         return {name: Secret(key) for name, key in found.items()}
 
-    def _distribution_secrets(self) -> dict[str, Secret]:
+    def _secrets(self, prefix: str) -> dict[str, Secret]:
+        """Return the keys of one kind of account, by the code of the asset that each is for."""
         secrets = {}
         for name in self.values:
-            if not name.startswith(DISTRIBUTION_PREFIX):
+            if not name.startswith(prefix):
                 continue
-            code = name.removeprefix(DISTRIBUTION_PREFIX)
+            code = name.removeprefix(prefix)
             if code not in self.data["assets"]:
                 self.problems.append(f"{name} names an asset that the file does not have.")
             secrets[code] = self._seed(name)

@@ -3,7 +3,7 @@
 Pure functions: nothing here asks a network, and no value of an SDK leaves. Amounts and
 fees are stroops, times are unix seconds, envelopes are base-64 XDR, hashes are lower-case
 hex. Whatever cannot be built or read is `Rejected`. Stellar: transactions, fee bumps
-(CAP-15), claimable balances (CAP-23), muxed accounts (SEP-23).
+(CAP-15), trust line flags (CAP-35), claimable balances (CAP-23), muxed accounts (SEP-23).
 """
 
 import re
@@ -29,6 +29,7 @@ from stellar_sdk import (
     Payment,
     Preconditions,
     ReturnHashMemo,
+    SetTrustLineFlags,
     StrKey,
     TextMemo,
     TimeBounds,
@@ -37,6 +38,7 @@ from stellar_sdk import (
 )
 from stellar_sdk.memo import Memo
 from stellar_sdk.operation import Operation
+from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 
 from anchor.errors import Rejected
 from anchor.ledger.gateway import LedgerAccount, Signature
@@ -44,12 +46,14 @@ from anchor.ledger.keys import is_signed
 from anchor.ledger.orders import LedgerOrder, Unsigned
 from anchor.money import MAX_STROOPS, format_amount_7
 
-MAX_ORDERS = 100
+MAX_OPERATIONS = 100
 MAX_SIGNATURES = 20
 _FEE_MAX = 2**32 - 1
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BALANCE = re.compile(r"0{8}[0-9a-f]{64}")
 _TEXT_MAX = 28
+#: Operations for which the low threshold of their source suffices.
+_LIGHT = (ClaimClaimableBalance, SetTrustLineFlags)
 
 Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
 
@@ -68,32 +72,38 @@ def build(
 ) -> Unsigned:
     """Build a transaction of `channel` whose operations are those of `source`.
 
-    `sequence` is the transaction's own number: one more than the channel has used. It is
-    valid in ledgers that close until `max_time`. A memo goes with a single order only:
-    `memo_type` is ``none``, ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return``
-    (64 hex digits). Raises `Rejected` with what is wrong.
+    Those that authorize trust lines are of their issuers, who have to sign, too. `sequence` is
+    the transaction's own number: one more than the channel has used. It is valid in ledgers
+    that close until `max_time`. A memo goes with a single order only: `memo_type` is ``none``,
+    ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return`` (64 hex digits). Raises
+    `Rejected` with what is wrong.
     """
-    if not 1 <= len(orders) <= MAX_ORDERS:
-        raise Rejected(f"a transaction takes 1 to {MAX_ORDERS} orders")
+    count = sum(order.operations for order in orders)
+    if not 1 <= count <= MAX_OPERATIONS:
+        raise Rejected(f"a transaction takes 1 to {MAX_OPERATIONS} operations")
     if memo_type != "none" and len(orders) > 1:
         raise Rejected("a memo is for one order only")
     if not 0 < sequence <= MAX_STROOPS or not 0 < max_time <= MAX_STROOPS:
         raise Rejected("a sequence number or a time that no ledger can hold")
-    fee = fee_per_operation * len(orders)
+    fee = fee_per_operation * count
     if not 0 < fee <= _FEE_MAX:
         raise Rejected("a fee that no transaction can offer")
-    operation_source = None if source == channel else _account(source)
     with _sentences("the transaction cannot be built"):
         transaction = Transaction(
             source=_account(channel),
             sequence=sequence,
             fee=fee,
-            operations=[_operation(order, _account(source), operation_source) for order in orders],
+            operations=[
+                operation
+                for order in orders
+                for operation in _operations(order, _account(source), _account(channel))
+            ],
             memo=_memo(memo_type, memo),
             preconditions=Preconditions(time_bounds=TimeBounds(0, max_time)),
         )
         envelope = TransactionEnvelope(transaction, passphrase)
-        sources = tuple(dict.fromkeys((channel, source)))
+        issuers = (order.issuer for order in orders if order.issuer)
+        sources = tuple(dict.fromkeys((channel, source, *issuers)))
         return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, sources)
 
 
@@ -181,9 +191,9 @@ def is_signed_enough(
     """Tell whether the signatures reach the threshold of each account that has to sign.
 
     That is the low threshold for the transaction's own source (and for that of a fee
-    bump), the medium one for an operation's source, the low one for claiming; at least
-    one signature for each. Only ed25519 keys count. An account that is not among
-    `accounts` has not signed enough.
+    bump), the medium one for an operation's source, the low one for claiming and for
+    authorizing a trust line; at least one signature for each. Only ed25519 keys count. An
+    account that is not among `accounts` has not signed enough.
     """
     return all(used is not None for used in _weighed(envelope_xdr, accounts, passphrase))
 
@@ -230,7 +240,7 @@ def _demands(envelope: Envelope) -> Iterator[tuple[str, str]]:
     transaction = envelope.transaction
     yield transaction.source.account_id, "low"
     for operation in transaction.operations:
-        level = "low" if isinstance(operation, ClaimClaimableBalance) else "med"
+        level = "low" if isinstance(operation, _LIGHT) else "med"
         yield (operation.source or transaction.source).account_id, level
 
 
@@ -266,19 +276,25 @@ def _owner(decorated: DecoratedSignature, keys: Iterable[str], payload: bytes) -
 # -- parts ----------------------------------------------------------------------------------
 
 
-def _operation(order: LedgerOrder, source: str, operation_source: str | None) -> Operation:
+def _operations(order: LedgerOrder, source: str, channel: str) -> Iterator[Operation]:
     try:
         make = _FORMS[order.form]
     except KeyError:
         raise Rejected(f"{order.form} is not a form of order") from None
-    return make(order, source, operation_source)
+    if order.issuer is not None:
+        yield _authorization(order, None if order.issuer == channel else order.issuer)
+    yield make(order, source, None if source == channel else source)
+
+
+def _authorization(order: LedgerOrder, issuer: str | None) -> Operation:
+    if order.form != "payment":
+        raise Rejected(f"no trust line is authorized for a {order.form}")
+    holder, flag = _base_account(order.destination), TrustLineFlags.AUTHORIZED_FLAG
+    return SetTrustLineFlags(holder, _asset(order.asset), set_flags=flag, source=issuer)
 
 
 def _payment(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    try:
-        destination = MuxedAccount.from_account(order.destination)
-    except ValueError:
-        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
+    destination = _muxed_account(order.destination)
     return Payment(destination, _asset(order.asset), _amount(order.amount), operation_source)
 
 
@@ -291,10 +307,7 @@ def _create_account(order: LedgerOrder, _source: str, operation_source: str | No
 def _establish(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
     if order.amount:
         raise Rejected("an account is established with its starting balance and nothing else")
-    try:
-        account = MuxedAccount.from_account(order.destination).account_id
-    except ValueError:
-        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
+    account = _base_account(order.destination)
     return CreateAccount(account, _amount(order.starting_balance), operation_source)
 
 
@@ -326,6 +339,17 @@ _FORMS: Mapping[str, Callable[[LedgerOrder, str, str | None], Operation]] = {
     "claimable_balance": _claimable_balance,
     "claim": _claim,
 }
+
+
+def _base_account(text: str) -> str:
+    return _muxed_account(text).account_id
+
+
+def _muxed_account(text: str) -> MuxedAccount:
+    try:
+        return MuxedAccount.from_account(text)
+    except ValueError:
+        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
 
 
 def _account(text: str) -> str:
