@@ -12,6 +12,7 @@ STARTER = """\
 #   ANCHOR_OPERATORS                    who may use the admin API and the console: `flask anchor
 #                                       operators new NAME` makes a line of it; may be left out
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
+#   ANCHOR_ISSUER_SECRET_<CODE>         S…, the key of its issuer, for authorize_trustlines
 #
 # Amounts stand in quotes, so that no binary fraction ever touches them.
 # `flask anchor doctor` says what is still missing.
@@ -62,6 +63,7 @@ create_accounts = false                    # open accounts that are not on the l
 # starting_balance = "2"                   # … with so many lumens, and for this fee in the asset
 # creation_fee = "0.50"
 claimable_balances = false                 # for wallets that take them
+# authorize_trustlines = true              # AUTH_REQUIRED: the issuer signs, too
 
 # [pages]                                  # how the interactive pages look
 # name = "Example Anchor"

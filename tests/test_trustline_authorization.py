@@ -247,7 +247,7 @@ def test_an_open_line_that_is_closed_while_its_payment_waits_stays_closed(bench:
     ("words", "sentence"),
     [
         (("refuse-trustline", "EURC", "G"), "There is no asset EURC that has trust lines."),
-        (("refuse-trustline", "USDC", "G"), "An account is written as G…."),
+        (("refuse-trustline", "USDC", "G"), "G is no account (G…)."),
         (("allow-trustline", "USDC", Keypair.random().public_key), "is a new one as it is."),
     ],
 )

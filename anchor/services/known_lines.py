@@ -77,7 +77,7 @@ def _named(code: str, account_id: str) -> Line:
     if policy is None or policy.issuer is None:
         raise NotFound(f"There is no asset {code} that has trust lines.")
     if not is_account_id(account_id):
-        raise Rejected("An account is written as G….")
+        raise Rejected(f"{account_id} is no account (G…).")
     return policy.id, account_id
 
 

@@ -39,6 +39,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         file.write_text(file.read_text().replace("create_accounts = true", on))
         made.web()
         made.stream()
+        until(made._answers, 60, "for the web")
         builder = builder_of(made, issuer).append_set_options_op(set_flags=AuthorizationFlag(3))
         submit(made, builder, issuer)
         until(lambda: made.sql("SELECT 1 FROM accounts"), 30)
@@ -73,7 +74,6 @@ def asset(stage: Stage) -> Asset:
 def opened(stage: Stage) -> tuple[Wallet, str, str]:
     """Open a deposit of 100 to an account without a line, which lacks the lumens for one."""
     wallet = Wallet(stage.url, stage.network)
-    until(stage._answers, 60, "for the web")
     wallet.discover()
     keys = wallet.keys
     requests.get(f"{stage.network}/friendbot", params={"addr": keys.public_key}, timeout=5)
