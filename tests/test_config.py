@@ -86,6 +86,22 @@ def test_contradictions_are_refused(tmp_path: Path) -> None:
     assert "names an asset" in problems(tmp_path, ANCHOR_DISTRIBUTION_SECRET_EURC=SEED)
 
 
+def test_the_key_of_an_issuer_is_kept_with_those_of_the_house(tmp_path: Path) -> None:
+    found = config.load(environ(tmp_path, ANCHOR_ISSUER_SECRET_USDC=SEED))
+    assert found.keys[ISSUER] == SEED
+    assert SEED not in repr(found)
+    assert "names an asset" in problems(tmp_path, ANCHOR_ISSUER_SECRET_EURC=SEED)
+    assert "secret key" in problems(tmp_path, ANCHOR_ISSUER_SECRET_USDC=ISSUER)
+
+
+def test_lumens_have_no_trust_lines_to_authorize(tmp_path: Path) -> None:
+    lumens = (
+        f'\n[assets.native]\ndistribution = "{ISSUER}"\n'
+        "[assets.native.deposit]\nauthorize_trustlines = true\n"
+    )
+    assert "no trust lines to authorize" in problems(tmp_path, GOOD + lumens)
+
+
 def test_a_float_is_no_amount(tmp_path: Path) -> None:
     assert "in quotes" in problems(tmp_path, GOOD.replace('"0.5"', "0.5"))
 

@@ -8,49 +8,39 @@ hex. Whatever cannot be built or read is `Rejected`. Stellar: transactions, fee 
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from stellar_sdk import (
-    Asset,
-    Claimant,
     ClaimClaimableBalance,
-    ClaimPredicate,
-    CreateAccount,
-    CreateClaimableBalance,
     DecoratedSignature,
     FeeBumpTransaction,
     FeeBumpTransactionEnvelope,
     HashMemo,
     IdMemo,
     Keypair,
-    MuxedAccount,
     NoneMemo,
-    Payment,
     Preconditions,
     ReturnHashMemo,
     SetTrustLineFlags,
-    StrKey,
     TextMemo,
     TimeBounds,
     Transaction,
     TransactionEnvelope,
 )
 from stellar_sdk.memo import Memo
-from stellar_sdk.operation import Operation
-from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 
 from anchor.errors import Rejected
 from anchor.ledger.gateway import LedgerAccount, Signature
 from anchor.ledger.keys import is_signed
+from anchor.ledger.operations import account_of, operations_of
 from anchor.ledger.orders import LedgerOrder, Unsigned
-from anchor.money import MAX_STROOPS, format_amount_7
+from anchor.money import MAX_STROOPS
 
 MAX_OPERATIONS = 100
 MAX_SIGNATURES = 20
 _FEE_MAX = 2**32 - 1
 _HASH = re.compile(r"[0-9a-f]{64}")
-_BALANCE = re.compile(r"0{8}[0-9a-f]{64}")
 _TEXT_MAX = 28
 #: Operations for which the low threshold of their source suffices.
 _LIGHT = (ClaimClaimableBalance, SetTrustLineFlags)
@@ -90,13 +80,13 @@ def build(
         raise Rejected("a fee that no transaction can offer")
     with _sentences("the transaction cannot be built"):
         transaction = Transaction(
-            source=_account(channel),
+            source=account_of(channel),
             sequence=sequence,
             fee=fee,
             operations=[
                 operation
                 for order in orders
-                for operation in _operations(order, _account(source), _account(channel))
+                for operation in operations_of(order, account_of(source), account_of(channel))
             ],
             memo=_memo(memo_type, memo),
             preconditions=Preconditions(time_bounds=TimeBounds(0, max_time)),
@@ -120,7 +110,7 @@ def fee_bump(envelope_xdr: str, fee_source: str, fee: int, passphrase: str) -> U
     if not least_bump_fee(envelope_xdr, 0, passphrase) <= fee <= MAX_STROOPS:
         raise Rejected("the fee of a bump has to be above that of the transaction inside")
     with _sentences("the fee bump cannot be built"):
-        bump = FeeBumpTransaction(_account(fee_source), fee, inner)
+        bump = FeeBumpTransaction(account_of(fee_source), fee, inner)
         envelope = FeeBumpTransactionEnvelope(bump, passphrase)
         return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, (fee_source,))
 
@@ -274,104 +264,6 @@ def _owner(decorated: DecoratedSignature, keys: Iterable[str], payload: bytes) -
 
 
 # -- parts ----------------------------------------------------------------------------------
-
-
-def _operations(order: LedgerOrder, source: str, channel: str) -> Iterator[Operation]:
-    try:
-        make = _FORMS[order.form]
-    except KeyError:
-        raise Rejected(f"{order.form} is not a form of order") from None
-    if order.issuer is not None:
-        yield _authorization(order, None if order.issuer == channel else order.issuer)
-    yield make(order, source, None if source == channel else source)
-
-
-def _authorization(order: LedgerOrder, issuer: str | None) -> Operation:
-    if order.form != "payment":
-        raise Rejected(f"no trust line is authorized for a {order.form}")
-    holder, flag = _base_account(order.destination), TrustLineFlags.AUTHORIZED_FLAG
-    return SetTrustLineFlags(holder, _asset(order.asset), set_flags=flag, source=issuer)
-
-
-def _payment(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    destination = _muxed_account(order.destination)
-    return Payment(destination, _asset(order.asset), _amount(order.amount), operation_source)
-
-
-def _create_account(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    if order.asset != "native" or order.starting_balance:
-        raise Rejected("an account comes to be with lumens; order the rest on its own")
-    return CreateAccount(_account(order.destination), _amount(order.amount), operation_source)
-
-
-def _establish(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    if order.amount:
-        raise Rejected("an account is established with its starting balance and nothing else")
-    account = _base_account(order.destination)
-    return CreateAccount(account, _amount(order.starting_balance), operation_source)
-
-
-def _claimable_balance(order: LedgerOrder, source: str, operation_source: str | None) -> Operation:
-    if order.reclaim_at is None or not 0 < order.reclaim_at <= MAX_STROOPS:
-        raise Rejected("a claimable balance needs the time from which it is taken back")
-    if order.destination == source:
-        raise Rejected("a claimable balance for the account that pays it")
-    before = ClaimPredicate.predicate_before_absolute_time(order.reclaim_at)
-    claimants = [
-        Claimant(_account(order.destination), before),
-        Claimant(source, ClaimPredicate.predicate_not(before)),
-    ]
-    return CreateClaimableBalance(
-        _asset(order.asset), _amount(order.amount), claimants, operation_source
-    )
-
-
-def _claim(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    if not _BALANCE.fullmatch(order.balance_id or ""):
-        raise Rejected("the id of a claimable balance has 72 hex digits")
-    return ClaimClaimableBalance(order.balance_id or "", operation_source)
-
-
-_FORMS: Mapping[str, Callable[[LedgerOrder, str, str | None], Operation]] = {
-    "payment": _payment,
-    "create_account": _create_account,
-    "establish": _establish,
-    "claimable_balance": _claimable_balance,
-    "claim": _claim,
-}
-
-
-def _base_account(text: str) -> str:
-    return _muxed_account(text).account_id
-
-
-def _muxed_account(text: str) -> MuxedAccount:
-    try:
-        return MuxedAccount.from_account(text)
-    except ValueError:
-        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
-
-
-def _account(text: str) -> str:
-    if not StrKey.is_valid_ed25519_public_key(text):
-        raise Rejected("an account is written as G…")
-    return text
-
-
-def _asset(text: str) -> Asset:
-    if text == "native":
-        return Asset.native()
-    code, _, issuer = text.partition(":")
-    try:
-        return Asset(code, _account(issuer))
-    except ValueError:
-        raise Rejected("an asset is written as native or CODE:ISSUER") from None
-
-
-def _amount(stroops: int) -> str:
-    if not 0 < stroops <= MAX_STROOPS:
-        raise Rejected("an amount that no ledger can move")
-    return format_amount_7(stroops)
 
 
 def _memo(kind: str, memo: str | None) -> Memo:
