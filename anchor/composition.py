@@ -30,7 +30,7 @@ from anchor.ledger.landmarks import Landmarks
 from anchor.ledger.rpc import RpcGateway
 from anchor.serializers import sep12 as _words  # noqa: F401 - what callbacks are written in
 from anchor.serializers import telling as _telling  # noqa: F401
-from anchor.services import exchanges, networks
+from anchor.services import custodians, exchanges, networks
 
 MAX_BODY_BYTES = 1_000_000
 #: A host that froze in the middle of a transaction keeps no row from the others for long.
@@ -128,6 +128,8 @@ def _custody(settings: Settings) -> Signer | Custodian | None:
     if not settings.assets:
         return None
     found = load_custody([settings.custody], settings.custody_options, settings.keys)
+    if settings.signs:
+        custodians.demand_issuers(settings, found[settings.custody])
     return found[settings.custody]
 
 

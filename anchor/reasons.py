@@ -153,6 +153,11 @@ class Reason(StrEnum):
         "A deposit's money is in, and no payment can be made of it.",
         "see the note; `release` once that is mended, or `refund`",
     )
+    TRUSTLINE_CLOSED = (
+        "trustline_closed",
+        "A deposit's trust line is closed, and was open once or is refused: we do not open it.",
+        "have its issuer authorize it, or `allow-trustline`, or `refund`",
+    )
     TRUST_IS_MISSING = (
         "trust_is_missing",
         "A deposit has waited for its trust line for long.",

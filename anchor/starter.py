@@ -17,7 +17,8 @@ STARTER = """\
 #
 #   ANCHOR_CHANNEL_SECRET               32 random bytes or more, for the keys of channel accounts
 #   ANCHOR_DISTRIBUTION_SECRET_<CODE>   S…, the key of an asset's distribution account
-#   ANCHOR_KEYS_PASSPHRASE              opens those two, where `flask anchor keys seal` sealed them
+#   ANCHOR_ISSUER_SECRET_<CODE>         S…, the key of its issuer, for authorize_trustlines
+#   ANCHOR_KEYS_PASSPHRASE              opens those, where `flask anchor keys seal` sealed them
 #
 # Instead of what stands below: ANCHOR_PUBLIC_URL, ANCHOR_HORIZON_URL, ANCHOR_RPC_URL. Where this
 # file is: ANCHOR_CONFIG. Where development mode keeps its things: ANCHOR_DATA_DIR.
@@ -71,6 +72,7 @@ create_accounts = false                    # open accounts that are not on the l
 # starting_balance = "2"                   # … with so many lumens, and for this fee in the asset
 # creation_fee = "0.50"
 claimable_balances = false                 # for wallets that take them
+# authorize_trustlines = true              # AUTH_REQUIRED: the issuer signs, too
 
 # [pages]                                  # how the interactive pages look
 # name = "Example Anchor"

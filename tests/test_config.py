@@ -104,6 +104,22 @@ def test_a_tolerance_is_in_the_asset_or_in_per_cent(tmp_path: Path) -> None:
     assert "both there" in problems(tmp_path, text(matching, percent, 'tolerance = "1"'))
 
 
+def test_the_key_of_an_issuer_is_kept_with_those_of_the_house(tmp_path: Path) -> None:
+    found = config.load(environ(tmp_path, ANCHOR_ISSUER_SECRET_USDC=SEED))
+    assert found.keys[ISSUER] == SEED
+    assert SEED not in repr(found)
+    assert "names an asset" in problems(tmp_path, ANCHOR_ISSUER_SECRET_EURC=SEED)
+    assert "secret key" in problems(tmp_path, ANCHOR_ISSUER_SECRET_USDC=ISSUER)
+
+
+def test_lumens_have_no_trust_lines_to_authorize(tmp_path: Path) -> None:
+    lumens = (
+        f'\n[assets.native]\ndistribution = "{ISSUER}"\n'
+        "[assets.native.deposit]\nauthorize_trustlines = true\n"
+    )
+    assert "no trust lines to authorize" in problems(tmp_path, GOOD + lumens)
+
+
 def test_a_float_is_no_amount(tmp_path: Path) -> None:
     assert "in quotes" in problems(tmp_path, GOOD.replace('"0.5"', "0.5"))
 

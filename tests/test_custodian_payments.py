@@ -42,6 +42,7 @@ from anchor.services.custody_orders import CARRY
 from anchor.services.departures import EXPLAIN
 from anchor.services.deposit_payments import PAY_ON_LEDGER
 from anchor.services.desk import By
+from tests.authorizing import give_away, lumens
 from tests.keeping_custody import ALL_FORMS, LOOKS_UP, NOTHING, Keep, kept
 from tests.waiting import until
 
@@ -565,6 +566,20 @@ def test_what_a_custodian_cannot_do_is_for_a_person_before_anybody_hears_of_it(
     assert puppet.calls == []
     [(note,)] = keep.sql("SELECT note FROM cases")
     assert note == "the custodian vault does no establish"
+    keep.booked()
+
+
+def test_a_custodian_that_pays_sends_lumens_for_a_line_too(keep: Keep) -> None:
+    puppet = keep.custodian(LOOKS_UP)
+    account = keep.account(trusts=False)
+    give_away(keep, account, "1.2")
+    row_id = keep.deposit(account.public_key)
+    keep.wait(row_id, "pending_trust", hurry=True)
+    assert lumens(keep, account.public_key) == "1.5100000"
+    keep.trust(account)
+    keep.wait(row_id, hurry=True)
+    assert keep.held(account.public_key) == "98.5000000"
+    assert puppet.calls == [f"{row_id}-1", f"{row_id}-2"]
     keep.booked()
 
 

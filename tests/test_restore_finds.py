@@ -16,6 +16,7 @@ from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.services import arrivals, audits, brakes, desk, jobs, passes, restore, sweeps
 from anchor.services.receipts import observe
+from tests.authorizing import give_away, lumens
 from tests.deposits import Bench
 from tests.puppets import LOOKS_UP, age, puppet
 from tests.receiving import booked, deposit
@@ -433,6 +434,42 @@ def test_lumens_that_made_an_account_are_known_again(world: World, backup: Any) 
     assert [each.form for each in world.outflows(row_id)] == ["establish"]
     assert world.status(row_id) == "pending_trust"
     assert audits.look() == []
+
+
+def test_promise_06_lumens_for_a_line_and_the_line_itself_are_known_again(
+    world: World, backup: Any
+) -> None:
+    bench = Bench(world)
+    account = bench.account(trusts=False)
+    give_away(bench, account, "1.2")
+    row_id = funded_deposit(world, 1, destination=account.public_key)
+    backup.take()
+    bench.wait(row_id, "pending_trust")
+    bench.trust(account)
+    bench.wait(row_id, hurry=True)
+    backup.restore()
+    found = restore.look("ann")
+    assert (found.deposits, found.unexplained) == ([f"{row_id}-1", f"{row_id}-2"], [])
+    assert [each.form for each in world.outflows(row_id)] == ["trustline_lumens", "payment"]
+    assert world.status(row_id) == "completed"
+    assert bench.sql("SELECT account_id FROM known_lines") == [(account.public_key,)]
+    assert audits.look() == []
+
+
+def test_promise_03_where_lumens_are_served_those_for_a_line_are_for_a_person(
+    world: World, backup: Any
+) -> None:
+    bench = Bench(world)
+    bench.serve(replace(world.policy, code="native", issuer=None))
+    account = bench.account(trusts=False)
+    give_away(bench, account, "1.2")
+    row_id = funded_deposit(world, 1, destination=account.public_key)
+    backup.take()
+    bench.wait(row_id, "pending_trust")
+    backup.restore()
+    found = restore.look("ann")
+    assert (found.deposits, len(found.unexplained)) == ([], 1)
+    assert lumens(bench, account.public_key) == "1.5100000"
 
 
 def test_promise_02_a_source_that_is_behind_stops_the_finding(world: World, backup: Any) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from anchor import config
 from anchor.assets import is_secret_key
 from anchor.cli import group
-from anchor.config.environment import DISTRIBUTION_PREFIX, NAMES
+from anchor.config.environment import DISTRIBUTION_PREFIX, NAMES, PREFIXES
 from anchor.errors import Rejected
 from anchor.integrations import registry
 from anchor.ledger.keys import account_of, channel_keys
@@ -155,11 +155,11 @@ def test_a_secret_is_sealed_from_a_file_or_from_standard_input(tmp_path: Path) -
 
 def test_the_starter_file_names_each_setting_of_the_environment() -> None:
     shown = STARTER.partition("[anchor]")[0]
-    for name in (*NAMES, f"{DISTRIBUTION_PREFIX}<CODE>"):
+    for name in (*NAMES, *(f"{prefix}<CODE>" for prefix in PREFIXES)):
         assert re.search(rf"{re.escape(name)}\b|{re.escape(name)} ", shown), name
 
 
 def test_the_page_of_the_configuration_names_each_setting_of_the_environment() -> None:
     page = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
-    for name in (*NAMES, f"{DISTRIBUTION_PREFIX}<CODE>"):
+    for name in (*NAMES, *(f"{prefix}<CODE>" for prefix in PREFIXES)):
         assert f"`{name}`" in page.read_text(encoding="utf-8"), name

@@ -42,6 +42,32 @@ def give_up_submission(submission: int) -> None:
     click.echo("What it carried is queued again.")
 
 
+@group.command("refuse-trustline")
+@click.argument("code")
+@click.argument("account")
+@signed
+@with_appcontext
+def refuse_trustline(code: str, account: str, by: str, note: str | None) -> None:
+    """Authorize the trust line of an ACCOUNT no more, of the asset CODE; its issuer still can."""
+    from anchor.services import known_lines
+
+    known_lines.refuse(code, account, by, note)
+    click.echo(f"The line of {account} for {code} is not authorized by us.")
+
+
+@group.command("allow-trustline")
+@click.argument("code")
+@click.argument("account")
+@signed
+@with_appcontext
+def allow_trustline(code: str, account: str, by: str, note: str | None) -> None:
+    """Authorize the trust line of an ACCOUNT as a new one, although it was open once or refused."""
+    from anchor.services import known_lines
+
+    known_lines.allow(code, account, by, note)
+    click.echo(f"The line of {account} for {code} is authorized with its next deposit.")
+
+
 @group.command("retry")
 @click.argument("kind")
 @click.argument("subject", required=False)

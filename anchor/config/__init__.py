@@ -19,7 +19,7 @@ from anchor.assets import is_secret_key
 from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
-from anchor.config.environment import DISTRIBUTION_PREFIX, variables
+from anchor.config.environment import DISTRIBUTION_PREFIX, ISSUER_PREFIX, variables
 from anchor.config.file import FileSchema, sentences
 from anchor.config.operators import operators
 from anchor.config.pages import pages_policy
@@ -83,6 +83,7 @@ class Settings:
     client_domains: Mapping[str, Any]
     custody: str = "local"
     custody_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    issuer_secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     channel_secret: Secret = field(default_factory=lambda: Secret(""))
     keys_passphrase: Secret = field(default_factory=lambda: Secret(""))
     signs: bool = True
@@ -129,8 +130,13 @@ class Settings:
 
     @property
     def keys(self) -> Mapping[str, str]:
-        """The secret keys of distribution accounts, by account; each look-up opens a sealed one."""
+        """The secret keys of distribution accounts and of issuers, by account.
+
+        Each look-up opens a sealed one.
+        """
         held = {
+            self.assets[code].issuer or "": secret for code, secret in self.issuer_secrets.items()
+        } | {
             policy.distribution: self.distribution_secrets[code]
             for code, policy in self.assets.items()
             if code in self.distribution_secrets
@@ -236,7 +242,7 @@ class _Builder:
 
     def build(self) -> Settings:
         data = self.data
-        secrets = self._distribution_secrets()
+        secrets, issuers = self._secrets(DISTRIBUTION_PREFIX), self._secrets(ISSUER_PREFIX)
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
         host = urlsplit(public_url).netloc
         passphrase = data["network"]["passphrase"]
@@ -258,6 +264,7 @@ class _Builder:
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=secrets,
+            issuer_secrets=issuers,
             assets=assets,
             organization=data["organization"],
             rails=data["rails"],
@@ -421,12 +428,13 @@ class _Builder:
         )
         return {name: Secret(key) for name, key in found.items()}
 
-    def _distribution_secrets(self) -> dict[str, Secret]:
+    def _secrets(self, prefix: str) -> dict[str, Secret]:
+        """Return the keys of one kind of account, by the code of the asset that each is for."""
         secrets = {}
         for name in self.values:
-            if not name.startswith(DISTRIBUTION_PREFIX):
+            if not name.startswith(prefix):
                 continue
-            code = name.removeprefix(DISTRIBUTION_PREFIX)
+            code = name.removeprefix(prefix)
             if code not in self.data["assets"]:
                 self.problems.append(f"{name} names an asset that the file does not have.")
             if (seed := self._opened(name)) and not is_secret_key(seed):

@@ -63,6 +63,8 @@ def _delivery(where: str, table: dict[str, Any] | None, problems: list[str]) -> 
     starting = parse_amount(table["starting_balance"], zero=True)
     if table["create_accounts"] and starting < _RESERVE:
         problems.append(f"{where}: a starting_balance below 1 creates no account.")
+    if table["authorize_trustlines"] and where == "assets.native.deposit":
+        problems.append(f"{where}: lumens have no trust lines to authorize.")
     return DeliveryPolicy(
         create_accounts=table["create_accounts"],
         starting_balance=starting,
@@ -70,6 +72,7 @@ def _delivery(where: str, table: dict[str, Any] | None, problems: list[str]) -> 
         claimable_balances=table["claimable_balances"],
         reclaim_days=table["reclaim_days"],
         trust_days=table["trust_days"],
+        authorize_trustlines=table["authorize_trustlines"],
     )
 
 

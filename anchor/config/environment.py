@@ -20,8 +20,10 @@ NAMES = (
     "ANCHOR_OPERATORS",
 )
 DISTRIBUTION_PREFIX = "ANCHOR_DISTRIBUTION_SECRET_"
+ISSUER_PREFIX = "ANCHOR_ISSUER_SECRET_"
+PREFIXES = (DISTRIBUTION_PREFIX, ISSUER_PREFIX)
 #: What moves money, and so is for processes that sign, and for no other.
-_MOVE_MONEY = ("ANCHOR_CHANNEL_SECRET", "ANCHOR_KEYS_PASSPHRASE", DISTRIBUTION_PREFIX)
+_MOVE_MONEY = ("ANCHOR_CHANNEL_SECRET", "ANCHOR_KEYS_PASSPHRASE", *PREFIXES)
 
 
 def variables(
@@ -36,7 +38,7 @@ def variables(
         if not name.startswith("ANCHOR_") or name.startswith("ANCHOR_TEST_"):
             continue
         base = name.removesuffix("_FILE")
-        if base not in NAMES and not base.startswith(DISTRIBUTION_PREFIX):
+        if base not in NAMES and not base.startswith(PREFIXES):
             problems.append(f"{name} in the environment is not a setting of the anchor.")
         elif not signs and base.startswith(_MOVE_MONEY):
             continue

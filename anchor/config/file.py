@@ -100,6 +100,7 @@ class _Deposit(_Flow):
     trust_days = fields.Integer(
         strict=True, load_default=30, validate=validate.Range(min=1, max=365)
     )
+    authorize_trustlines = fields.Boolean(load_default=False)
 
 
 class _Send(_Flow):

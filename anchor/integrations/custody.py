@@ -136,7 +136,8 @@ class CustodyTraits:
     final. Without any of these an order whose outcome is unknown waits for a person. For
     a signer none of these matters: one envelope can be signed twice. `forms` are what a
     custodian can do. `signs_within` is how long a signer may say `Later`: envelopes are
-    valid for that long. `timeout_s` is the longest a call may take by the plug-in's own
+    valid for that long. `signs_for_issuers` says that a signer has the issuers' keys, too, and so
+    can authorize trust lines. `timeout_s` is the longest a call may take by the plug-in's own
     time-outs; `max_in_flight` how many calls run at once.
     """
 
@@ -145,6 +146,7 @@ class CustodyTraits:
     not_found_final_after: timedelta | None = None
     forms: frozenset[str] = frozenset({"payment"})
     signs_within: timedelta | None = None
+    signs_for_issuers: bool = False
     timeout_s: int = 30
     max_in_flight: int = 4
 
@@ -161,6 +163,10 @@ class Custody(ABC):
 
     #: What the custody promises about itself.
     traits: ClassVar[CustodyTraits] = CustodyTraits()
+
+    def signs_for(self, issuer: str) -> bool:
+        """Tell whether it gives the signatures of an issuer (``G…``), to authorize trust lines."""
+        return self.traits.signs_for_issuers
 
     def check(self) -> str:
         """Try the custody for `flask anchor doctor`; return a sentence, or raise one."""
@@ -208,3 +214,7 @@ class KeyHolder(Signer, ABC):
     """
 
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def signs_for(self, issuer: str) -> bool:
+        """Tell whether the issuer's key is among those of the settings."""
+        return issuer in self.keys

@@ -3,53 +3,47 @@
 Pure functions: nothing here asks a network, and no value of an SDK leaves. Amounts and
 fees are stroops, times are unix seconds, envelopes are base-64 XDR, hashes are lower-case
 hex. Whatever cannot be built or read is `Rejected`. Stellar: transactions, fee bumps
-(CAP-15), claimable balances (CAP-23), muxed accounts (SEP-23).
+(CAP-15), trust line flags (CAP-35), claimable balances (CAP-23), muxed accounts (SEP-23).
 """
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from stellar_sdk import (
-    Asset,
-    Claimant,
     ClaimClaimableBalance,
-    ClaimPredicate,
-    CreateAccount,
-    CreateClaimableBalance,
     DecoratedSignature,
     FeeBumpTransaction,
     FeeBumpTransactionEnvelope,
     HashMemo,
     IdMemo,
     Keypair,
-    MuxedAccount,
     NoneMemo,
-    Payment,
     Preconditions,
     ReturnHashMemo,
-    StrKey,
+    SetTrustLineFlags,
     TextMemo,
     TimeBounds,
     Transaction,
     TransactionEnvelope,
 )
 from stellar_sdk.memo import Memo
-from stellar_sdk.operation import Operation
 
 from anchor.errors import Rejected
 from anchor.ledger.gateway import LedgerAccount, Signature
 from anchor.ledger.keys import is_signed
+from anchor.ledger.operations import account_of, operations_of
 from anchor.ledger.orders import LedgerOrder, Unsigned
-from anchor.money import MAX_STROOPS, format_amount_7
+from anchor.money import MAX_STROOPS
 
-MAX_ORDERS = 100
+MAX_OPERATIONS = 100
 MAX_SIGNATURES = 20
 _FEE_MAX = 2**32 - 1
 _HASH = re.compile(r"[0-9a-f]{64}")
-_BALANCE = re.compile(r"0{8}[0-9a-f]{64}")
 _TEXT_MAX = 28
+#: Operations for which the low threshold of their source suffices.
+_LIGHT = (ClaimClaimableBalance, SetTrustLineFlags)
 
 Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
 
@@ -68,32 +62,38 @@ def build(
 ) -> Unsigned:
     """Build a transaction of `channel` whose operations are those of `source`.
 
-    `sequence` is the transaction's own number: one more than the channel has used. It is
-    valid in ledgers that close until `max_time`. A memo goes with a single order only:
-    `memo_type` is ``none``, ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return``
-    (64 hex digits). Raises `Rejected` with what is wrong.
+    Those that authorize trust lines are of their issuers, who have to sign, too. `sequence` is
+    the transaction's own number: one more than the channel has used. It is valid in ledgers
+    that close until `max_time`. A memo goes with a single order only: `memo_type` is ``none``,
+    ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return`` (64 hex digits). Raises
+    `Rejected` with what is wrong.
     """
-    if not 1 <= len(orders) <= MAX_ORDERS:
-        raise Rejected(f"a transaction takes 1 to {MAX_ORDERS} orders")
+    count = sum(order.operations for order in orders)
+    if not 1 <= count <= MAX_OPERATIONS:
+        raise Rejected(f"a transaction takes 1 to {MAX_OPERATIONS} operations")
     if memo_type != "none" and len(orders) > 1:
         raise Rejected("a memo is for one order only")
     if not 0 < sequence <= MAX_STROOPS or not 0 < max_time <= MAX_STROOPS:
         raise Rejected("a sequence number or a time that no ledger can hold")
-    fee = fee_per_operation * len(orders)
+    fee = fee_per_operation * count
     if not 0 < fee <= _FEE_MAX:
         raise Rejected("a fee that no transaction can offer")
-    operation_source = None if source == channel else _account(source)
     with _sentences("the transaction cannot be built"):
         transaction = Transaction(
-            source=_account(channel),
+            source=account_of(channel),
             sequence=sequence,
             fee=fee,
-            operations=[_operation(order, _account(source), operation_source) for order in orders],
+            operations=[
+                operation
+                for order in orders
+                for operation in operations_of(order, account_of(source), account_of(channel))
+            ],
             memo=_memo(memo_type, memo),
             preconditions=Preconditions(time_bounds=TimeBounds(0, max_time)),
         )
         envelope = TransactionEnvelope(transaction, passphrase)
-        sources = tuple(dict.fromkeys((channel, source)))
+        issuers = (order.issuer for order in orders if order.issuer)
+        sources = tuple(dict.fromkeys((channel, source, *issuers)))
         return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, sources)
 
 
@@ -110,7 +110,7 @@ def fee_bump(envelope_xdr: str, fee_source: str, fee: int, passphrase: str) -> U
     if not least_bump_fee(envelope_xdr, 0, passphrase) <= fee <= MAX_STROOPS:
         raise Rejected("the fee of a bump has to be above that of the transaction inside")
     with _sentences("the fee bump cannot be built"):
-        bump = FeeBumpTransaction(_account(fee_source), fee, inner)
+        bump = FeeBumpTransaction(account_of(fee_source), fee, inner)
         envelope = FeeBumpTransactionEnvelope(bump, passphrase)
         return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, (fee_source,))
 
@@ -181,9 +181,9 @@ def is_signed_enough(
     """Tell whether the signatures reach the threshold of each account that has to sign.
 
     That is the low threshold for the transaction's own source (and for that of a fee
-    bump), the medium one for an operation's source, the low one for claiming; at least
-    one signature for each. Only ed25519 keys count. An account that is not among
-    `accounts` has not signed enough.
+    bump), the medium one for an operation's source, the low one for claiming and for
+    authorizing a trust line; at least one signature for each. Only ed25519 keys count. An
+    account that is not among `accounts` has not signed enough.
     """
     return all(used is not None for used in _weighed(envelope_xdr, accounts, passphrase))
 
@@ -230,7 +230,7 @@ def _demands(envelope: Envelope) -> Iterator[tuple[str, str]]:
     transaction = envelope.transaction
     yield transaction.source.account_id, "low"
     for operation in transaction.operations:
-        level = "low" if isinstance(operation, ClaimClaimableBalance) else "med"
+        level = "low" if isinstance(operation, _LIGHT) else "med"
         yield (operation.source or transaction.source).account_id, level
 
 
@@ -264,90 +264,6 @@ def _owner(decorated: DecoratedSignature, keys: Iterable[str], payload: bytes) -
 
 
 # -- parts ----------------------------------------------------------------------------------
-
-
-def _operation(order: LedgerOrder, source: str, operation_source: str | None) -> Operation:
-    try:
-        make = _FORMS[order.form]
-    except KeyError:
-        raise Rejected(f"{order.form} is not a form of order") from None
-    return make(order, source, operation_source)
-
-
-def _payment(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    try:
-        destination = MuxedAccount.from_account(order.destination)
-    except ValueError:
-        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
-    return Payment(destination, _asset(order.asset), _amount(order.amount), operation_source)
-
-
-def _create_account(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    if order.asset != "native" or order.starting_balance:
-        raise Rejected("an account comes to be with lumens; order the rest on its own")
-    return CreateAccount(_account(order.destination), _amount(order.amount), operation_source)
-
-
-def _establish(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    if order.amount:
-        raise Rejected("an account is established with its starting balance and nothing else")
-    try:
-        account = MuxedAccount.from_account(order.destination).account_id
-    except ValueError:
-        raise Rejected("a destination is an account (G…) or a muxed one (M…)") from None
-    return CreateAccount(account, _amount(order.starting_balance), operation_source)
-
-
-def _claimable_balance(order: LedgerOrder, source: str, operation_source: str | None) -> Operation:
-    if order.reclaim_at is None or not 0 < order.reclaim_at <= MAX_STROOPS:
-        raise Rejected("a claimable balance needs the time from which it is taken back")
-    if order.destination == source:
-        raise Rejected("a claimable balance for the account that pays it")
-    before = ClaimPredicate.predicate_before_absolute_time(order.reclaim_at)
-    claimants = [
-        Claimant(_account(order.destination), before),
-        Claimant(source, ClaimPredicate.predicate_not(before)),
-    ]
-    return CreateClaimableBalance(
-        _asset(order.asset), _amount(order.amount), claimants, operation_source
-    )
-
-
-def _claim(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
-    if not _BALANCE.fullmatch(order.balance_id or ""):
-        raise Rejected("the id of a claimable balance has 72 hex digits")
-    return ClaimClaimableBalance(order.balance_id or "", operation_source)
-
-
-_FORMS: Mapping[str, Callable[[LedgerOrder, str, str | None], Operation]] = {
-    "payment": _payment,
-    "create_account": _create_account,
-    "establish": _establish,
-    "claimable_balance": _claimable_balance,
-    "claim": _claim,
-}
-
-
-def _account(text: str) -> str:
-    if not StrKey.is_valid_ed25519_public_key(text):
-        raise Rejected("an account is written as G…")
-    return text
-
-
-def _asset(text: str) -> Asset:
-    if text == "native":
-        return Asset.native()
-    code, _, issuer = text.partition(":")
-    try:
-        return Asset(code, _account(issuer))
-    except ValueError:
-        raise Rejected("an asset is written as native or CODE:ISSUER") from None
-
-
-def _amount(stroops: int) -> str:
-    if not 0 < stroops <= MAX_STROOPS:
-        raise Rejected("an amount that no ledger can move")
-    return format_amount_7(stroops)
 
 
 def _memo(kind: str, memo: str | None) -> Memo:

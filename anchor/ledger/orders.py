@@ -1,6 +1,8 @@
 """What an envelope is to do, and an envelope that nobody has signed yet: plain values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,9 @@ class LedgerOrder:
       after it: never both.
     - ``claim``: the source claims the balance `balance_id` (72 hex digits).
 
-    Amounts are stroops; `asset` is ``native`` or ``CODE:ISSUER``.
+    Of a ``payment`` that `authorizes`, the issuer of the asset authorizes the trust line of the
+    account in an operation of its own, directly before. Amounts are stroops; `asset` is
+    ``native`` or ``CODE:ISSUER``.
     """
 
     form: str
@@ -27,6 +31,25 @@ class LedgerOrder:
     starting_balance: int = 0
     reclaim_at: int | None = None
     balance_id: str | None = None
+    authorizes: bool = False
+
+    @property
+    def issuer(self) -> str | None:
+        """The account that authorizes the trust line, where it has to sign for that."""
+        return self.asset.partition(":")[2] if self.authorizes else None
+
+    @property
+    def operations(self) -> int:
+        """How many operations carry it out."""
+        return 2 if self.authorizes else 1
+
+
+def places(operations: Iterable[int]) -> list[int]:
+    """Return the place (from 0) of the last operation of each order, which has so many of them.
+
+    That one moves what was ordered; one before it only authorizes.
+    """
+    return [count - 1 for count in accumulate(operations)]
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
 from anchor.models.outflows import (
     OUTFLOW_OPEN,
+    PREPARING_FORMS,
     SUBMISSION_OPEN,
     Channel,
     Envelope,
+    KnownLine,
     Outflow,
     Submission,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "EXPIRED_AWAITED",
     "OUTFLOW_OPEN",
     "PAUSE_SCOPES",
+    "PREPARING_FORMS",
     "SUBMISSION_OPEN",
     "UNPAID",
     "Account",
@@ -64,6 +67,7 @@ __all__ = [
     "Envelope",
     "History",
     "Job",
+    "KnownLine",
     "Memo",
     "Network",
     "Opening",

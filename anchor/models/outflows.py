@@ -23,9 +23,17 @@ from anchor.models.columns import Instant, Stroops, one_of
 OUTFLOW_OPEN = ("prepared", "sent", "unknown")
 OUTFLOW_STATES = (*OUTFLOW_OPEN, "done", "refused")
 OUTFLOW_KINDS = ("payout", "submission", "refund")
-#: ``establish`` only creates the account, with lumens of ours, so that it can trust the asset;
-#: ``claim`` takes back the claimable balance `balance_id`: what it moves comes in.
-OUTFLOW_FORMS = ("payment", "create_account", "claimable_balance", "establish", "claim")
+#: ``establish`` only creates the account, with lumens of ours, so that it can trust the asset,
+#: and ``trustline_lumens`` only gives it what it lacks for that; ``claim`` takes back the claimable
+#: balance `balance_id`: what it moves comes in.
+OUTFLOW_FORMS = (
+    *("payment", "create_account", "claimable_balance"),
+    *("establish", "trustline_lumens", "claim"),
+)
+#: Forms that pay nobody: they prepare an account for its deposit with lumens of ours, …
+PREPARING_FORMS = ("establish", "trustline_lumens")
+#: … or take back what is ours.
+UNPAYING_FORMS = (*PREPARING_FORMS, "claim")
 _SENDS_BACK = [text(f"{column} IS NOT NULL") for column in ("payment_id", "receipt_id")]
 SUBMISSION_OPEN = ("prepared", "pending_signatures", "submitted")
 SUBMISSION_STATES = (*SUBMISSION_OPEN, "confirmed", "dead")
@@ -40,7 +48,9 @@ class Outflow(Base):
     outflow at most that is not finally known (partial unique index). One on the ledger has a
     `form`: what kind of operation pays `destination` from `source`. It waits in state
     ``prepared`` until a submission carries it, or a custodian (`custody`) is given the order;
-    `is_alone` keeps it out of batches, and `not_before` makes it wait for liquidity.
+    `is_alone` keeps it out of batches, and `not_before` makes it wait for liquidity. Where it
+    `authorizes`, the issuer authorizes the trust line in the operation before the payment, of
+    which `operation_index` is the place.
     `told_hash` is the ledger transaction that the custodian says paid it, `ledger` the one that
     holds it, `fee_charged` what it cost the source in lumens. A refund sends one
     payment or receipt back, whether or not that credited a transaction; none is more than came,
@@ -65,6 +75,7 @@ class Outflow(Base):
         ),
         CheckConstraint("(balance_id IS NOT NULL) = (form = 'claim')", name="balance_to_claim"),
         CheckConstraint("custody IS NULL OR form IS NOT NULL", name="custody_on_the_ledger"),
+        CheckConstraint("NOT authorizes OR form = 'payment'", name="what_authorizes"),
         CheckConstraint("kind = 'refund' OR transaction_id IS NOT NULL", name="whose_it_is"),
         UniqueConstraint("key"),
         UniqueConstraint("transaction_id", "attempt"),
@@ -139,6 +150,7 @@ class Outflow(Base):
     memo_type: Mapped[str | None] = mapped_column(Text)
     memo: Mapped[str | None] = mapped_column(Text)
     is_alone: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
+    authorizes: Mapped[bool] = mapped_column(Boolean, default=False, server_default=text("false"))
     not_before: Mapped[datetime | None] = mapped_column(Instant)
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
     operation_index: Mapped[int | None] = mapped_column(SmallInteger)
@@ -165,6 +177,21 @@ class Outflow(Base):
         return self.transaction_id
 
     @property
+    def only_prepares(self) -> bool:
+        """Whether it only makes the account able to take what its deposit comes to."""
+        return self.form in PREPARING_FORMS
+
+    @property
+    def pays_nobody(self) -> bool:
+        """Whether it moves lumens, or a balance, of ours and none of the customer's money."""
+        return self.form in UNPAYING_FORMS
+
+    @property
+    def operations(self) -> int:
+        """How many operations carry it out on the ledger."""
+        return 2 if self.authorizes else 1
+
+    @property
     def gross(self) -> int:
         """What the customer's money is less by: the amount and its fee, or what was sold for it."""
         return self.amount + self.amount_fee if self.sold is None else self.sold
@@ -178,6 +205,17 @@ class Outflow(Base):
     def gross_asset(self) -> str:
         """The asset of `gross` and of the fee, as the books name it."""
         return self.sold_asset or self.asset
+
+
+class KnownLine(Base):
+    """A trust line that we authorize no more: it was authorized once, or a person refused it."""
+
+    __tablename__ = "known_lines"
+
+    network_id: Mapped[int] = mapped_column(ForeignKey("networks.id"), primary_key=True)
+    asset: Mapped[str] = mapped_column(Text, primary_key=True)
+    account_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    since: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 
 
 class Channel(Base):

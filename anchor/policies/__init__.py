@@ -26,7 +26,9 @@ class DeliveryPolicy:
     """How deposits of an asset may reach accounts on the ledger.
 
     An account that is not there is created with `starting_balance` stroops of lumens, for
-    `creation_fee` stroops of the asset. A claimable balance is taken back after
+    `creation_fee` stroops of the asset; for that fee one that lacks lumens for a trust line is
+    sent them, so many at most. With `authorize_trustlines` the issuer authorizes lines that are
+    new. A claimable balance is taken back after
     `reclaim_days`. A deposit waits for its trust line for `trust_days`.
     """
 
@@ -36,6 +38,7 @@ class DeliveryPolicy:
     claimable_balances: bool = False
     reclaim_days: int = 30
     trust_days: int = 30
+    authorize_trustlines: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Difference:
     sentence: str
 
 
-# ``establish`` and ``claim`` move lumens, or balances, of ours and pay nobody.
+# ``establish``, ``trustline_lumens`` and ``claim`` move what is ours, and pay nobody.
 
 #: What credited each transaction. A booking that was taken back after it funded one still counts.
 _RECEIVED = """
@@ -61,7 +61,7 @@ WITH back AS (
             AS refunded
     FROM outflows
     WHERE state = 'done' AND transaction_id IS NOT NULL
-        AND coalesce(form, '') NOT IN ('establish', 'claim')
+        AND coalesce(form, '') NOT IN ('establish', 'trustline_lumens', 'claim')
     GROUP BY transaction_id
 )
 SELECT t.id, t.{column} AS said, coalesce(s.{sum}, 0) - {back} AS found
@@ -87,7 +87,7 @@ WITH owed AS (
         + CASE WHEN returned_at IS NULL THEN coalesce(sold - amount_fee, amount) ELSE 0 END)
     FROM outflows
     WHERE state <> 'refused' AND transaction_id IS NOT NULL
-        AND coalesce(form, '') NOT IN ('establish', 'claim')
+        AND coalesce(form, '') NOT IN ('establish', 'trustline_lumens', 'claim')
 ), books AS (
     SELECT asset, sum(amount) AS amount FROM postings WHERE account = 'customer' GROUP BY asset
 )
@@ -103,7 +103,7 @@ _IN_TRANSIT = """
 WITH going AS (
     SELECT asset, sum(amount) AS amount FROM outflows
     WHERE state IN ('prepared', 'sent', 'unknown')
-        AND coalesce(form, '') NOT IN ('establish', 'claim')
+        AND coalesce(form, '') NOT IN ('establish', 'trustline_lumens', 'claim')
     GROUP BY asset
 ), books AS (
     SELECT asset, sum(amount) AS amount FROM postings WHERE account = 'in_transit' GROUP BY asset
@@ -142,7 +142,7 @@ LEFT JOIN channels c ON c.id = s.channel_id
 JOIN accounts a ON a.account_id = o.source
 JOIN networks n ON n.id = a.network_id AND n.is_current
 WHERE (c.network_id = n.id OR o.custody IS NOT NULL AND o.settled_at >= n.stamped_at)
-    AND o.state = 'done' AND o.form IN ('payment', 'create_account', 'establish')
+    AND o.state = 'done' AND o.form NOT IN ('claimable_balance', 'claim')
     AND coalesce(s.ledger, o.ledger) < greatest(a.cursor >> 32, a.known_ledger)
     AND NOT EXISTS (
         SELECT FROM payments p

@@ -118,7 +118,7 @@ def ledger_payment_done(*outflows: Outflow) -> None:
 
 
 def _ledger_payment(outflow: Outflow) -> list[dict[str, object]]:
-    paid_from = "starting_balances" if outflow.form == "establish" else "in_transit"
+    paid_from = "starting_balances" if outflow.only_prepares else "in_transit"
     return _rows(outflow, "done", (paid_from, outflow.amount), ("treasury", -outflow.amount))
 
 

@@ -51,6 +51,8 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
         yield _try("web auth contract", _web_auth_contract)
     for policy in settings().assets.values():
         yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
+        if policy.delivery.authorize_trustlines:
+            yield _try(f"issuer of {policy.code}", lambda policy=policy: _issuer(policy))  # type: ignore[misc]
     custody = house().custody
     if custody is not None:
         yield _try(f"custody {custody.name}", lambda: _custody(custody))
@@ -176,6 +178,16 @@ def _account(policy: AssetPolicy) -> str:
     if spare <= 0:
         raise Rejected(f"{policy.distribution} has no lumens above its reserve")
     return f"exists and trusts it; {format_amount(spare)} lumens above the reserve"
+
+
+def _issuer(policy: AssetPolicy) -> str:
+    """Look whether an issuer asks to authorize lines: else those that are closed were revoked."""
+    account = gateway().account(policy.issuer or "")
+    if account is None:
+        raise Rejected(f"{policy.issuer} does not exist on the ledger")
+    if not account.flags.auth_required:
+        raise Rejected(f"{policy.issuer} does not ask for it (AUTH_REQUIRED): take it off")
+    return "exists, and has its trust lines authorized"
 
 
 def _reserve(account: LedgerAccount) -> int:

@@ -56,7 +56,7 @@ def collect(
     if not _is_enough(slot, signed, accounts):
         row.envelope_xdr = signed
         return Progress.SHORT
-    if slot.source in accounts:
+    if accounts.keys() >= set(slot.accounts):
         signed = envelopes.without_surplus(signed, accounts, slot.passphrase)
     row.envelope_xdr, row.ask_at, row.answer = signed, None, None
     _state(slot, "prepared")
@@ -67,8 +67,8 @@ def collect(
 
 def _is_enough(slot: Slot, envelope_xdr: str, accounts: Mapping[str, LedgerAccount]) -> bool:
     """Weigh the signatures; of an account that is not there the ledger will tell."""
-    gone = slot.source not in accounts
-    return gone or envelopes.is_signed_enough(envelope_xdr, accounts, slot.passphrase)
+    gone = set(slot.accounts) - accounts.keys()
+    return bool(gone) or envelopes.is_signed_enough(envelope_xdr, accounts, slot.passphrase)
 
 
 @atomic

@@ -1,8 +1,10 @@
 """Custodians: the one that pays in this house, and how long and how often it may be called."""
 
-from anchor.errors import Unavailable
+from anchor.config import Settings
+from anchor.config.environment import ISSUER_PREFIX
+from anchor.errors import Misconfigured, Unavailable
 from anchor.extensions import house
-from anchor.integrations.custody import Custodian
+from anchor.integrations.custody import Custodian, Signer
 from anchor.services.rails import LEASE_MARGIN_S
 
 _LANE = "custody "
@@ -12,6 +14,23 @@ def current() -> Custodian | None:
     """Return the custodian that pays for our accounts; None where we sign, or somebody does."""
     custody = house().custody
     return custody if isinstance(custody, Custodian) else None
+
+
+def demand_issuers(settings: Settings, custody: Signer | Custodian) -> None:
+    """Raise `Misconfigured` where trust lines are to be authorized, and no issuer would sign.
+
+    A custodian builds its payments by itself, and authorizes nothing.
+    """
+    problems = [
+        f"assets.{code}.deposit: authorize_trustlines needs the issuer's signature, which the "
+        f"custody {custody.name} does not give (local keys: {ISSUER_PREFIX}{code})."
+        for code, policy in settings.assets.items()
+        if policy.delivery.authorize_trustlines
+        and not (isinstance(custody, Signer) and custody.signs_for(policy.issuer or ""))
+        and policy.issuer != policy.distribution
+    ]
+    if problems:
+        raise Misconfigured(*problems)
 
 
 def find(name: str) -> Custodian:

@@ -74,7 +74,7 @@ def begin(claimed: jobs.Claim) -> Entrusted | str | None:
     custodian = custodians.current()
     if custodian is None or _rests(outflow):
         return None
-    if outflow.form not in custodian.traits.forms & _FORMS:
+    if slots.order_of(outflow).form not in custodian.traits.forms & _FORMS:
         _cannot(outflow, custodian)
         return None
     return _why_wait(outflow) or _give(outflow, custodian)
@@ -148,7 +148,7 @@ def _give(outflow: Outflow, custodian: Custodian) -> Entrusted:
     outflow.calls = 1
     outflow.first_called_at = outflow.called_at = func.now()
     db.session.flush()
-    if outflow.kind == "submission" and outflow.form != "establish":
+    if outflow.kind == "submission" and not outflow.only_prepares:
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key))
     return replace(read(outflow.id), is_new=True)
 
@@ -196,7 +196,7 @@ def again(outflow: Outflow) -> None:
     an open transaction.
     """
     order_ends.refuse(outflow, outflow.note or "it is tried again under the next key")
-    if outflow.kind == "submission" and outflow.form != "establish":
+    if outflow.kind == "submission" and not outflow.only_prepares:
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
     following = outflows.queue_again(outflow)
     custodian = custodians.current()

@@ -6,13 +6,19 @@ windows, and what the next claim of each job finds:
 1. before that commit: nothing happened; the accounts are looked at anew;
 2. after it, before the jobs are let go of: open outflows in the queue of their source account,
    which the job of that queue, owed in the same commit, brings to the ledger
-   (`anchor.services.submissions`). A deposit with an open outflow is left alone.
+   (`anchor.services.submissions`). A deposit with an open outflow is left alone;
+3. after what only prepares the account is in a ledger, in the commit that records it: the deposit
+   is looked at anew, by a job owed in that commit and by sweeps. Who was prepared once is not
+   again.
+
+A trust line is authorized by the envelope that pays it, never by one of its own: there is no
+window between the two.
 
 What cannot be committed is committed in halves: each half is a commit with the same windows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Select, exists, func, literal, select
 
@@ -20,14 +26,13 @@ from anchor.assets import NATIVE
 from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
 from anchor.fees import Split, split
-from anchor.ledger import destinations
 from anchor.ledger.destinations import base_account
-from anchor.ledger.gateway import LedgerAccount
 from anchor.lifecycle import DEPOSITS, Event, Kind, Status
-from anchor.models import OUTFLOW_OPEN, Job, Outflow, Transaction
+from anchor.models import OUTFLOW_OPEN, PREPARING_FORMS, Job, Outflow, Transaction
 from anchor.money import DECIMALS
 from anchor.policies import AssetPolicy
-from anchor.services import accounts, batches, bookings, cases, conversions, jobs
+from anchor.services import accounts, batches, bookings, cases, conversions, jobs, known_lines
+from anchor.services.delivering import Plan, Wanted, choose
 from anchor.services.transactions import (
     LEDGER_LANE,
     PAY_ON_LEDGER,
@@ -39,66 +44,10 @@ from anchor.services.transactions import (
 
 #: The job that brings what is queued for one source account to the ledger.
 DRIVE = "drive_submissions"
-#: Two base reserves: with less no account can be.
-_LEAST_ACCOUNT = 10_000_000
 _LEASE_S = 90
 _CEILING = 8
 #: So many deposits are decided in one commit.
 _TOGETHER = 100
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A deposit that is to be paid: `amount` stroops of `asset` to `destination`."""
-
-    transaction_id: str
-    version: int
-    asset: str
-    amount: int
-    destination: str
-    account_id: str
-    has_memo: bool
-    takes_claimable_balance: bool
-    was_established: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to do next for a deposit: pay in a `form`, wait for trust, or hold it for a person."""
-
-    form: str | None = None
-    held_because: str | None = None
-
-
-WAIT_FOR_TRUST = Plan()
-
-
-def choose(wanted: Wanted, account: LedgerAccount | None, policy: AssetPolicy) -> Plan:
-    """Say how a deposit is to be delivered, as its account stands (SEP-24, SEP-29)."""
-    offers = policy.delivery
-    is_muxed = wanted.destination != wanted.account_id
-    can_wait_there = wanted.takes_claimable_balance and offers.claimable_balances and not is_muxed
-    if account is None:
-        if wanted.asset == NATIVE:
-            if not offers.create_accounts:
-                return Plan(held_because="the account does not exist, and none is created")
-            if is_muxed:
-                return Plan(held_because="no account can be created by a muxed address")
-            if wanted.amount < _LEAST_ACCOUNT:
-                return Plan(held_because="the amount is too small to create the account with")
-            return Plan("create_account")
-        if can_wait_there:
-            return Plan("claimable_balance")
-        is_ours_to_make = offers.create_accounts and not wanted.was_established
-        return Plan("establish") if is_ours_to_make else WAIT_FOR_TRUST
-    if destinations.memo_required(account) and not wanted.has_memo:
-        return Plan(held_because="the account asks for a memo (SEP-29), and none was given")
-    room = destinations.room_for(account, wanted.asset, wanted.amount)
-    if room == destinations.READY:
-        return Plan("payment")
-    if room == destinations.NO_LINE and can_wait_there:
-        return Plan("claimable_balance")
-    return WAIT_FOR_TRUST
 
 
 def pay(claims: Sequence[jobs.Claim]) -> Mapping[jobs.Claim, Exception]:
@@ -162,18 +111,33 @@ def _read(ids: Collection[str], job_kind: str) -> dict[str, Wanted | Exception]:
     for row in rows:
         if next_job_kind(row) == job_kind and not before[row.id].is_open:
             try:
-                found[row.id] = _wanted(row, was_established=before[row.id].was_established)
+                found[row.id] = _wanted(row, was_prepared=before[row.id].was_prepared)
             except Exception as error:  # whatever is wrong with one keeps no other (promise 12)
                 found[row.id] = error
-    return found
+    return _with_known_lines(found)
 
 
-def _wanted(row: Transaction, *, was_established: bool) -> Wanted:
+def _with_known_lines(found: dict[str, Wanted | Exception]) -> dict[str, Wanted | Exception]:
+    lines = {
+        each.transaction_id: (each.asset, each.account_id)
+        for each in found.values()
+        if isinstance(each, Wanted) and policy_of(each.asset).delivery.authorize_trustlines
+    }
+    known = known_lines.among(set(lines.values()))
+    return {
+        name: replace(each, line_is_known=lines.get(name) in known)
+        if isinstance(each, Wanted)
+        else each
+        for name, each in found.items()
+    }
+
+
+def _wanted(row: Transaction, *, was_prepared: bool) -> Wanted:
     if row.destination is None:
         raise Rejected(f"{row.id} has no destination")
     policy_of(row.asset)
     try:
-        amount = parts_of(row, with_creation=was_established).amount_out
+        amount = parts_of(row, with_creation=was_prepared).amount_out
     except Rejected:
         amount = 1  # the fee eats all: found again, and told, where it is to be paid
     return Wanted(
@@ -185,7 +149,7 @@ def _wanted(row: Transaction, *, was_established: bool) -> Wanted:
         account_id=base_account(row.destination),
         has_memo=row.destination_memo is not None or row.destination.startswith("M"),
         takes_claimable_balance=row.takes_claimable_balance,
-        was_established=was_established,
+        was_prepared=was_prepared,
     )
 
 
@@ -195,17 +159,17 @@ class _Attempts:
 
     last: int = 0
     is_open: bool = False
-    was_established: bool = False
+    was_prepared: bool = False
 
 
 def _attempts(ids: Collection[str]) -> Mapping[str, _Attempts]:
-    established = (Outflow.form == "establish") & (Outflow.state == "done")
+    prepared = Outflow.form.in_(PREPARING_FORMS) & (Outflow.state == "done")
     query = (
         select(
             Outflow.transaction_id,
             func.max(Outflow.attempt),
             func.bool_or(Outflow.state.in_(OUTFLOW_OPEN)),
-            func.coalesce(func.bool_or(established), False),
+            func.coalesce(func.bool_or(prepared), False),
         )
         .where(Outflow.transaction_id == any_of(ids))
         .group_by(Outflow.transaction_id)
@@ -215,7 +179,7 @@ def _attempts(ids: Collection[str]) -> Mapping[str, _Attempts]:
 
 
 def parts_of(row: Transaction, *, with_creation: bool) -> Split:
-    """Return what a deposit comes to, with the fee for creating its account where that is ours.
+    """Return what a deposit comes to, with the fee for lumens of ours in its account, if any.
 
     On a quote its numbers count, and that fee is none of them.
     Raises `Rejected` where the fee leaves nothing to pay.
@@ -254,18 +218,21 @@ def carry_out(chunk: Sequence[Decided]) -> dict[jobs.Claim, Exception]:
         row = rows.get(each.claim.subject_id)
         if row is None or next_job_kind(row) != each.claim.kind or before[row.id].is_open:
             continue
+        if each.plan.only_prepares and before[row.id].was_prepared:
+            continue
         if each.version not in {None, row.version}:
             lost[each.claim] = Unavailable(f"{row.id} was changed meanwhile")
             continue
         outflow, reason = None, each.plan.held_because
         if each.plan.form is not None:
-            outflow, reason = _order(row, each.plan.form, each.policy, before[row.id])
+            outflow, reason = _order(row, each.plan, each.policy, before[row.id])
         if outflow is not None:
             queued.append(outflow)
         elif reason is not None:
             _tell(row, reason)
             moves.append(Happening(row.id, Event.HELD, f"look {row.version}"))
         else:
+            _tell_of_closed(row, each.plan.closed_because)
             moves.append(Happening(row.id, Event.TRUST_MISSING, f"look {row.version}"))
     _queue(queued)
     happened(*moves)
@@ -284,10 +251,20 @@ def _locked(ids: Collection[str]) -> Select[Transaction]:
 
 def _tell(row: Transaction, reason: str) -> None:
     what = "remittance" if row.kind == Kind.REMITTANCE else "deposit"
+    _open_case(f"{what}_cannot_be_paid", f"{row.id}/{row.version}", row, reason)
+
+
+def _tell_of_closed(row: Transaction, reason: str | None) -> None:
+    """Tell, once for each deposit, that its line is not ours to authorize."""
+    if reason is not None:
+        _open_case("trustline_closed", row.id, row, reason)
+
+
+def _open_case(name: str, cause: str, row: Transaction, note: str) -> None:
     cases.open_case(
-        f"{what}_cannot_be_paid",
-        f"{row.id}/{row.version}",
-        note=reason,
+        name,
+        cause,
+        note=note,
         transaction_id=row.id,
         asset=row.received_as,
         amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
@@ -295,14 +272,14 @@ def _tell(row: Transaction, reason: str) -> None:
 
 
 def _order(
-    row: Transaction, form: str, policy: AssetPolicy, before: _Attempts
+    row: Transaction, plan: Plan, policy: AssetPolicy, before: _Attempts
 ) -> tuple[Outflow | None, str | None]:
     """Return the outflow that pays a deposit whose row is locked, or why a person has to look."""
     sold = {}
-    if form == "establish":
-        asset, amount, fee = NATIVE, policy.delivery.starting_balance, 0
+    if plan.only_prepares:
+        asset, amount, fee = NATIVE, plan.lumens, 0
     else:
-        created = form == "create_account" or before.was_established
+        created = plan.form == "create_account" or before.was_prepared
         try:
             parts = parts_of(row, with_creation=created)
         except Rejected as refusal:
@@ -318,7 +295,8 @@ def _order(
         kind="submission",
         attempt=attempt,
         key=f"{row.id}-{attempt}",
-        form=form,
+        form=plan.form,
+        authorizes=plan.authorizes,
         state="prepared",
         asset=asset,
         amount=amount,
@@ -336,7 +314,7 @@ def _queue(outflows: Sequence[Outflow]) -> None:
     """Open the outflows, in the order given, and owe the work of their queues."""
     db.session.add_all(outflows)
     db.session.flush()
-    bookings.outflow_opened(*(each for each in outflows if each.form != "establish"))
+    bookings.outflow_opened(*(each for each in outflows if not each.only_prepares))
     for source in sorted({str(each.source) for each in outflows}):
         jobs.renew(jobs.Address(DRIVE, source), lane_of(source))
 

@@ -1,6 +1,6 @@
 """How one order on the ledger ends that moved nothing: again, later, elsewhere, or a person's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import and_, func, or_, select, true, update
@@ -9,11 +9,20 @@ from anchor.clock import utcnow
 from anchor.extensions import db
 from anchor.lifecycle import Event, Kind
 from anchor.models import Outflow, Transaction
-from anchor.services import bookings, cases, claimable_balances, jobs, refund_ends
+from anchor.services import (
+    bookings,
+    cases,
+    claimable_balances,
+    jobs,
+    known_lines,
+    refund_ends,
+)
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
+#: Somebody closed the line since it was looked at, wholly or to all but its offers.
+_CLOSED_CODES = frozenset({"op_not_authorized", "op_invalid_state"})
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
-_TRUST_CODES = frozenset({"op_no_trust", "op_not_authorized", "op_line_full"})
+_TRUST_CODES = _CLOSED_CODES | {"op_no_trust", "op_line_full"}
 #: The account came or went since it was looked at: it is looked at again.
 _LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
 #: Our own account lacks what it takes: its queue waits, oldest first.
@@ -46,6 +55,8 @@ def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow],
         refund_ends.failed(outflow)
     elif code in _TRUST_CODES and not _is_remittance(outflow):
         refuse(outflow, code)
+        if code in _CLOSED_CODES:
+            known_lines.remember([outflow])
         happened(Happening(outflow.pays_for, Event.TRUST_MISSING, outflow.key))
     elif code in _LOOK_AGAIN_CODES:
         refuse(outflow, code)
@@ -87,10 +98,15 @@ def pause_queue(outflow: Outflow, code: str) -> None:
     )
 
 
+def look_again(prepared: Iterable[Outflow]) -> None:
+    """Let deposits be looked at anew that never moved: their accounts were only to be prepared."""
+    ids = (outflow.pays_for for outflow in prepared)
+    jobs.ensure((jobs.Address(PAY_ON_LEDGER, each), LEDGER_LANE) for each in ids)
+
+
 def _look_again(outflow: Outflow) -> None:
-    """Let the deposit be looked at anew; one that only lacked its account never moved."""
-    if outflow.form == "establish":
-        jobs.ensure([(jobs.Address(PAY_ON_LEDGER, outflow.pays_for), LEDGER_LANE)])
+    if outflow.only_prepares:
+        look_again([outflow])
     else:
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
 
@@ -108,7 +124,7 @@ def refuse(outflow: Outflow, reason: str) -> None:
     outflow.state = "refused"
     outflow.settled_at = func.now()
     outflow.note = reason[:500]
-    if outflow.form not in {"establish", "claim"}:
+    if not outflow.pays_nobody:
         bookings.outflow_refused(outflow)
     db.session.flush()
 
@@ -127,7 +143,7 @@ def hand_to_a_person(
         claimable_balances.not_reclaimed(outflow, note)
         return
     asset, owed = outflow.gross_asset, outflow.gross
-    if outflow.form == "establish":  # lumens of ours: what is owed is the deposit
+    if outflow.only_prepares:  # lumens of ours: what is owed is the deposit
         row = db.session.get_one(Transaction, outflow.pays_for, populate_existing=True)
         asset, owed = row.received_as, row.amount_received - row.amount_paid - row.amount_refunded
     cases.open_case(
@@ -138,7 +154,7 @@ def hand_to_a_person(
         asset=asset,
         amount_owed=owed,
     )
-    if was_submitted and outflow.form != "establish":
+    if was_submitted and not outflow.only_prepares:
         happened(Happening(outflow.pays_for, Event.LEDGER_PAYMENT_FAILED, outflow.key))
     happened(Happening(outflow.pays_for, Event.HELD, outflow.key))
 

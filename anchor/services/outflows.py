@@ -135,7 +135,7 @@ def queue_again(outflow: Outflow) -> Outflow:
     following = Outflow(state="prepared", attempt=attempt, key=f"{stem}-{attempt}", **kept)
     db.session.add(following)
     db.session.flush()
-    if following.form != "establish":
+    if not following.only_prepares:
         bookings.outflow_opened(following)
     return following
 

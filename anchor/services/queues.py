@@ -7,9 +7,10 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Table, bindparam, case, func, or_, select, update
 
 from anchor.extensions import atomic, db, settings
+from anchor.ledger.orders import places
 from anchor.lifecycle import Event
 from anchor.models import SUBMISSION_OPEN, Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import brakes, networks
+from anchor.services import brakes, known_lines, networks
 from anchor.services.channels import left_for
 from anchor.services.slots import open_of
 from anchor.services.transactions import Happening, happened
@@ -73,6 +74,7 @@ def fill(source: str, at_most: int | None = None) -> int:
         .limit(batch * len(channels))
         .with_for_update(skip_locked=True)
     ).all()
+    known_lines.not_again(found)
     queue = [(each, leaving(each)) for each in _still_payable(found)]
     groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
     _open(source, list(zip(channels, groups, strict=False)))
@@ -82,14 +84,13 @@ def fill(source: str, at_most: int | None = None) -> int:
 def leaving(outflow: Outflow) -> brakes.Leaving:
     """Return an outflow on the ledger as a brake looks at it. Needs an open transaction.
 
-    What only makes the account of a deposit counts as the deposit's.
+    What only prepares the account of a deposit counts as the deposit's.
     """
     kind, asset = brakes.REFUND, outflow.asset
     if outflow.kind != "refund":
         row = db.session.get_one(Transaction, outflow.pays_for)
         kind, asset = row.kind, row.asset
-    pays_nobody = outflow.form in {"claim", "establish"}
-    amount = 0 if pays_nobody else outflow.amount
+    amount = 0 if outflow.pays_nobody else outflow.amount
     return brakes.Leaving(kind, asset, brakes.STELLAR, amount)
 
 
@@ -148,18 +149,21 @@ def _still_payable(queue: Sequence[Outflow]) -> list[Outflow]:
 
 
 def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
-    """Put what may travel together into groups; whoever needs a memo, or failed, goes alone."""
-    together: list[Outflow] = []
+    """Put what may travel together into groups; whoever needs a memo, or failed, goes alone.
+
+    No group has more than `batch` operations. Where an issuer has to sign, too, that keeps
+    nobody else: such payments have groups of their own.
+    """
+    together: dict[int, list[Outflow]] = {}
     for outflow in queue:
         if outflow.is_alone:
             yield [outflow]
             continue
-        together.append(outflow)
-        if len(together) == batch:
-            yield together
-            together = []
-    if together:
-        yield together
+        group = together.setdefault(outflow.operations, [])
+        group.append(outflow)
+        if (len(group) + 1) * outflow.operations > batch:
+            yield together.pop(outflow.operations)
+    yield from together.values()
 
 
 def _open(source: str, groups: Sequence[tuple[Channel, list[Outflow]]]) -> None:
@@ -180,7 +184,7 @@ def _open(source: str, groups: Sequence[tuple[Channel, list[Outflow]]]) -> None:
             Happening(outflow.pays_for, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
             for _, group in groups
             for outflow in group
-            if outflow.form not in {"establish", "claim"} and outflow.kind != "refund"
+            if not outflow.pays_nobody and outflow.kind != "refund"
         )
     )
 
@@ -198,7 +202,7 @@ def _send(submissions: Sequence[Submission], groups: Sequence[list[Outflow]]) ->
     rows = [
         {"the_id": outflow.id, "new_submission_id": submission.id, "new_operation_index": place}
         for submission, group in zip(submissions, groups, strict=True)
-        for place, outflow in enumerate(group)
+        for place, outflow in zip(places(each.operations for each in group), group, strict=True)
     ]
     if rows:
         db.session.connection().execute(statement, rows)

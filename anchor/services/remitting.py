@@ -40,7 +40,8 @@ from anchor.services import (
     remittance_orders,
     remittances,
 )
-from anchor.services.deposit_payments import Decided, Plan
+from anchor.services.delivering import Plan
+from anchor.services.deposit_payments import Decided
 from anchor.services.other_anchors import Client, Promise, Told
 from anchor.services.remittance_orders import Wanted
 from anchor.services.transactions import (

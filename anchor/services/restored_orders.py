@@ -120,9 +120,9 @@ def _adopt(transaction_id: str, number: int, custodian: Custodian) -> Entrusted:
         row.amount_in, row.amount_out = outflow.gross, outflow.amount
         row.amount_fee = outflow.amount_fee
         bookings.outflow_opened(outflow)
-    if outflow.form != "establish":
+    if not outflow.only_prepares:
         let_go_on(row, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key)
-    if outflow.form != "establish" and can_have(row, Event.LEDGER_PAYMENT_SUBMITTED):
+    if not outflow.only_prepares and can_have(row, Event.LEDGER_PAYMENT_SUBMITTED):
         happened(Happening(row.id, Event.LEDGER_PAYMENT_SUBMITTED, outflow.key))
     return custody_orders.read(outflow.id)
 

@@ -12,16 +12,27 @@ from sqlalchemy import ColumnElement, Select, and_, func, select, update
 
 from anchor.assets import NATIVE
 from anchor.errors import Rejected
-from anchor.extensions import atomic, db
+from anchor.extensions import atomic, db, settings
 from anchor.fees import Split
 from anchor.ledger.destinations import address_of, base_account
 from anchor.lifecycle import FINAL, Event
 from anchor.matching import Verdict
-from anchor.models import Account, Case, Channel, Envelope, Outflow, Payment, Transaction
+from anchor.models import (
+    PREPARING_FORMS,
+    Account,
+    Case,
+    Channel,
+    Envelope,
+    Outflow,
+    Payment,
+    Transaction,
+)
+from anchor.policies import AssetPolicy
 from anchor.services import (
     bookings,
     conversions,
     deposit_payments,
+    known_lines,
     networks,
     order_ends,
     outflows,
@@ -81,7 +92,8 @@ def _shape(payment: Payment, row: Transaction) -> tuple[str, Split] | None:
     """Return the form and the parts under which a payment is that of a deposit, or None.
 
     The amount is just what the deposit would be paid, with or without the fee for creating
-    its account. Lumens that only created the account are no payment, and are known again.
+    its account. Lumens that only created the account are no payment, and are known again; so are
+    those for a trust line, where lumens leave for nothing else.
     """
     memo = (row.destination_memo_type or "none", row.destination_memo)
     if row.destination is None or (payment.memo_type, payment.memo) != memo:
@@ -90,8 +102,10 @@ def _shape(payment: Payment, row: Transaction) -> tuple[str, Split] | None:
     policy = deposit_payments.policy_of(row.asset)
     if created and row.asset != NATIVE:
         amount = policy.delivery.starting_balance
-        is_it = payment.amount == amount and not _was_established(row.id)
+        is_it = payment.amount == amount and not _was_prepared(row.id)
         return ("establish", Split(amount, amount, 0)) if is_it else None
+    if payment.asset != row.asset and _is_for_a_line(payment, row, policy):
+        return "trustline_lumens", Split(payment.amount or 0, payment.amount or 0, 0)
     if payment.asset != row.asset or _address(payment) != row.destination:
         return None
     for with_creation in (True,) if created else (False, True):
@@ -104,10 +118,22 @@ def _shape(payment: Payment, row: Transaction) -> tuple[str, Split] | None:
     return None
 
 
-def _was_established(transaction_id: str) -> bool:
+def _is_for_a_line(payment: Payment, row: Transaction, policy: AssetPolicy) -> bool:
+    """Tell whether lumens can only have been those for a trust line: none leave for customers."""
+    is_in_bounds = 0 < (payment.amount or 0) <= policy.delivery.starting_balance
+    return (
+        payment.asset == NATIVE
+        and is_in_bounds
+        and _address(payment) == row.destination
+        and settings().asset_by_id(NATIVE) is None
+        and not _was_prepared(row.id)
+    )
+
+
+def _was_prepared(transaction_id: str) -> bool:
     query = select(Outflow.id).where(
         Outflow.transaction_id == transaction_id,
-        Outflow.form == "establish",
+        Outflow.form.in_(PREPARING_FORMS),
         Outflow.state == "done",
     )
     return db.session.scalar(query.limit(1)) is not None
@@ -132,18 +158,19 @@ def _write(payment: Payment, row: Transaction, form: str, parts: Split) -> str:
         operation_index=_place(payment),
         settled_at=func.now(),
         note=NOTE,
-        **(conversions.sold(row, parts) if form != "establish" else {}),
+        **(conversions.sold(row, parts) if form not in PREPARING_FORMS else {}),
     )
     db.session.add(outflow)
-    if form != "establish":
+    if not outflow.only_prepares:
         row.amount_in, row.amount_out = parts.amount_in, parts.amount_out
         row.amount_fee, row.amount_paid = parts.amount_fee, row.amount_paid + parts.amount_in
         db.session.flush()
         bookings.outflow_opened(outflow)
     db.session.flush()
     bookings.ledger_payment_done(outflow)
+    known_lines.remember([outflow])
     explain(payment, outflow)
-    if form == "establish":
+    if outflow.only_prepares:
         if can_have(row, Event.TRUST_MISSING):
             happened(Happening(row.id, Event.TRUST_MISSING, outflow.key))
         return outflow.key

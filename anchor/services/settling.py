@@ -11,8 +11,14 @@ from anchor.extensions import atomic, db
 from anchor.ledger.gateway import LedgerTransaction
 from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
-from anchor.services import bookings, cases, claimable_balances, refund_ends
-from anchor.services.order_ends import end_by_code, hand_to_a_person, refuse, requeue
+from anchor.services import bookings, cases, claimable_balances, known_lines, refund_ends
+from anchor.services.order_ends import (
+    end_by_code,
+    hand_to_a_person,
+    look_again,
+    refuse,
+    requeue,
+)
 from anchor.services.transactions import Happening, any_of, happened
 
 _ENDED = frozenset({"confirmed", "dead"})
@@ -68,6 +74,8 @@ def _arrived(rows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
             if outflow.form == "establish"
         ),
     )
+    look_again(outflow for outflow in rows if outflow.form == "trustline_lumens")
+    known_lines.remember(paid)
 
 
 def _book(outflows: Sequence[Outflow], told: Mapping[int, Confirmed]) -> None:
@@ -123,7 +131,7 @@ def _paid(outflow: Outflow, end: Confirmed) -> Happening:
 
 def _is_payment(outflow: Outflow) -> bool:
     """Tell what pays a transaction's money out, from what only prepares that or sends it back."""
-    return outflow.kind == "submission" and outflow.form not in {"establish", "claim"}
+    return outflow.kind == "submission" and not outflow.pays_nobody
 
 
 @atomic
@@ -141,8 +149,14 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
     if not codes:
         cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
     for outflow in _carried(submission_id):
-        assert outflow.operation_index is not None
-        end_by_code(outflow, codes.get(outflow.operation_index), requeue)
+        end_by_code(outflow, _code_of(outflow, codes), requeue)
+
+
+def _code_of(outflow: Outflow, codes: Mapping[int, str]) -> str | None:
+    """Return what an outflow failed for: the authorization, if there is one, before the payment."""
+    assert outflow.operation_index is not None
+    end = outflow.operation_index + 1
+    return next((codes[at] for at in range(end - outflow.operations, end) if at in codes), None)
 
 
 @atomic
@@ -170,8 +184,7 @@ def unusable(
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=channel_sequence)
     )
     for outflow in _carried(submission_id):
-        assert outflow.operation_index is not None
-        end_by_code(outflow, codes.get(outflow.operation_index), requeue)
+        end_by_code(outflow, _code_of(outflow, codes), requeue)
 
 
 @atomic

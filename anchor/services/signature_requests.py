@@ -45,14 +45,14 @@ def ask(gateway: Gateway, slot: Slot, signers: Signers) -> Progress:
         log.info("custody signs submission %s later: %s", slot.id, answer.message)
         collecting.ask_later(slot)
         return Progress.GONE
-    allowed = keys_of(accounts) if slot.source in accounts else None
+    allowed = keys_of(accounts) if accounts.keys() >= set(slot.accounts) else None
     good = _checked(slot, answer.signatures, allowed)
     if good is None:
         collecting.ask_later(slot)
         return Progress.GONE
     progress = collecting.collect(slot, good, accounts, by_custody=True)
     if progress is Progress.ENOUGH:
-        signers.suffices(slot.source)
+        signers.suffices(slot)
     return progress
 
 
@@ -65,7 +65,7 @@ def _answer(slot: Slot) -> SigningAnswer:
         envelope_xdr=newest.envelope_xdr,
         hash=newest.hash,
         network_passphrase=slot.passphrase,
-        accounts=(slot.source,),
+        accounts=slot.accounts,
         valid_until=datetime.fromtimestamp(newest.max_time, UTC),
     )
     try:

@@ -18,7 +18,7 @@ class Signers:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._accounts: dict[str, LedgerAccount | None] = {}
-        self._short: set[str] = set()
+        self._short: set[tuple[str, ...]] = set()
         self._enough: set[str] = set()
         self._seen: set[tuple[str, int]] = set()
         self._closely = False
@@ -29,8 +29,8 @@ class Signers:
 
         Raises `Unavailable` where the ledger does not answer.
         """
-        found = {slot.source: self._account(slot.source)}
-        if slot.channel != slot.source:
+        found = {each: self._account(each) for each in slot.accounts}
+        if slot.channel not in found:
             plain = slot.channel_number is not None and not self._closely
             channel = slot.channel
             found[channel] = _only_itself(channel) if plain else self._account(channel)
@@ -42,17 +42,17 @@ class Signers:
             self._closely = True
             self._accounts.clear()
 
-    def falls_short(self, source: str) -> None:
-        """Remember that custody's signatures do not suffice for this account."""
-        self._short.add(source)
+    def falls_short(self, slot: Slot) -> None:
+        """Remember that custody's signatures do not suffice for the accounts of a submission."""
+        self._short.add(slot.accounts)
 
-    def suffices(self, source: str) -> None:
-        """Remember that custody's signatures do suffice for this account."""
-        self._enough.add(source)
+    def suffices(self, slot: Slot) -> None:
+        """Remember that custody's signatures do suffice for the accounts of a submission."""
+        self._enough.update(slot.accounts)
 
-    def is_short(self, source: str) -> bool:
-        """Tell whether people have to sign for this account."""
-        return source in self._short
+    def is_short(self, slot: Slot) -> bool:
+        """Tell whether people have to sign for the accounts of a submission."""
+        return slot.accounts in self._short
 
     def is_new(self, what: tuple[str, int]) -> bool:
         """Tell that something was not done in this stretch yet; it is now."""

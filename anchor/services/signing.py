@@ -35,7 +35,7 @@ _BUMP = 10
 _CODES_THAT_PASS = frozenset({"tx_bad_seq", "tx_too_late", "tx_insufficient_fee", "tx_failed"})
 #: What the network says where the channel, or the source account, has not signed enough.
 _UNSIGNED_CODES = frozenset({"tx_bad_auth", "op_bad_auth"})
-_SHORT = "its source account asks for more signatures than custody gives"
+_SHORT = "an account of it asks for more signatures than custody gives"
 _LATE = "the signatures did not come in time, and a new envelope waits for them"
 
 
@@ -60,7 +60,7 @@ def _go_on(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """Look after an envelope that is stored and lacks signatures."""
     ask_in_s = slot.newest.ask_in_s
     if ask_in_s is None:
-        signers.falls_short(slot.source)
+        signers.falls_short(slot)
     if signers.ledger_time() > slot.last_max_time:
         renew(gateway, slot, signers)
     elif ask_in_s is not None:
@@ -74,7 +74,7 @@ def _have_signed(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """Ask custody about the stored envelope; people get one that they have time to sign."""
     progress = signature_requests.ask(gateway, slot, signers)
     if progress is Progress.SHORT:
-        signers.falls_short(slot.source)
+        signers.falls_short(slot)
         if _is_patient(slot, signers):
             settling.lacks_signatures(slot.id, _SHORT)
         else:
@@ -123,7 +123,7 @@ def _is_authorized(slot: Slot, signers: Signers) -> bool:
 
 def _await_signatures(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """Let people sign: what custody gave does not suffice."""
-    signers.falls_short(slot.source)
+    signers.falls_short(slot)
     if _is_patient(slot, signers):
         collecting.reopen(slot)
         settling.lacks_signatures(slot.id, _SHORT)
@@ -162,7 +162,7 @@ def _within_the_bounds(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     if code is None:
         _bump(gateway, slot, signers)
     elif code == "tx_insufficient_fee":
-        if _fee(gateway, slot) * len(slot.orders) > slot.newest.fee:
+        if _fee(gateway, slot) * slot.operations > slot.newest.fee:
             _have_signed(gateway, _store(gateway, slot, signers), signers)
         else:
             slots.hand_in_again(slot)  # it bids all that it may: the network has to calm down
@@ -188,7 +188,7 @@ def _fee(gateway: Gateway, slot: Slot) -> int:
     stats, ceiling = gateway.fee_stats(), settings().base_fee_max
     wanted = max(stats.base_fee, stats.charged.p70 if stats.capacity_percent > 50 else 0)
     if slot.codes and slot.codes[0] == "tx_insufficient_fee":
-        wanted = max(wanted, stats.charged.p90, 2 * slot.newest.fee // max(1, len(slot.orders)))
+        wanted = max(wanted, stats.charged.p90, 2 * slot.newest.fee // max(1, slot.operations))
     if stats.base_fee > ceiling:
         raise Unavailable(f"the base fee is {stats.base_fee} stroops, above base_fee_max")
     return min(wanted, ceiling)
@@ -216,7 +216,7 @@ def _bounds_s(slot: Slot, signers: Signers) -> int:
 
     One that nobody signed in its time is followed by one that is valid ten times as long.
     """
-    if signers.is_short(slot.source):
+    if signers.is_short(slot):
         return _PATIENCE_S
     custody = house().custody
     within = custody.traits.signs_within if custody else None
@@ -233,7 +233,7 @@ def _bump(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     """
     inner = slot.newest
     per_operation = _fee(gateway, slot)
-    count = len(slot.orders)
+    count = slot.operations
     if inner.inner_hash is not None or per_operation * count <= inner.fee:
         return
     offered = min(settings().base_fee_max, max(per_operation, _BUMP * inner.fee // count))

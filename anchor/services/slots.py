@@ -51,6 +51,17 @@ class Slot:
     envelopes: tuple[Stored, ...]
 
     @property
+    def operations(self) -> int:
+        """How many operations its envelopes have."""
+        return sum(order.operations for order in self.orders)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that custody signs for: the source, and issuers that authorize lines."""
+        issuers = (order.issuer for order in self.orders if order.issuer)
+        return tuple(dict.fromkeys((self.source, *issuers)))
+
+    @property
     def newest(self) -> Stored:
         """The envelope that is handed in."""
         return self.envelopes[-1]
@@ -165,19 +176,20 @@ def _slot(
 
 
 def order_of(outflow: Outflow) -> LedgerOrder:
-    """Return what an outflow is to do on the ledger."""
+    """Return what an outflow is to do on the ledger; a custodian authorizes no trust line."""
     assert outflow.form is not None
     assert outflow.destination is not None
     is_new = outflow.form == "establish"
     waits = outflow.form == "claimable_balance"
     return LedgerOrder(
-        form=outflow.form,
+        form="payment" if outflow.form == "trustline_lumens" else outflow.form,
         destination=outflow.destination,
         asset=outflow.asset,
         amount=0 if is_new or outflow.form == "claim" else outflow.amount,
         starting_balance=outflow.amount if is_new else 0,
         reclaim_at=reclaim_time(outflow) if waits else None,
         balance_id=outflow.balance_id,
+        authorizes=outflow.authorizes and outflow.custody is None,
     )
 
 

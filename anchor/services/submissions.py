@@ -27,6 +27,7 @@ from typing import Any, TypeVar, cast
 from anchor.errors import AnchorError, Unavailable
 from anchor.extensions import gateway, settings, transaction
 from anchor.ledger.gateway import Gateway, LedgerTransaction, SubmitAnswer
+from anchor.ledger.orders import places
 from anchor.services import (
     batches,
     channels,
@@ -266,9 +267,10 @@ def _confirmed(slot: Slot, found: LedgerTransaction) -> settling.Confirmed:
     from anchor.ledger import envelopes
 
     holder = next(each for each in slot.envelopes if found.hash in {each.hash, each.inner_hash})
+    at = places(order.operations for order in slot.orders)
     balance_ids = {
         place: envelopes.claimable_balance_id(holder.envelope_xdr, place, slot.passphrase)
-        for place, order in enumerate(slot.orders)
+        for place, order in zip(at, slot.orders, strict=True)
         if order.form == "claimable_balance"
     }
     return settling.Confirmed(slot.id, found, balance_ids)

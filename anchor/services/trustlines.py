@@ -1,6 +1,7 @@
 """Deposits that wait until their account can take the asset, and the looking for that.
 
-Ready means that the line exists, is authorized and has room for the amount. Waiting never
+Ready means that the line exists, is authorized and has room for the amount; where the asset has
+us authorize lines, one that is new need not be authorized yet. Waiting never
 ends in ``expired``, for the money is in: after the policy's days a person is told.
 
 However many wait, the ledger's source is asked so often a minute as the settings allow, those
@@ -23,7 +24,8 @@ from anchor.ledger.gateway import LedgerAccount
 from anchor.lifecycle import Event, Status
 from anchor.models import Job, Transaction
 from anchor.services import accounts, batches, budgets, cases, jobs
-from anchor.services.deposit_payments import Wanted, of_claims, policy_of
+from anchor.services.delivering import Wanted, room_of
+from anchor.services.deposit_payments import of_claims, policy_of
 from anchor.services.transactions import CHECK_TRUST, TRUST_LANE, Happening, any_of, happened
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ def check(claims: Sequence[jobs.Claim]) -> Mapping[jobs.Claim, Exception]:
         if isinstance(answer, Exception):
             ends[claim] = answer
         else:
-            rooms[claim] = destinations.room_for(answer, want.asset, want.amount)
+            rooms[claim] = room_of(want, answer, policy_of(want.asset))
 
     def act(chunk: Sequence[jobs.Claim]) -> None:
         ends.update(_record({claim: (wanted[claim], rooms[claim]) for claim in chunk}))
@@ -134,7 +136,7 @@ def _record(
     for claim, (want, room) in looks.items():
         if claim in ends:
             continue
-        if room == destinations.READY:
+        if room in destinations.OPEN:
             ready.append(Happening(want.transaction_id, Event.TRUST_FOUND, f"look {want.version}"))
             continue
         waiting[want.transaction_id] = (want, room)

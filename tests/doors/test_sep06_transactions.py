@@ -16,6 +16,7 @@ from anchor.services import refunds, sweeps
 from anchor.services.callbacks import CALLBACK
 from anchor.services.refunds import Order
 from anchor.services.transactions import Happening, happened
+from tests.authorizing import authorizing, give_away, lumens, operations
 from tests.deposits import Bench
 from tests.puppets import LOOKS_UP, puppet
 from tests.test_callbacks import NO_CONTENT, listening
@@ -321,6 +322,27 @@ def test_without_a_trust_line_it_waits_or_is_a_claimable_balance_where_the_walle
         bench.wait(one, hurry=True)
         done = holder.seen(one)
         assert (done["status"], done["to"]) == ("completed", keys.public_key)
+
+
+@pytest.mark.conforms("SEP6-29")
+def test_who_lacks_xlm_for_a_line_is_sent_it_and_an_auth_required_line_is_authorized(
+    holder: Wallet,
+) -> None:
+    holder.known()
+    bench = Bench(holder.world)
+    authorizing(bench)
+    keys = bench.account(trusts=False)
+    give_away(bench, keys, "1.2")
+    opened = holder.deposit(account=keys.public_key)["id"]
+    assert lumens(bench, keys.public_key) == "1.2000000"
+    holder.pay_in(opened)
+    until(lambda: holder.worked(opened) == "pending_trust", 40)
+    assert lumens(bench, keys.public_key) == "1.5100000"
+    bench.trust(keys)
+    bench.wait(opened, hurry=True)
+    assert holder.seen(opened)["status"] == "completed"
+    types = [each["type"] for each in operations(bench, opened)]
+    assert types == ["set_trust_line_flags", "payment"]
 
 
 @pytest.mark.conforms("SEP6-92", "SEP6-90", "ST-06", "V-14")

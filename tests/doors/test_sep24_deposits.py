@@ -375,7 +375,7 @@ def test_accounts_are_created_and_claimable_balances_taken_where_the_asset_says_
         claimable_balance_supported="true",
     )
     assert delivering.row(one["id"]).takes_claimable_balance
-    assert "we open it for 0.5 USDC" in Visitor(client, one["url"]).page.text
+    assert "we send them for 0.5 USDC" in Visitor(client, one["url"]).page.text
     plain = opened(delivering, client, headers)
     assert not delivering.row(plain["id"]).takes_claimable_balance
 

@@ -14,6 +14,7 @@ from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.services import desk, refunds
 from anchor.services.desk import By
+from tests.authorizing import authorizing, give_away, lumens, operations
 from tests.deposits import Bench
 from tests.puppets import puppet
 from tests.test_refunds import give_back, settle
@@ -349,6 +350,32 @@ def test_a_deposit_waits_for_its_trust_line_and_then_goes_on(
     done = shown(bench.world, client, row_id)
     assert done["status"] == "completed"
     assert Decimal(bench.held(keys.public_key)) == Decimal(done["amount_out"])
+
+
+@pytest.mark.conforms("SEP24-28")
+@pytest.mark.parametrize("takes", ["true", "false"])
+def test_who_lacks_xlm_for_a_line_is_sent_it_and_an_auth_required_line_is_authorized(
+    bench: Bench, client: Any, takes: str
+) -> None:
+    authorizing(bench)
+    keys = bench.account(trusts=False)
+    give_away(bench, keys, "1.2")
+    more = {"claimable_balance_supported": takes}
+    if takes == "true":
+        policy = bench.world.app.extensions["anchor"].settings.assets["USDC"]
+        offers = replace(policy.delivery, claimable_balances=False)
+        bench.serve(replace(policy, delivery=offers))
+    row_id = deposited(bench, client, keys.public_key, **more)
+    bench.wait(row_id, "pending_trust", hurry=True)
+    assert shown(bench.world, client, row_id)["status"] == "pending_trust"
+    assert lumens(bench, keys.public_key) == "1.5100000"
+    bench.trust(keys)
+    bench.wait(row_id, hurry=True)
+    done = shown(bench.world, client, row_id)
+    assert (done["status"], done["amount_fee"]) == ("completed", "2")
+    assert Decimal(bench.held(keys.public_key)) == Decimal(done["amount_out"])
+    types = [each["type"] for each in operations(bench, row_id)]
+    assert types == ["set_trust_line_flags", "payment"]
 
 
 @pytest.mark.conforms("SEP24-70", "SEP24-72", "SEP24-73", "SEP24-74")
