@@ -242,7 +242,6 @@ class _Builder:
 
     def build(self) -> Settings:
         data = self.data
-        secrets, issuers = self._secrets(DISTRIBUTION_PREFIX), self._secrets(ISSUER_PREFIX)
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
         host = urlsplit(public_url).netloc
         passphrase = data["network"]["passphrase"]
@@ -263,8 +262,8 @@ class _Builder:
             broker_url=self._broker_url(),
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
-            distribution_secrets=secrets,
-            issuer_secrets=issuers,
+            distribution_secrets=self._secrets(DISTRIBUTION_PREFIX),
+            issuer_secrets=self._secrets(ISSUER_PREFIX),
             assets=assets,
             organization=data["organization"],
             rails=data["rails"],

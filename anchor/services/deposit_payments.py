@@ -249,20 +249,20 @@ def _locked(ids: Collection[str]) -> Select[Transaction]:
     )
 
 
-def _tell(row: Transaction, reason: str) -> None:
+def _tell(row: Transaction, why: str) -> None:
     what = "remittance" if row.kind == Kind.REMITTANCE else "deposit"
-    _open_case(f"{what}_cannot_be_paid", f"{row.id}/{row.version}", row, reason)
+    _open_case(f"{what}_cannot_be_paid", f"{row.id}/{row.version}", row, why)
 
 
-def _tell_of_closed(row: Transaction, reason: str | None) -> None:
+def _tell_of_closed(row: Transaction, why: str | None) -> None:
     """Tell, once for each deposit, that its line is not ours to authorize."""
-    if reason is not None:
-        _open_case("trustline_closed", row.id, row, reason)
+    if why is not None:
+        _open_case("trustline_closed", row.id, row, why)
 
 
-def _open_case(name: str, cause: str, row: Transaction, note: str) -> None:
+def _open_case(reason: str, cause: str, row: Transaction, note: str) -> None:
     cases.open_case(
-        name,
+        reason,
         cause,
         note=note,
         transaction_id=row.id,
