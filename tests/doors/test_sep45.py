@@ -676,12 +676,13 @@ def test_a_contract_account_is_told_that_it_can_neither_pay_nor_be_paid(
 
 
 @pytest.mark.conforms("CAP67-03")
-def test_who_withdraws_from_a_contract_is_given_an_id_to_pay_under(
+def test_who_logged_in_by_a_contract_is_given_an_id_to_pay_under(
     anchor: World, client: Any, customer: Customer
 ) -> None:
     headers = customer.log_in(client)
     path = "/sep24/transactions/withdraw/interactive"
-    opened = client.post(path, json={"asset_code": "USDC", "amount": "100"}, headers=headers).json
+    body = {"asset_code": "USDC", "amount": "100", "account": anchor.payer.public_key}
+    opened = client.post(path, json=body, headers=headers).json
     Visitor(client, opened["url"]).fill_in(bank_account_number=ACCOUNT)
     found = client.get(f"/sep24/transaction?id={opened['id']}", headers=headers).json["transaction"]
     assert found["status"] == "pending_user_transfer_start"
