@@ -19,6 +19,7 @@ What cannot be committed is committed in halves: each half is a commit with the 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Select, exists, func, literal, select
 
@@ -249,26 +250,20 @@ def _locked(ids: Collection[str]) -> Select[Transaction]:
     )
 
 
-def _tell(row: Transaction, why: str) -> None:
+def _tell(row: Transaction, reason: str) -> None:
     what = "remittance" if row.kind == Kind.REMITTANCE else "deposit"
-    _open_case(f"{what}_cannot_be_paid", f"{row.id}/{row.version}", row, why)
+    cases.open_case(f"{what}_cannot_be_paid", f"{row.id}/{row.version}", note=reason, **_about(row))
 
 
-def _tell_of_closed(row: Transaction, why: str | None) -> None:
+def _tell_of_closed(row: Transaction, reason: str | None) -> None:
     """Tell, once for each deposit, that its line is not ours to authorize."""
-    if why is not None:
-        _open_case("trustline_closed", row.id, row, why)
+    if reason is not None:
+        cases.open_case("trustline_closed", row.id, note=reason, **_about(row))
 
 
-def _open_case(reason: str, cause: str, row: Transaction, note: str) -> None:
-    cases.open_case(
-        reason,
-        cause,
-        note=note,
-        transaction_id=row.id,
-        asset=row.received_as,
-        amount_owed=row.amount_received - row.amount_paid - row.amount_refunded,
-    )
+def _about(row: Transaction) -> dict[str, Any]:
+    owed = row.amount_received - row.amount_paid - row.amount_refunded
+    return {"transaction_id": row.id, "asset": row.received_as, "amount_owed": owed}
 
 
 def _order(
