@@ -276,16 +276,6 @@ def test_a_wallet_sees_what_it_pays_and_receives(trade: Trade, world: World) -> 
     assert "100 USDC" in answer.text
 
 
-def test_conversions_need_a_quote(trade: Trade, world: World) -> None:
-    client = world.app.test_client()
-    body = {"asset_code": "USDC", "source_asset": "iso4217:BRL"}
-    answer = client.post(
-        "/sep24/transactions/deposit/interactive", json=body, headers=world.log_in(client)
-    )
-    assert answer.status_code == 400
-    assert "quote_id" in answer.json["error"]
-
-
 def test_a_quote_for_a_sale_opens_no_deposit(trade: Trade, world: World) -> None:
     world.fund()
     quote = trade.quote(Way.WITHDRAWAL)

@@ -30,7 +30,7 @@ class Forms(FormDataParser):
         content_length: int | None,
         options: dict[str, str] | None = None,
     ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the stream, the fields and the files; nothing of a form that is torn."""
+        """Return the stream, the fields and the files; nothing of one that is torn or malformed."""
         if mimetype != TYPE:
             return super().parse(stream, mimetype, content_length, options)
         try:
@@ -46,6 +46,8 @@ class Forms(FormDataParser):
         fields: list[tuple[str, str]] = []
         files: list[tuple[str, FileStorage]] = []
         for part, content in _parts(decoder, stream):
+            if not part.name:
+                raise ValueError("a part has no name")
             if is_file(part):
                 name = part.filename if isinstance(part, File) else None
                 held = FileStorage(BytesIO(content), name, part.name, headers=part.headers)

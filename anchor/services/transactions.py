@@ -127,8 +127,8 @@ def opened(row: Transaction) -> None:
 
     The row is one of the session from then on, and whole. Needs an open transaction.
     """
-    for name in _BLANK.keys() - vars(row).keys():
-        setattr(row, name, _BLANK[name])
+    for name in _BEGUN_HERE.keys() - vars(row).keys():
+        setattr(row, name, _beginning(name))
     values = {name: value for name in _COLUMNS if (value := vars(row).get(name)) is not None}
     bound = {f"new_{name}": value for name, value in values.items() if name not in _INSTANTS}
     made = db.session.connection().execute(_begin(tuple(values)), bound).one()
@@ -330,12 +330,21 @@ _TABLE = cast(Table, Transaction.__table__)
 _HISTORY = cast(Table, History.__table__)
 _REMEMBER = insert(_HISTORY)
 _COLUMNS = tuple(_TABLE.columns.keys())
-#: What a transaction begins with where nobody says otherwise.
-_BLANK: Mapping[str, Any] = {
-    each.key: each.default.arg if isinstance(each.default, ColumnDefault) else None
+#: Columns that begin with what is said here. All of them: with the history as a CTE SQLAlchemy
+#: fills none in by itself, and writes None.
+_BEGUN_HERE = {
+    each.key: each.default
     for each in _TABLE.columns
-    if (each.server_default is None if each.default is None else each.default.is_scalar)
+    if each.default is not None or each.server_default is None
 }
+
+
+def _beginning(name: str) -> Any:
+    """Return what a column of a transaction begins with where nobody says otherwise."""
+    default = _BEGUN_HERE[name]
+    if not isinstance(default, ColumnDefault):
+        return None
+    return default.arg(None) if default.is_callable else default.arg
 
 
 @cache

@@ -96,6 +96,14 @@ def test_every_field_of_a_customer(kyc: Kyc) -> None:
         (b"\xff\xfe", "application/json"),
         (b"[" * 100_000, "application/json"),
         (b"--x\r\n", "multipart/form-data; boundary=x"),
+        (
+            b"--x\r\nContent-Disposition: form-data\r\nContent-Type: image/png\r\n\r\nA\r\n--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
+        (
+            b"--x\r\nContent-Disposition: form-data\r\n\r\nAda\r\n--x--\r\n",
+            "multipart/form-data; boundary=x",
+        ),
         (b"", "multipart/form-data"),
         (b"first_name=%ff%fe", "application/x-www-form-urlencoded"),
     ],
