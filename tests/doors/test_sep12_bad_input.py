@@ -97,7 +97,8 @@ def test_every_field_of_a_customer(kyc: Kyc) -> None:
         (b"[" * 100_000, "application/json"),
         (b"--x\r\n", "multipart/form-data; boundary=x"),
         (
-            b"--x\r\nContent-Disposition: form-data\r\nContent-Type: image/png\r\n\r\nA\r\n--x--\r\n",
+            b"--x\r\nContent-Disposition: form-data\r\nContent-Type: image/png\r\n\r\nA\r\n"
+            b"--x--\r\n",
             "multipart/form-data; boundary=x",
         ),
         (
