@@ -12,6 +12,7 @@ from anchor.errors import Unauthorized, Unavailable
 from anchor.policies.operators import Operator
 from anchor.serializers import admin as words
 from anchor.serializers import admin_answers as answers
+from anchor.serializers.fields import known_id
 from anchor.services import callback_replays, remittance_orders, remittance_views, remittances
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
@@ -64,7 +65,7 @@ def check() -> ResponseReturnValue:
 def remittance(remittance_id: str) -> ResponseReturnValue:
     """Show a remittance with what it waits for, and what happened to it."""
     operators.by_token()
-    return _story(operators.known_id(remittance_id))
+    return _story(known_id(remittance_id))
 
 
 @bp.patch("/remittances/<remittance_id>")
@@ -72,7 +73,7 @@ def remittance(remittance_id: str) -> ResponseReturnValue:
 @described(body=words.AmendBody, answer=answers.RemittanceStoryAnswer, operator=True, errors=(404,))
 def amend(remittance_id: str) -> ResponseReturnValue:
     """Replace what is known of the parties of a remittance that waits; it is then agreed anew."""
-    who, remittance_id = _acting(), operators.known_id(remittance_id)
+    who, remittance_id = _acting(), known_id(remittance_id)
     body = words.AmendBody().load(forms.body())
     remittances.amend(remittance_id, body["details"], who.name, body.get("note"))
     return _story(remittance_id)

@@ -20,6 +20,7 @@ from anchor.serializers import admin
 from anchor.serializers import console as words
 from anchor.serializers import console_forms as forms
 from anchor.serializers.console_forms import ConsoleBody, Filled
+from anchor.serializers.fields import known_id
 from anchor.services import remittance_orders, remittance_views, remittances
 
 bp = Blueprint("remittances", __name__, url_prefix="/remittances")
@@ -52,7 +53,7 @@ def listing() -> ResponseReturnValue:
 @described(media="text/html", errors=(403, 404), leads_on=True)
 def one(remittance_id: str) -> ResponseReturnValue:
     """Show one remittance: its facts, what it waits for, and what happened to it."""
-    story = remittance_views.tell(operators.known_id(remittance_id))
+    story = remittance_views.tell(known_id(remittance_id))
     return page("console/remittance.html", story=story, shown=story.shown, facts=words.facts(story))
 
 
@@ -108,7 +109,7 @@ def send() -> ResponseReturnValue:
 def amendment(remittance_id: str) -> ResponseReturnValue:
     """Ask what is known of the parties anew."""
     operators.demand_acting(operators.current())
-    story = remittance_views.tell(operators.known_id(remittance_id))
+    story = remittance_views.tell(known_id(remittance_id))
     if not story.may_be_amended:
         return _to(remittance_id)
     return _amendment(story, Filled({}, forms.known_rows(story.details)))
@@ -119,7 +120,7 @@ def amendment(remittance_id: str) -> ResponseReturnValue:
 @described(body=ConsoleBody, media="text/html", errors=(401, 403, 404), leads_on=True)
 def amend(remittance_id: str) -> ResponseReturnValue:
     """Replace what is known of the parties; what has no new value keeps its old one."""
-    story = remittance_views.tell(operators.known_id(remittance_id))
+    story = remittance_views.tell(known_id(remittance_id))
     filled = forms.amendment(request.form, story.details)
     if filled.problems:
         return _amendment(story, filled), 400

@@ -3,13 +3,12 @@
 Requests are counted by their address before a token is looked at, so that nobody tries many.
 """
 
-import re
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, request
 
 from anchor.blueprints import limits
-from anchor.errors import Forbidden, NotFound, Unauthorized
+from anchor.errors import Forbidden, Unauthorized
 from anchor.extensions import settings
 from anchor.policies.operators import Operator
 from anchor.services import logins, operators
@@ -18,7 +17,6 @@ from anchor.web_auth.operators import OperatorSession
 
 TOKEN = "form_token"
 _COOKIE = "anchor_console"
-_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
 def by_token() -> Operator:
@@ -64,13 +62,6 @@ def demand_acting(operator: Operator) -> None:
     """Raise `Forbidden` for an operator who may only look."""
     if not operator.may_act:
         raise Forbidden("your role is to look: nothing is changed for you")
-
-
-def known_id(text: str) -> str:
-    """Return an id that may be one of ours; whatever is written otherwise is `NotFound`."""
-    if not _ID.fullmatch(text):
-        raise NotFound("there is no such remittance")
-    return text
 
 
 def count(*, is_costly: bool = False) -> None:
