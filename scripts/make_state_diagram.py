@@ -4,12 +4,11 @@
 """
 
 import sys
-from pathlib import Path
+
+import made_pages
 
 from anchor.lifecycle import INITIAL, TABLE, Event, Kind
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "lifecycle.md"
-BEGIN, END = "<!-- made from the table: begin -->", "<!-- made from the table: end -->"
 _SHOWN = (Kind.WITHDRAWAL, Kind.DEPOSIT, Kind.SEND, Kind.REMITTANCE)
 _EVERYWHERE = {Event.FAILED, Event.EXPIRED}
 
@@ -33,24 +32,6 @@ def diagram(kind: Kind) -> str:
     return "\n".join(lines)
 
 
-def page(text: str) -> str:
-    """Return the page with its generated part as it should be."""
-    made = "\n\n".join(diagram(kind) for kind in _SHOWN)
-    head, _, rest = text.partition(BEGIN)
-    return f"{head}{BEGIN}\n\n{made}\n\n{END}{rest.partition(END)[2]}"
-
-
-def main() -> int:
-    """Write the page, or check it."""
-    text = PAGE.read_text(encoding="utf-8")
-    made = page(text)
-    if "--check" in sys.argv[1:]:
-        if made != text:
-            print(f"{PAGE} is stale: run scripts/make_state_diagram.py")
-        return int(made != text)
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    made = "\n\n".join(diagram(kind) for kind in _SHOWN)
+    sys.exit(made_pages.run("docs/explanation/lifecycle.md", "the table", made))
