@@ -60,6 +60,16 @@ class Tab:
         """Send the form of the page."""
         self.page.click("main form button[type=submit]")
 
+    def tab_to(self, selector: str) -> None:
+        """Go on by the key tab until this has the focus, which has to be seen."""
+        for _ in range(60):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("s => document.activeElement.matches(s)", selector):
+                style = "getComputedStyle(document.activeElement).outlineStyle"
+                assert self.page.evaluate(style) == "solid", f"the focus on {selector} is not seen"
+                return
+        raise AssertionError(f"no tab leads to {selector}")
+
     def at(self, step: str) -> None:
         """Wait until the browser is at a step."""
         self.page.wait_for_url(f"**/{step}")

@@ -152,16 +152,6 @@ def test_the_keyboard_alone_does_it(desk: Desk, tab: Callable[..., Tab]) -> None
     one = tab("console-keyboard", "desktop")
     page, keys = one.page, one.page.keyboard
 
-    def to(selector: str) -> None:
-        """Go on by tab until this has the focus, which has to be seen."""
-        for _ in range(60):
-            keys.press("Tab")
-            if page.evaluate("s => document.activeElement.matches(s)", selector):
-                style = "getComputedStyle(document.activeElement).outlineStyle"
-                assert page.evaluate(style) == "solid", f"the focus on {selector} is not seen"
-                return
-        raise AssertionError(f"no tab leads to {selector}")
-
     page.goto(f"{desk.url}/console")
     keys.type(TOKENS["ada"])  # the field has the focus
     keys.press("Enter")
@@ -169,23 +159,23 @@ def test_the_keyboard_alone_does_it(desk: Desk, tab: Callable[..., Tab]) -> None
     keys.press("Tab")
     keys.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main", "what all pages have is skipped"
-    to("a.go")
+    one.tab_to("a.go")
     keys.press("Enter")
     one.at("new")
-    to("#amount")
+    one.tab_to("#amount")
     keys.type("100")
-    to("#source")
+    one.tab_to("#source")
     keys.type("The house")
     for part, values in PARTIES.items():
         for value in values:
-            to(f"[name={part}_value]")
+            one.tab_to(f"[name={part}_value]")
             keys.type(value)
     keys.press("Enter")
     page.wait_for_selector(".decide")
-    to(".decide .go")
+    one.tab_to(".decide .go")
     keys.press("Enter")
     page.wait_for_selector(".trail")
     assert page.text_content(".tag") == "Being agreed on"
-    to(".copy")
+    one.tab_to(".copy")
     keys.press("Enter")
     page.wait_for_selector("text=Copied")

@@ -134,58 +134,48 @@ def test_the_keyboard_alone_does_it(site: Site, tab: Callable[..., Tab]) -> None
     page.on("filechooser", chosen)  # asked for only while the key is pressed it may come too late
     page.goto(site.opened("withdraw", first_name="Ada", last_name="Lovelace"))
 
-    def to(selector: str) -> None:
-        """Go on by tab until this has the focus, which has to be seen."""
-        for _ in range(60):
-            keys.press("Tab")
-            if page.evaluate("s => document.activeElement.matches(s)", selector):
-                style = "getComputedStyle(document.activeElement).outlineStyle"
-                assert page.evaluate(style) == "solid", f"the focus on {selector} is not seen"
-                return
-        raise AssertionError(f"no tab leads to {selector}")
-
-    to("#amount")
+    one.tab_to("#amount")
     keys.type("250")
     keys.press("Enter")
     one.at("customer")
     keys.press("Tab")
-    to("form [type=submit]")
+    one.tab_to("form [type=submit]")
     keys.press("Enter")
     page.wait_for_selector("[role=alert]")
     assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
-    to("#birth_date")
+    one.tab_to("#birth_date")
     keys.type("12101990")
-    to("#address_country_code")
+    one.tab_to("#address_country_code")
     keys.type("Braz")
-    to("#address")
+    one.tab_to("#address")
     keys.type("Main Street 1")
-    to("#email_address")
+    one.tab_to("#email_address")
     keys.type("ada@example.org")
-    to("#id_type")
+    one.tab_to("#id_type")
     keys.type("Pass")
-    to("#photo_id_front")
+    one.tab_to("#photo_id_front")
     keys.press("Enter")
     while not choosers:
         page.wait_for_timeout(50)
     choosers[0].set_files({"name": "me.png", "mimeType": "image/png", "buffer": PNG})
-    to("form [type=submit]")
+    one.tab_to("form [type=submit]")
     keys.press("Enter")
     page.wait_for_selector("#email_address_verification")
     prove()
     page.goto(page.url.replace("/customer", "/account"))
-    to("#bank_account_number")
+    one.tab_to("#bank_account_number")
     keys.type(ACCOUNT)
     keys.press("Enter")
     one.at("review")
-    to("form [type=submit]")
+    one.tab_to("form [type=submit]")
     keys.press("Enter")
     one.at("status")
     accept()
     page.wait_for_selector(".slip")
-    to(".copy")
+    one.tab_to(".copy")
     keys.press("Enter")
     page.wait_for_selector("text=Copied")
-    to("summary")
+    one.tab_to("summary")
     keys.press("Enter")
     page.wait_for_selector("details[open] .qr")
 
