@@ -1,7 +1,7 @@
 """Real workers, really killed, between lumens for a line, its authorization and their records.
 
 The network asks its issuer to authorize lines, and an account that has no line and too few lumens
-waits for a deposit. Each window of ADR 029 is held open by a knob of the sandbox, once for the
+waits for a deposit. Four windows of ADR 029 are held open by a knob of the sandbox, once for the
 lumens and once for the payment that authorizes: then all workers are killed. Whatever it was,
 lumens are sent once, the line is authorized once, the deposit is paid once, and the books sum to
 zero.
