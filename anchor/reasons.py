@@ -252,6 +252,12 @@ class Reason(StrEnum):
         "No envelope can be built of a payment, such as one to an address that nobody can read.",
         "`refund`, or mend what the note says and `release`",
     )
+    CALL_WOULD_FAIL = (
+        "call_would_fail",
+        "A contract account cannot be paid: the ledger's host says so, and nothing was sent.",
+        "see the note (`#11`: the issuer closed the contract's balance; `MissingValue`: the "
+        "asset's contract was never deployed); `release` tries anew, or `refund`",
+    )
     WAITS_FOR_LIQUIDITY = (
         "waits_for_liquidity",
         "An account of ours lacks the asset, its trust line or lumens; what is queued waits.",

@@ -53,7 +53,10 @@ INTERACTIVE = 24
 #: Settings that are what the file says, by their table.
 _NUMBERS = {
     "anchor": ("transfer_days", "deadline_grace_hours", "incomplete_hours", "grace_days"),
-    "network": ("base_fee_max", "time_bound_s", "batch_max", "trust_requests_per_minute"),
+    "network": (
+        *("base_fee_max", "resource_fee_max", "time_bound_s", "batch_max"),
+        "trust_requests_per_minute",
+    ),
 }
 
 
@@ -92,6 +95,7 @@ class Settings:
     incomplete_hours: int = 24
     grace_days: int = 14
     base_fee_max: int = 10_000
+    resource_fee_max: int = 5_000_000
     time_bound_s: int = 60
     batch_max: int = 100
     trust_requests_per_minute: int = 30

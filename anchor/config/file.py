@@ -70,6 +70,9 @@ class _Network(Strict):
     base_fee_max = fields.Integer(
         strict=True, load_default=10_000, validate=validate.Range(min=100, max=10_000_000)
     )
+    resource_fee_max = fields.Integer(
+        strict=True, load_default=5_000_000, validate=validate.Range(min=10_000, max=100_000_000)
+    )
     time_bound_s = fields.Integer(
         strict=True, load_default=60, validate=validate.Range(min=20, max=600)
     )

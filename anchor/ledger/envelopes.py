@@ -32,6 +32,7 @@ from stellar_sdk.memo import Memo
 
 from anchor.errors import Rejected
 from anchor.ledger.gateway import LedgerAccount, Signature
+from anchor.ledger.invocations import declared
 from anchor.ledger.keys import is_signed
 from anchor.ledger.operations import account_of, operations_of
 from anchor.ledger.orders import LedgerOrder, Unsigned
@@ -65,14 +66,17 @@ def build(
     Those that authorize trust lines are of their issuers, who have to sign, too. `sequence` is
     the transaction's own number: one more than the channel has used. It is valid in ledgers
     that close until `max_time`. A memo goes with a single order only: `memo_type` is ``none``,
-    ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return`` (64 hex digits). Raises
-    `Rejected` with what is wrong.
+    ``id`` (decimal), ``text`` (28 bytes), ``hash`` or ``return`` (64 hex digits). A payment to a
+    contract goes alone and without a memo; `invocations.with_resources` completes its envelope.
+    Raises `Rejected` with what is wrong.
     """
     count = sum(order.operations for order in orders)
     if not 1 <= count <= MAX_OPERATIONS:
         raise Rejected(f"a transaction takes 1 to {MAX_OPERATIONS} operations")
     if memo_type != "none" and len(orders) > 1:
         raise Rejected("a memo is for one order only")
+    if any(order.calls_contract for order in orders) and (count > 1 or memo_type != "none"):
+        raise Rejected("a call of a contract goes alone in its transaction, and without a memo")
     if not 0 < sequence <= MAX_STROOPS or not 0 < max_time <= MAX_STROOPS:
         raise Rejected("a sequence number or a time that no ledger can hold")
     fee = fee_per_operation * count
@@ -86,7 +90,9 @@ def build(
             operations=[
                 operation
                 for order in orders
-                for operation in operations_of(order, account_of(source), account_of(channel))
+                for operation in operations_of(
+                    order, account_of(source), account_of(channel), passphrase
+                )
             ],
             memo=_memo(memo_type, memo),
             preconditions=Preconditions(time_bounds=TimeBounds(0, max_time)),
@@ -119,12 +125,13 @@ def least_bump_fee(envelope_xdr: str, fee_per_operation: int, passphrase: str) -
     """Return the lowest fee in stroops for which a bump is taken (CAP-15).
 
     It pays `fee_per_operation` for each operation and one more, and for each of them no
-    less than the transaction inside offered.
+    less than the transaction inside offered. What a call of a contract takes for its resources
+    comes on top, and is no part of what is offered (CAP-46-07).
     """
     transaction = _inner(_read(envelope_xdr, passphrase)).transaction
-    count = len(transaction.operations)
-    inherited = -(-transaction.fee * (count + 1) // count)
-    return max(inherited, fee_per_operation * (count + 1))
+    count, resources = len(transaction.operations), declared(transaction)
+    inherited = -(-(transaction.fee - resources) * (count + 1) // count)
+    return max(inherited, fee_per_operation * (count + 1)) + resources
 
 
 def hash_of(envelope_xdr: str, passphrase: str) -> str:

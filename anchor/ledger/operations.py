@@ -1,6 +1,7 @@
 """The operations that an order is carried out by. Pure functions; `Rejected` says what is wrong.
 
-Stellar: trust line flags (CAP-35), claimable balances (CAP-23), muxed accounts (SEP-23).
+Stellar: trust line flags (CAP-35), claimable balances (CAP-23), muxed accounts (SEP-23), and
+for contract accounts what `anchor.ledger.invocations` says.
 """
 
 import re
@@ -22,13 +23,16 @@ from stellar_sdk.operation import Operation
 from stellar_sdk.operation.set_trust_line_flags import TrustLineFlags
 
 from anchor.errors import Rejected
+from anchor.ledger import invocations
 from anchor.ledger.orders import LedgerOrder
 from anchor.money import MAX_STROOPS, format_amount_7
 
 _BALANCE = re.compile(r"0{8}[0-9a-f]{64}")
 
 
-def operations_of(order: LedgerOrder, source: str, channel: str) -> Iterator[Operation]:
+def operations_of(
+    order: LedgerOrder, source: str, channel: str, passphrase: str
+) -> Iterator[Operation]:
     """Yield the operations of an order that `source` pays, in a transaction of `channel`."""
     try:
         make = _FORMS[order.form]
@@ -36,7 +40,16 @@ def operations_of(order: LedgerOrder, source: str, channel: str) -> Iterator[Ope
         raise Rejected(f"{order.form} is not a form of order") from None
     if order.issuer is not None:
         yield _authorization(order, None if order.issuer == channel else order.issuer)
-    yield make(order, source, None if source == channel else source)
+    if order.calls_contract:
+        asset, amount = _asset(order.asset), order.amount
+        yield invocations.transfer(asset, amount, source, order.destination, passphrase)
+    else:
+        yield make(order, source, None if source == channel else source)
+
+
+def contract_of(asset: str, passphrase: str) -> str:
+    """Return the contract (``C…``) of an asset, whether or not it was deployed."""
+    return _asset(asset).contract_id(passphrase)
 
 
 def account_of(text: str) -> str:
@@ -47,8 +60,10 @@ def account_of(text: str) -> str:
 
 
 def _authorization(order: LedgerOrder, issuer: str | None) -> Operation:
-    if order.form != "payment":
-        raise Rejected(f"no trust line is authorized for a {order.form}")
+    if order.form != "payment" or order.calls_contract:
+        raise Rejected(
+            f"no trust line is authorized for a {order.form} to {order.destination[:1]}…"
+        )
     holder, flag = _base_account(order.destination), TrustLineFlags.AUTHORIZED_FLAG
     return SetTrustLineFlags(holder, _asset(order.asset), set_flags=flag, source=issuer)
 

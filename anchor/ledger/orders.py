@@ -9,7 +9,8 @@ from itertools import accumulate
 class LedgerOrder:
     """One thing to do on the ledger, paid by the source account; `form` is one of
 
-    - ``payment``: `amount` of `asset` to `destination` (``G…`` or ``M…``).
+    - ``payment``: `amount` of `asset` to `destination` (``G…`` or ``M…``, or ``C…``: by a call of
+      the asset's contract, which goes alone and without a memo).
     - ``create_account``: the account `destination` (``G…``) comes to be with `amount`
       lumens: how a deposit of ``native`` reaches an account that is not there.
     - ``establish``: the account comes to be with `starting_balance` lumens and nothing
@@ -32,6 +33,11 @@ class LedgerOrder:
     reclaim_at: int | None = None
     balance_id: str | None = None
     authorizes: bool = False
+
+    @property
+    def calls_contract(self) -> bool:
+        """Whether a contract is paid: what that takes has to be simulated first."""
+        return self.form == "payment" and self.destination.startswith("C")
 
     @property
     def issuer(self) -> str | None:

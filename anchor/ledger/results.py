@@ -33,6 +33,14 @@ _ODD = {
     "ALLOW_TRUST_NO_TRUST_LINE": "op_no_trust",
     "SET_TRUST_LINE_FLAGS_NO_TRUST_LINE": "op_no_trust",
     "CLAWBACK_CLAIMABLE_BALANCE_NOT_ISSUER": "op_no_issuer",
+    "INVOKE_HOST_FUNCTION_TRAPPED": "function_trapped",
+    "INVOKE_HOST_FUNCTION_RESOURCE_LIMIT_EXCEEDED": "resource_limit_exceeded",
+    "INVOKE_HOST_FUNCTION_ENTRY_ARCHIVED": "entry_archived",
+    "INVOKE_HOST_FUNCTION_INSUFFICIENT_REFUNDABLE_FEE": "insufficient_refundable_fee",
+    "EXTEND_FOOTPRINT_TTL_RESOURCE_LIMIT_EXCEEDED": "resource_limit_exceeded",
+    "EXTEND_FOOTPRINT_TTL_INSUFFICIENT_REFUNDABLE_FEE": "insufficient_refundable_fee",
+    "RESTORE_FOOTPRINT_RESOURCE_LIMIT_EXCEEDED": "resource_limit_exceeded",
+    "RESTORE_FOOTPRINT_INSUFFICIENT_REFUNDABLE_FEE": "insufficient_refundable_fee",
 }
 
 

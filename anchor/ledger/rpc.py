@@ -7,7 +7,13 @@ from typing import Any
 from stellar_sdk import Address, xdr
 
 from anchor.errors import Rejected, Unavailable
-from anchor.ledger.contract_gateway import ContractInstance, RpcState, Simulation
+from anchor.ledger.contract_gateway import (
+    CallFails,
+    ContractInstance,
+    Prepared,
+    RpcState,
+    Simulation,
+)
 from anchor.ledger.reading import strictly
 from anchor.ledger.wire import Wire
 
@@ -65,6 +71,20 @@ class RpcGateway:
                 return Simulation(latest, str(error))
             (result,) = found["results"]
             return Simulation(latest, None, tuple(str(entry) for entry in result["auth"] or ()))
+
+    def prepare(self, envelope_xdr: str) -> Prepared:
+        """See `ContractGateway.prepare`."""
+        method = "simulateTransaction"
+        found = self._call(method, transaction=envelope_xdr)
+        if error := found.get("error"):
+            raise CallFails(str(error))
+        with strictly(method):
+            (_returned,) = found["results"]
+            data, fee = str(found["transactionData"]), int(found["minResourceFee"])
+            xdr.SorobanTransactionData.from_xdr(data)
+            if fee < 0:
+                raise ValueError("a fee below nought")
+            return Prepared(int(found["latestLedger"]), data, fee)
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         """Ask once; return the result object."""

@@ -6,15 +6,18 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
     SmallInteger,
     Text,
     UniqueConstraint,
+    and_,
     func,
     text,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anchor.extensions import Base
@@ -185,6 +188,16 @@ class Outflow(Base):
     def pays_nobody(self) -> bool:
         """Whether it moves lumens, or a balance, of ours and none of the customer's money."""
         return self.form in UNPAYING_FORMS
+
+    @hybrid_property
+    def calls_contract(self) -> bool:
+        """Whether it pays a contract account, by a call of the asset's contract."""
+        return self.form == "payment" and (self.destination or "").startswith("C")
+
+    @calls_contract.inplace.expression
+    @classmethod
+    def _calls_contract(cls) -> ColumnElement[bool]:
+        return and_(cls.form == "payment", cls.destination.like("C%"))
 
     @property
     def operations(self) -> int:

@@ -33,7 +33,7 @@ class Arrival:
     """Money that came: `amount` stroops of `asset`, of which `left` were not sent back.
 
     `rail` is None for a payment on the ledger, whose `account` is ours. `payer` is who paid,
-    as an address (``G…`` or ``M…``) or in the bank's words. `transaction_id` is that of the
+    as an address (``G…``, ``M…`` or ``C…``) or in the bank's words. `transaction_id` is that of the
     transaction which it credited, and None where it credited none.
     """
 
@@ -50,6 +50,11 @@ class Arrival:
     came_at: datetime | None
     is_gone: bool = False
     network_id: int | None = None
+
+    @property
+    def is_from_contract(self) -> bool:
+        """Whether a contract account paid it."""
+        return self.rail is None and (self.payer or "").startswith("C")
 
 
 def key_of(cause: str) -> str:

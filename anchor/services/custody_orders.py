@@ -74,7 +74,8 @@ def begin(claimed: jobs.Claim) -> Entrusted | str | None:
     custodian = custodians.current()
     if custodian is None or _rests(outflow):
         return None
-    if slots.order_of(outflow).form not in custodian.traits.forms & _FORMS:
+    order = slots.order_of(outflow)
+    if order.calls_contract or order.form not in custodian.traits.forms & _FORMS:
         _cannot(outflow, custodian)
         return None
     return _why_wait(outflow) or _give(outflow, custodian)
@@ -104,6 +105,8 @@ def _rests(outflow: Outflow) -> bool:
 def _cannot(outflow: Outflow, custodian: Custodian) -> None:
     """Hand an order to a person that this custodian cannot carry out: nobody heard of it."""
     reason = f"the custodian {custodian.name} does no {outflow.form}"
+    if outflow.calls_contract:
+        reason = f"the custodian {custodian.name} pays no contract accounts (C…)"
     order_ends.refuse(outflow, reason)
     order_ends.hand_to_a_person(outflow, "custody_cannot", reason, was_submitted=False)
 

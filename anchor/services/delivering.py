@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from anchor.assets import NATIVE
 from anchor.ledger import destinations
+from anchor.ledger.contract_gateway import ContractInstance
 from anchor.ledger.gateway import LedgerAccount
 from anchor.models import PREPARING_FORMS
 from anchor.policies import AssetPolicy
@@ -37,6 +38,11 @@ class Wanted:
     def is_muxed(self) -> bool:
         """Whether it goes to an id below its account."""
         return self.destination != self.account_id
+
+    @property
+    def is_to_contract(self) -> bool:
+        """Whether it goes to a contract account."""
+        return self.destination.startswith("C")
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,20 @@ def choose(wanted: Wanted, account: LedgerAccount | None, policy: AssetPolicy) -
     if room == destinations.NOT_AUTHORIZED and policy.delivery.authorize_trustlines:
         return Plan(closed_because=_CLOSED)
     return WAIT_FOR_TRUST
+
+
+def choose_for_contract(wanted: Wanted, contract: ContractInstance | None) -> Plan:
+    """Say how a deposit is to be delivered to a contract account: paid, or held for a person.
+
+    It needs no trust line; nothing is created for it, and nothing can wait for it (SEP6-31).
+    """
+    if wanted.has_memo:
+        return Plan(
+            held_because="a payment to a contract account carries no memo, and one was given"
+        )
+    if contract is None:
+        return Plan(held_because="no such contract is on the ledger, or it is archived")
+    return Plan("payment")
 
 
 def _where_nobody_is(wanted: Wanted, policy: AssetPolicy) -> Plan:

@@ -1,7 +1,8 @@
 """Deciding how a deposit reaches its account on the ledger, and queueing its payment.
 
-Many are decided together: their accounts are looked at, then one commit queues them. The crash
-windows, and what the next claim of each job finds:
+Many are decided together: their accounts are looked at, then one commit queues them. Whether a
+contract account is there is asked of the RPC, by jobs in a lane of their own, so that an RPC that
+hangs keeps no other deposit. The crash windows, and what the next claim of each job finds:
 
 1. before that commit: nothing happened; the accounts are looked at anew;
 2. after it, before the jobs are let go of: open outflows in the queue of their source account,
@@ -21,20 +22,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, exists, func, literal, select
+from sqlalchemy import Select, case, exists, func, select
 
 from anchor.assets import NATIVE
 from anchor.errors import Misconfigured, Rejected, Unavailable
-from anchor.extensions import atomic, db, gateway, settings
+from anchor.extensions import atomic, contracts, db, gateway, settings
 from anchor.fees import Split, split
 from anchor.ledger.destinations import base_account
 from anchor.lifecycle import DEPOSITS, Event, Kind, Status
 from anchor.models import OUTFLOW_OPEN, PREPARING_FORMS, Job, Outflow, Transaction
 from anchor.money import DECIMALS
 from anchor.policies import AssetPolicy
-from anchor.services import accounts, batches, bookings, cases, conversions, jobs, known_lines
-from anchor.services.delivering import Plan, Wanted, choose
+from anchor.services import (
+    accounts,
+    batches,
+    bookings,
+    cases,
+    conversions,
+    custodians,
+    jobs,
+    known_lines,
+)
+from anchor.services.delivering import Plan, Wanted, choose, choose_for_contract
 from anchor.services.transactions import (
+    CONTRACTS_LANE,
     LEDGER_LANE,
     PAY_ON_LEDGER,
     Happening,
@@ -58,20 +69,47 @@ def pay(claims: Sequence[jobs.Claim]) -> Mapping[jobs.Claim, Exception]:
     all. One that cannot be queued is left out of it; how it ends is returned.
     """
     wanted, ends = of_claims(claims)
-    found = accounts.look(gateway(), {each.account_id for each in wanted.values()})
+    plans = _plans(wanted.values())
     decided: list[Decided] = []
     for claim, want in wanted.items():
-        account = found[want.account_id]
-        if isinstance(account, Exception):
-            ends[claim] = account
+        plan = plans[want]
+        if isinstance(plan, Exception):
+            ends[claim] = plan
         else:
-            policy = policy_of(want.asset)
-            decided.append(Decided(claim, choose(want, account, policy), policy))
+            decided.append(Decided(claim, plan, policy_of(want.asset)))
 
     def act(chunk: Sequence[Decided]) -> None:
         ends.update(carry_out(chunk))
 
     return ends | {each.claim: end for each, end in batches.in_halves(decided, act).items()}
+
+
+def _plans(wanted: Collection[Wanted]) -> dict[Wanted, Plan | Exception]:
+    """Say what is to become of each deposit as its account stands, or why nobody can say."""
+    plain = [each for each in wanted if not each.is_to_contract]
+    there = accounts.look(gateway(), {each.account_id for each in plain})
+    found = ((each, there[each.account_id]) for each in plain)
+    plans: dict[Wanted, Plan | Exception] = {
+        each: account
+        if isinstance(account, Exception)
+        else choose(each, account, policy_of(each.asset))
+        for each, account in found
+    }
+    return plans | _plans_for_contracts([each for each in wanted if each.is_to_contract])
+
+
+def _plans_for_contracts(wanted: Collection[Wanted]) -> dict[Wanted, Plan | Exception]:
+    if not wanted:
+        return {}
+    why_not = custodians.why_no_contract()
+    if why_not is not None:
+        return dict.fromkeys(wanted, Plan(held_because=why_not))
+    there = accounts.look_at_contracts(contracts(), {each.account_id for each in wanted})
+    found = ((each, there[each.account_id]) for each in wanted)
+    return {
+        each: contract if isinstance(contract, Exception) else choose_for_contract(each, contract)
+        for each, contract in found
+    }
 
 
 def policy_of(asset: str) -> AssetPolicy:
@@ -122,7 +160,9 @@ def _with_known_lines(found: dict[str, Wanted | Exception]) -> dict[str, Wanted 
     lines = {
         each.transaction_id: (each.asset, each.account_id)
         for each in found.values()
-        if isinstance(each, Wanted) and policy_of(each.asset).delivery.authorize_trustlines
+        if isinstance(each, Wanted)
+        and policy_of(each.asset).delivery.authorize_trustlines
+        and not each.is_to_contract
     }
     known = known_lines.among(set(lines.values()))
     return {
@@ -300,7 +340,7 @@ def _order(
         destination=row.destination,
         memo_type=row.destination_memo_type,
         memo=row.destination_memo,
-        is_alone=row.destination_memo is not None,
+        is_alone=row.destination_memo is not None or (row.destination or "").startswith("C"),
         **sold,
     ), None
 
@@ -326,7 +366,8 @@ def owe_payments() -> None:
     going = exists().where(
         Outflow.transaction_id == Transaction.id, Outflow.state.in_(OUTFLOW_OPEN)
     )
-    query = select(Transaction.id, literal(LEDGER_LANE)).where(
+    lane = case((Transaction.destination.like("C%"), CONTRACTS_LANE), else_=LEDGER_LANE)
+    query = select(Transaction.id, lane).where(
         Transaction.status == Status.PENDING_ANCHOR,
         Transaction.kind.in_(DEPOSITS),
         Transaction.funded_at.is_not(None),

@@ -7,13 +7,13 @@ from typing import Any
 
 from anchor import web_auth
 from anchor.errors import Rejected
-from anchor.extensions import atomic, gateway
+from anchor.extensions import atomic, contracts, gateway, settings
 from anchor.integrations.protocols import Instruction
 from anchor.integrations.rates import Way
 from anchor.lifecycle import DEPOSITS, Event, Kind, Status
 from anchor.models import Transaction
 from anchor.policies import AssetPolicy
-from anchor.services import customers, memos, opening, own_accounts, quotes, rails
+from anchor.services import custodians, customers, memos, opening, own_accounts, quotes, rails
 from anchor.services.pending_deposits import pending
 from anchor.services.quotes import Use
 from anchor.services.references import issue
@@ -34,6 +34,11 @@ class Destination:
     memo_type: str | None
     memo: str | None
 
+    @property
+    def is_contract(self) -> bool:
+        """Whether it is a contract account."""
+        return self.address.startswith("C")
+
 
 def open_interactive(
     owner: Owner,
@@ -52,7 +57,7 @@ def open_interactive(
 ) -> str:
     """Open a deposit whose details the customer gives on a page; return its id.
 
-    It is paid to `destination` (``G…`` or ``M…``, kept as given), by default to the owner's
+    It is paid to `destination` (``G…``, ``M…`` or ``C…``, kept as given), by default to the owner's
     account. The fee schedule of today is frozen on it, or the quote that it is on, which is used
     up; `columns` are what else is kept of it, and `transaction_id` where that is known already.
     Raises `Rejected` for an amount outside the limits, a quote that does not fit (SEP24-21),
@@ -74,7 +79,7 @@ def open_interactive(
         target,
         use,
         amount=amount,
-        takes_claimable_balance=takes_claimable_balance,
+        takes_claimable_balance=takes_claimable_balance and not target.is_contract,
         customer_id=customer_id,
         details=dict(details or {}),
         **columns,
@@ -84,10 +89,11 @@ def open_interactive(
 def read_destination(address: str, memo_type: str | None, memo: str | None) -> Destination:
     """Read where a wallet wants a deposit to be paid; `Rejected` where that cannot be.
 
-    An ``M…`` address has its id in itself and takes no memo beside it (CAP27-02, SEP-23).
+    An ``M…`` address has its id in itself and takes no memo beside it (CAP27-02, SEP-23), and
+    no memo travels with a payment to a contract, ``C…`` (SEP6-31).
     """
     if address.startswith("C"):
-        raise Rejected("contract accounts (C…) cannot be paid here; name a G… or M… address")
+        return _contract(address, memo_type, memo)
     if not web_auth.is_account(address):
         raise Rejected("account must be a Stellar address (G… or M…)")
     client = web_auth.read_client(address)
@@ -97,18 +103,43 @@ def read_destination(address: str, memo_type: str | None, memo: str | None) -> D
     return Destination(address, client.account_id, memo_type, memo)
 
 
+def _contract(address: str, memo_type: str | None, memo: str | None) -> Destination:
+    if custodians.why_no_contract() is not None:
+        raise Rejected("contract accounts (C…) cannot be paid here; name a G… or M… address")
+    if not web_auth.is_contract(address):
+        raise Rejected("account must be a Stellar address (G…, M… or C…)")
+    if memo is not None or memo_type is not None:
+        raise Rejected("a payment to a contract account (C…) carries no memo; leave it out")
+    return Destination(address, address, None, None)
+
+
 def check_is_payable(
     policy: AssetPolicy, target: Destination, *, takes_claimable_balance: bool
 ) -> None:
     """Ask the ledger whether there is an account to pay, where it would not be created.
 
-    Raises `Rejected` where there is none (SEP6-27, SEP24-27), and for an account of our own.
+    Raises `Rejected` where there is none (SEP6-27, SEP24-27), and for an account of our own. A
+    contract is never created: it has to be there, and may not be one that is an asset.
     """
     _demand_not_ours(target)
+    if target.is_contract:
+        _demand_contract(target.address)
+        return
     delivery = policy.delivery
     creates = delivery.create_accounts or (delivery.claimable_balances and takes_claimable_balance)
     if not creates and gateway().account(target.account_id) is None:
         raise Rejected("the account is not on the ledger, and accounts are not created here")
+
+
+def _demand_contract(address: str) -> None:
+    from anchor.ledger.operations import contract_of  # it brings stellar_sdk
+
+    passphrase = settings().network_passphrase
+    served = {contract_of(policy.id, passphrase) for policy in settings().assets.values()}
+    if address in served:
+        raise Rejected("this is the contract of an asset, and what it is paid is lost")
+    if contracts().instance(address) is None:
+        raise Rejected("the contract is not on the ledger, or it is archived")
 
 
 @atomic

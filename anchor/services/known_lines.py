@@ -35,7 +35,7 @@ def among(lines: Collection[Line]) -> set[Line]:
 
 def remember(outflows: Sequence[Outflow]) -> None:
     """Remember the lines of payments that arrived, or met a line that was closed meanwhile."""
-    _add({_line(each) for each in outflows if each.form == "payment" and each.asset != NATIVE})
+    _add({_line(each) for each in outflows if _has_line(each)})
 
 
 def not_again(outflows: Sequence[Outflow]) -> None:
@@ -79,6 +79,10 @@ def _named(code: str, account_id: str) -> Line:
     if not is_account_id(account_id):
         raise Rejected(f"{account_id} is no account (G…).")
     return policy.id, account_id
+
+
+def _has_line(outflow: Outflow) -> bool:
+    return outflow.form == "payment" and outflow.asset != NATIVE and not outflow.calls_contract
 
 
 def _line(outflow: Outflow) -> Line:

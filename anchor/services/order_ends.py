@@ -1,6 +1,6 @@
 """How one order on the ledger ends that moved nothing: again, later, elsewhere, or a person's."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import and_, func, or_, select, true, update
@@ -15,6 +15,7 @@ from anchor.services import (
     claimable_balances,
     jobs,
     known_lines,
+    outflows,
     refund_ends,
 )
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
@@ -26,8 +27,15 @@ _TRUST_CODES = _CLOSED_CODES | {"op_no_trust", "op_line_full"}
 #: The account came or went since it was looked at: it is looked at again.
 _LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
 #: Our own account lacks what it takes: its queue waits, oldest first.
-_LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
+LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
 _LIQUIDITY_PAUSE_S = 30
+#: What a call took was found out too long ago, or wrongly: it is simulated, and sent, anew, …
+_STALE_CODES = frozenset(
+    {"resource_limit_exceeded", "entry_archived", "insufficient_refundable_fee"}
+)
+#: … so often, and then a person looks.
+_STALE_MAX = 3
+_RPC_PAUSE_S = 15
 
 
 def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow], None]) -> None:
@@ -41,7 +49,7 @@ def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow],
     elif outflow.form == "claim":
         refuse(outflow, code)
         claimable_balances.not_reclaimed(outflow, code)
-    elif code in _LIQUIDITY_CODES or _lacks_reserve(outflow, code):
+    elif code in LIQUIDITY_CODES or _lacks_reserve(outflow, code):
         requeue(outflow)
         pause_queue(outflow, code)
         cases.open_case(
@@ -50,6 +58,9 @@ def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow],
             note=f"{outflow.source} cannot pay ({code}); what is queued goes out when it can",
             asset=outflow.asset,
         )
+    elif code in _STALE_CODES and _was_refused(outflow, _STALE_CODES) < _STALE_MAX:
+        refuse(outflow, code)
+        _again(outflow)
     elif outflow.kind == "refund":
         refuse(outflow, code)
         refund_ends.failed(outflow)
@@ -75,6 +86,34 @@ def _is_remittance(outflow: Outflow) -> bool:
 def _lacks_reserve(outflow: Outflow, code: str) -> bool:
     """Tell whether our account cannot bear the reserve of a claimable balance."""
     return code == "op_low_reserve" and outflow.form == "claimable_balance"
+
+
+def _was_refused(outflow: Outflow, codes: Collection[str]) -> int:
+    """Return how many attempts of the same were refused with such a code before."""
+    same = Outflow.transaction_id == outflow.transaction_id
+    if outflow.transaction_id is None:
+        same = Outflow.payment_id == outflow.payment_id
+    query = select(func.count()).where(same, Outflow.state == "refused", Outflow.note.in_(codes))
+    return db.session.execute(query).scalar_one()
+
+
+def _again(outflow: Outflow) -> None:
+    """Have a call that was refused made anew: a deposit after another look at its account."""
+    if outflow.kind == "refund":
+        outflows.queue_again(outflow)
+    else:
+        _look_again(outflow)
+
+
+def pause_calls(source: str) -> None:
+    """Let all calls of contracts wait that are queued for an account. Needs an open transaction."""
+    db.session.flush()
+    db.session.execute(
+        update(Outflow)
+        .where(Outflow.source == source, Outflow.state == "prepared", Outflow.calls_contract)
+        .values(not_before=func.now() + timedelta(seconds=_RPC_PAUSE_S))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def pause_queue(outflow: Outflow, code: str) -> None:

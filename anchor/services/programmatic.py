@@ -93,7 +93,7 @@ def open_deposit(
         "destination": target.address,
         "destination_memo_type": target.memo_type,
         "destination_memo": target.memo,
-        "takes_claimable_balance": balances,
+        "takes_claimable_balance": balances and not target.is_contract,
     }
     return _open(Way.DEPOSIT, owner, policy, wanted, columns)
 

@@ -4,7 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Table,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from anchor.extensions import atomic, db, settings
 from anchor.ledger.orders import places
@@ -57,28 +67,48 @@ def busy() -> list[str]:
 def fill(source: str, at_most: int | None = None) -> int:
     """Open a submission on each free channel that something is queued for; return how many.
 
-    `at_most` so many. An account that people sign for leaves half of the pool to others.
+    `at_most` so many. An account that people sign for leaves half of the pool to others, and so
+    do calls of contracts, for which the RPC is asked first.
     """
     channels = _still_free(db.session.scalars(_free_channels(source)).all())
     channels = channels[: left_for(source, at_most)]
     if not channels:
         return 0
     batch = settings().batch_max
-    found = db.session.scalars(
-        select(Outflow)
-        .where(
-            *_queued(source),
-            or_(Outflow.not_before.is_(None), Outflow.not_before <= func.now()),
-        )
-        .order_by(Outflow.id)
-        .limit(batch * len(channels))
-        .with_for_update(skip_locked=True)
-    ).all()
+    found = _longest_waiting(source, batch * len(channels), _left_for_calls(len(channels)))
     known_lines.not_again(found)
     queue = [(each, leaving(each)) for each in _still_payable(found)]
     groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
     _open(source, list(zip(channels, groups, strict=False)))
     return len(groups)
+
+
+def _left_for_calls(free: int) -> int:
+    """Return how many calls of contracts may take one of so many free channels.
+
+    Together with those that wait for the RPC they take half, and one where there is one.
+    """
+    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
+    carries = select(Outflow.id).where(
+        Outflow.submission_id == Submission.id, Outflow.calls_contract
+    )
+    query = select(func.count(Submission.id)).where(
+        Submission.state == "prepared", ~stored.exists(), carries.exists()
+    )
+    waiting = db.session.execute(query).scalar_one()
+    return max(0, max(1, (free + waiting) // 2) - waiting)
+
+
+def _longest_waiting(source: str, at_most: int, calls: int) -> list[Outflow]:
+    """Lock what waits now, oldest first: `at_most` so much, and so many `calls` of contracts."""
+
+    def first(limit: int, which: ColumnExpressionArgument[bool]) -> Sequence[Outflow]:
+        now = or_(Outflow.not_before.is_(None), Outflow.not_before <= func.now())
+        query = select(Outflow).where(*_queued(source), now, which).order_by(Outflow.id)
+        return db.session.scalars(query.limit(limit).with_for_update(skip_locked=True)).all()
+
+    found = (*first(calls, Outflow.calls_contract), *first(at_most, ~Outflow.calls_contract))
+    return sorted(found, key=lambda each: each.id)
 
 
 def leaving(outflow: Outflow) -> brakes.Leaving:
@@ -156,7 +186,7 @@ def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
     """
     together: dict[int, list[Outflow]] = {}
     for outflow in queue:
-        if outflow.is_alone:
+        if outflow.is_alone or outflow.calls_contract:
             yield [outflow]
             continue
         group = together.setdefault(outflow.operations, [])

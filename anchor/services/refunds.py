@@ -1,7 +1,9 @@
 """Sending money back to who paid it: once, and never more than came (promises 5 and 14).
 
 A refund is an outflow like any other. On the ledger it travels in a submission, at a bank the
-rail carries it out; its end is in `anchor.services.refund_ends`.
+rail carries it out; its end is in `anchor.services.refund_ends`. A contract that paid is paid
+back by a call of the asset's contract, without a memo: where one would have to travel, a person
+decides.
 
 The crash windows, and what is found afterwards:
 
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, func, select
 
 from anchor.errors import NotFound, Rejected
-from anchor.extensions import atomic, db, gateway, settings
+from anchor.extensions import atomic, contracts, db, gateway, settings
 from anchor.fees import FeeSchedule, Split, split
 from anchor.ledger import destinations
 from anchor.lifecycle import Event, Kind
@@ -27,6 +29,7 @@ from anchor.policies import HOUSE, AssetPolicy
 from anchor.services import (
     arrivals,
     bookings,
+    custodians,
     jobs,
     networks,
     order_ends,
@@ -79,7 +82,9 @@ def begin(order: Order) -> Begun:
     _demand_refundable(arrival)
     if order.by_hand or arrival.rail == HOUSE:  # what was the house's own never left it
         return _open(replace(order, by_hand=True))
-    if arrival.rail is None:
+    if arrival.is_from_contract:
+        _demand_contract(arrival.payer or "", has_memo=_has_memo(arrival))
+    elif arrival.rail is None:
         _demand_taker(arrival, order.gross or arrival.left, _has_memo(arrival))
     elif not rails.find(arrival.rail).traits.can_refund:
         raise Rejected(f"the rail {arrival.rail} sends nothing back by itself")
@@ -143,6 +148,19 @@ def _demand_taker(arrival: Arrival, gross: int, has_memo: bool) -> None:
     muxed = arrival.payer.startswith("M")
     if destinations.memo_required(account) and not has_memo and not muxed:
         raise Rejected(f"{account_id} asks for a memo (SEP-29), and we were given none")
+
+
+def _demand_contract(contract_id: str, *, has_memo: bool) -> None:
+    """Make sure that the contract which paid can be paid, and that no memo has to reach it."""
+    why_not = custodians.why_no_contract()
+    if why_not is not None:
+        raise Rejected(why_not)
+    if has_memo:
+        raise Rejected(
+            f"the refund is to carry a memo, and to the contract {contract_id} none can travel"
+        )
+    if contracts().instance(contract_id) is None:
+        raise Rejected(f"the contract {contract_id} is not on the ledger, or it is archived")
 
 
 @atomic
@@ -289,9 +307,9 @@ def _outflow(arrival: Arrival, row: Transaction | None, parts: Split) -> Outflow
     if arrival.rail is None:
         outflow.payment_id, outflow.form = arrival.row_id, "payment"
         outflow.source, outflow.destination = arrival.account, arrival.payer
-        if row is not None and not (arrival.payer or "").startswith("M"):
+        if row is not None and (arrival.payer or "").startswith("G"):
             outflow.memo_type, outflow.memo = _memo_for(row, arrival)
-        outflow.is_alone = outflow.memo is not None
+        outflow.is_alone = outflow.memo is not None or outflow.calls_contract
         what = Outflow.payment_id == arrival.row_id
     else:
         outflow.receipt_id, outflow.rail = arrival.row_id, arrival.rail

@@ -13,12 +13,15 @@ from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import bookings, cases, claimable_balances, known_lines, refund_ends
 from anchor.services.order_ends import (
+    LIQUIDITY_CODES,
     end_by_code,
     hand_to_a_person,
     look_again,
+    pause_calls,
     refuse,
     requeue,
 )
+from anchor.services.slots import open_of
 from anchor.services.transactions import Happening, any_of, happened
 
 _ENDED = frozenset({"confirmed", "dead"})
@@ -281,6 +284,45 @@ def unbuildable(submission_id: int, reason: str) -> None:
         else:
             refuse(outflow, reason)
             hand_to_a_person(outflow, "cannot_be_built", reason)
+
+
+@atomic
+def would_fail(submission_id: int, code: str, why: str) -> None:
+    """End a call of which the RPC says that it would fail, and of which no envelope was stored.
+
+    Where `code` says that our own account lacks something it goes back into the queue, which waits;
+    anything else is a person's.
+    """
+    submission = _locked(submission_id)
+    if submission.state in _ENDED or _newest(submission_id) is not None:
+        return
+    _bury(submission, why)
+    for outflow in _carried(submission_id):
+        if code in LIQUIDITY_CODES:
+            end_by_code(outflow, code, requeue)
+        else:
+            refuse(outflow, why)
+            hand_to_a_person(outflow, "call_would_fail", why)
+
+
+@atomic
+def calls_wait(source: str, why: str) -> None:
+    """Put back the calls of contracts that have no envelope, and let them and all others wait.
+
+    So none of them keeps a channel while the RPC does not tell what they take.
+    """
+    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
+    carries = select(Outflow.id).where(
+        Outflow.submission_id == Submission.id, Outflow.calls_contract
+    )
+    query = select(Submission.id).where(*open_of(source), ~stored.exists(), carries.exists())
+    for submission in _locked_all(db.session.scalars(query).all()):
+        if submission.state in _ENDED or _newest(submission.id) is not None:
+            continue
+        _bury(submission, why)
+        for outflow in _carried(submission.id):
+            requeue(outflow)
+    pause_calls(source)
 
 
 @atomic

@@ -1,22 +1,28 @@
-"""Who has to sign for an account of ours, looked up once for a stretch of work."""
+"""What one stretch of work has found out: who signs for accounts of ours, and what calls take."""
 
 from collections.abc import Mapping
 from time import monotonic
 
 from anchor.errors import Unavailable
+from anchor.ledger.contract_gateway import Prepared
 from anchor.ledger.gateway import Gateway, LedgerAccount, Signer
+from anchor.services import preparing
+from anchor.services.preparing import Preparing
 from anchor.services.slots import Slot
 
 
 class Signers:
-    """What one stretch of work knows about signers; it asks the ledger once for each account.
+    """What one stretch of work knows; it asks the ledger once for each account.
+
+    What the call of a contract takes is asked beside the other work where `calls` are given.
 
     A pooled channel is ours alone, so it is taken for an account with nothing but its own
     key until the ledger says otherwise (``tx_bad_auth``: `look_closely`). Not thread-safe.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, calls: Preparing | None = None) -> None:
         self._gateway = gateway
+        self._calls = calls
         self._accounts: dict[str, LedgerAccount | None] = {}
         self._short: set[tuple[str, ...]] = set()
         self._enough: set[str] = set()
@@ -73,6 +79,17 @@ class Signers:
             return None  # nothing can be built either
         heaviest = max((each.weight for each in account.signers), default=0) if account else 0
         return 1 if account is not None and heaviest < account.med_threshold else None
+
+    def prepared(self, slot: Slot, envelope_xdr: str) -> Prepared:
+        """Return what the call of a contract takes; raises as `Preparing.of` does.
+
+        What was said before the network refused an envelope is not believed any more.
+        """
+        if self._calls is None:
+            return preparing.ask(envelope_xdr)
+        if slot.codes:
+            return self._calls.of(slot.id, envelope_xdr, slot.newest.age_s or 0)
+        return self._calls.of(slot.id, envelope_xdr)
 
     def ledger_time(self) -> int:
         """Return when the newest ledger closed (unix seconds), at most ten seconds old."""

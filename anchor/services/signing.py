@@ -3,13 +3,19 @@
 An envelope is stored before custody is asked to sign it, and is asked about until its time is
 over; only then another takes its place. Where custody's signatures do not suffice, by the
 signers and thresholds that the ledger shows, one that people have days to sign is stored.
+
+What pays a contract is simulated by the RPC before each envelope, with no transaction open. While
+the RPC does not answer, a call that has no envelope goes back into its queue, so that it keeps no
+channel; one that has an envelope keeps its number, and waits. A call that would fail ends by what
+the simulation says of it: where our own account lacks something it waits, else a person decides.
 """
 
 from datetime import timedelta
 
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import atomic, house, settings
-from anchor.ledger import envelopes, keys
+from anchor.ledger import envelopes, invocations, keys
+from anchor.ledger.contract_gateway import CallFails, Prepared
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
 from anchor.services import (
@@ -23,6 +29,7 @@ from anchor.services import (
     slots,
 )
 from anchor.services.collecting import Progress
+from anchor.services.preparing import BeingAsked
 from anchor.services.signers import Signers
 from anchor.services.slots import Slot
 
@@ -32,6 +39,11 @@ _PATIENCE_S = 7 * 86_400
 _LEAST_S = 86_400
 #: What core asks of a transaction that takes another one's place in its queue.
 _BUMP = 10
+#: What a call bids while it is only simulated: neither fee nor time change what it takes.
+_TRIAL = {"fee_per_operation": 100, "max_time": 1}
+#: So many envelopes of a call are built anew where the network finds its resources wrong.
+_SIMULATIONS = 3
+_WRONG_RESOURCES = "tx_soroban_invalid"
 _CODES_THAT_PASS = frozenset({"tx_bad_seq", "tx_too_late", "tx_insufficient_fee", "tx_failed"})
 #: What the network says where the channel, or the source account, has not signed enough.
 _UNSIGNED_CODES = frozenset({"tx_bad_auth", "op_bad_auth"})
@@ -50,6 +62,9 @@ def complete(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> No
         return
     try:
         stored = _store(gateway, slot, signers)
+    except CallFails as failure:
+        settling.would_fail(slot.id, _code_of(failure, slot, signers), str(failure))
+        return
     except Rejected as refusal:
         settling.unbuildable(slot.id, str(refusal))
         return
@@ -78,7 +93,19 @@ def _have_signed(gateway: Gateway, slot: Slot, signers: Signers) -> None:
         if _is_patient(slot, signers):
             settling.lacks_signatures(slot.id, _SHORT)
         else:
-            _have_signed(gateway, _store(gateway, slot, signers), signers)
+            _replace(gateway, slot, signers)
+
+
+def _replace(gateway: Gateway, slot: Slot, signers: Signers) -> None:
+    """Put another envelope in the place of one that a ledger may still take.
+
+    A call that would fail now is not given up while one of its envelopes may still be taken.
+    """
+    try:
+        stored = _store(gateway, slot, signers)
+    except CallFails as failure:
+        raise Unavailable(f"no other envelope now: {failure}") from failure
+    _have_signed(gateway, stored, signers)
 
 
 def _is_patient(slot: Slot, signers: Signers) -> bool:
@@ -128,7 +155,7 @@ def _await_signatures(gateway: Gateway, slot: Slot, signers: Signers) -> None:
         collecting.reopen(slot)
         settling.lacks_signatures(slot.id, _SHORT)
     else:
-        _have_signed(gateway, _store(gateway, slot, signers), signers)
+        _replace(gateway, slot, signers)
 
 
 def _was_asked(slot: Slot) -> bool:
@@ -141,16 +168,24 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
     operation_codes = slot.codes[1:]
     blameless = ("op_success", "op_bad_auth")  # signatures are ours: no order is to blame
     culprits = {place: code for place, code in enumerate(operation_codes) if code not in blameless}
+    if slot.codes[:1] == (_WRONG_RESOURCES,) and len(slot.envelopes) > _SIMULATIONS:
+        culprits = {0: _WRONG_RESOURCES}
+    why = " ".join(slot.codes)
     we_sign = custodians.current() is None
     may_go_on = we_sign and not queues.is_paused(slot.id)
     if sequence == slot.sequence - 1 and not culprits and may_go_on:
         if not slot.is_ready and _was_asked(slot):
             settling.lacks_signatures(slot.id, _LATE)
-        _have_signed(gateway, _store(gateway, slot, signers), signers)
-        return
+        try:
+            stored = _store(gateway, slot, signers)
+        except CallFails as failure:
+            culprits, why = {0: _code_of(failure, slot, signers)}, str(failure)
+        else:
+            _have_signed(gateway, stored, signers)
+            return
     settling.unusable(
         slot.id,
-        " ".join(slot.codes),
+        why,
         newest_envelope_id=slot.newest.id,
         channel_sequence=sequence,
         codes=culprits,
@@ -162,10 +197,12 @@ def _within_the_bounds(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     if code is None:
         _bump(gateway, slot, signers)
     elif code == "tx_insufficient_fee":
-        if _fee(gateway, slot) * slot.operations > slot.newest.fee:
-            _have_signed(gateway, _store(gateway, slot, signers), signers)
+        if _fee(gateway, slot) * slot.operations > _bid(slot):
+            _replace(gateway, slot, signers)
         else:
             slots.hand_in_again(slot)  # it bids all that it may: the network has to calm down
+    elif code == _WRONG_RESOURCES and len(slot.envelopes) <= _SIMULATIONS:
+        _replace(gateway, slot, signers)
     elif code == "tx_bad_seq":
         slots.hand_in_again(slot)
     elif code not in _CODES_THAT_PASS:
@@ -188,10 +225,45 @@ def _fee(gateway: Gateway, slot: Slot) -> int:
     stats, ceiling = gateway.fee_stats(), settings().base_fee_max
     wanted = max(stats.base_fee, stats.charged.p70 if stats.capacity_percent > 50 else 0)
     if slot.codes and slot.codes[0] == "tx_insufficient_fee":
-        wanted = max(wanted, stats.charged.p90, 2 * slot.newest.fee // max(1, slot.operations))
+        wanted = max(wanted, stats.charged.p90, 2 * _bid(slot) // max(1, slot.operations))
     if stats.base_fee > ceiling:
         raise Unavailable(f"the base fee is {stats.base_fee} stroops, above base_fee_max")
     return min(wanted, ceiling)
+
+
+def _bid(slot: Slot) -> int:
+    """Return what the newest envelope bids to be taken, without the resources of a call."""
+    newest = slot.newest
+    if not slot.calls_contract:
+        return newest.fee
+    return newest.fee - invocations.resource_fee(newest.envelope_xdr, slot.passphrase)
+
+
+def _prepared(slot: Slot, signers: Signers) -> Prepared | None:
+    """Ask what the call of a contract takes; None where none is called.
+
+    Raises `CallFails`, and `Unavailable` while nobody tells.
+    """
+    if not slot.calls_contract:
+        return None
+    try:
+        return signers.prepared(slot, _build(slot, **_TRIAL).envelope_xdr)
+    except BeingAsked:
+        raise
+    except Unavailable as error:
+        if not slot.envelopes:
+            settling.calls_wait(slot.source, str(error))
+        raise
+
+
+def _code_of(failure: CallFails, slot: Slot, signers: Signers) -> str:
+    """Return what a call would fail for; the ledger tells on which side a balance is closed."""
+    if failure.code == "balance_deauthorized":
+        ours = signers.of(slot).get(slot.source)
+        line = ours.balance(slot.orders[0].asset) if ours else None
+        if line is not None and not line.is_authorized:
+            return "op_src_not_authorized"
+    return failure.code
 
 
 def _store(gateway: Gateway, slot: Slot, signers: Signers) -> Slot:
@@ -200,12 +272,15 @@ def _store(gateway: Gateway, slot: Slot, signers: Signers) -> Slot:
     The channel has signed it, custody is to be asked. One that is valid for long bids all
     that it may, for it cannot be replaced as fees rise; the network takes what it needs.
     """
+    prepared = _prepared(slot, signers)
     seconds = _bounds_s(slot, signers)
     fee = _fee(gateway, slot)
     if seconds > settings().time_bound_s:
         fee = settings().base_fee_max
     max_time = _ledger_time(gateway) + seconds
     unsigned = _build(slot, fee, max_time)
+    if prepared is not None:
+        unsigned = invocations.with_resources(unsigned, prepared, slot.passphrase)
     envelope_xdr = _signed_by_channel(slot, unsigned)
     slots.store(slot, envelope_xdr, unsigned.hash, max_time=max_time, fee=unsigned.fee, ask=True)
     return slots.again(slot)
@@ -234,9 +309,9 @@ def _bump(gateway: Gateway, slot: Slot, signers: Signers) -> None:
     inner = slot.newest
     per_operation = _fee(gateway, slot)
     count = slot.operations
-    if inner.inner_hash is not None or per_operation * count <= inner.fee:
+    if inner.inner_hash is not None or per_operation * count <= _bid(slot):
         return
-    offered = min(settings().base_fee_max, max(per_operation, _BUMP * inner.fee // count))
+    offered = min(settings().base_fee_max, max(per_operation, _BUMP * _bid(slot) // count))
     fee = envelopes.least_bump_fee(inner.envelope_xdr, offered, slot.passphrase)
     unsigned = envelopes.fee_bump(inner.envelope_xdr, slot.channel, fee, slot.passphrase)
     is_ours = slot.channel_number is not None

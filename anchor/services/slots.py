@@ -56,6 +56,11 @@ class Slot:
         return sum(order.operations for order in self.orders)
 
     @property
+    def calls_contract(self) -> bool:
+        """Whether it pays a contract: what that takes is simulated before it is built."""
+        return any(order.calls_contract for order in self.orders)
+
+    @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts that custody signs for: the source, and issuers that authorize lines."""
         issuers = (order.issuer for order in self.orders if order.issuer)

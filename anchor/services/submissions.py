@@ -8,7 +8,9 @@ The crash windows, and what the next holder of the job finds:
 
 1. before the submission is committed: outflows in the queue;
 2. after it, before an envelope is stored: a submission without one; it is built and stored.
-   Nobody outside has seen any;
+   Nobody outside has seen any. What pays a contract is simulated before that (the RPC is told
+   what would be called, with no sequence number that counts and unsigned): simulated again, or,
+   where the RPC does not answer, put back into the queue, so that it keeps no channel;
 3. after that, before all have signed: a stored envelope that lacks signatures; custody is
    asked about that same one again, people find it in the list (`anchor.services.signing`);
 4. after that, before or while it is handed in: a stored envelope; the same bytes are handed in
@@ -19,6 +21,7 @@ The crash windows, and what the next holder of the job finds:
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic, sleep
@@ -40,6 +43,7 @@ from anchor.services import (
     slots,
 )
 from anchor.services.deposit_payments import DRIVE, lane_of
+from anchor.services.preparing import BeingAsked, Preparing
 from anchor.services.queues import Standing
 from anchor.services.signers import Signers
 from anchor.services.slots import Slot
@@ -74,9 +78,12 @@ def drive(claimed: jobs.Claim) -> None:
         custodian_payments.owe(source)
         return
     channels.prepare(gateway(), source)
-    with ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool:
+    with (
+        ThreadPoolExecutor(_POOL, thread_name_prefix="submissions") as pool,
+        closing(Preparing()) as calls,
+    ):
         extend = _now_and_then(lambda: jobs.extend(claimed))
-        driver = _Driver(source, gateway(), pool, extend, Signers(gateway()))
+        driver = _Driver(source, gateway(), pool, extend, Signers(gateway(), calls))
         until = monotonic() + _STRETCH_S
         while monotonic() < until:
             moved = driver.round()
@@ -191,6 +198,8 @@ class _Driver:
             self.extend()
             try:
                 act(slot)
+            except BeingAsked:
+                pass  # it has its turn again in a moment
             except Unavailable as error:
                 log.warning("submission %s: %s", slot.id, error)
             except Exception as error:

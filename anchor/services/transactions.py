@@ -39,6 +39,8 @@ REMIT = "bring_on_remittance"
 FOLLOW_REMITTANCE = "follow_remittance"
 #: The lane of jobs that ask the ledger; those that ask a rail are in that rail's.
 LEDGER_LANE = "ledger"
+#: Deposits to contract accounts, about which the RPC is asked, keep no others.
+CONTRACTS_LANE = "contracts"
 #: Looks at trust lines have a budget: what waits for it keeps no payment.
 TRUST_LANE = "trust lines"
 #: One that hangs keeps nothing but what goes to it.
@@ -277,11 +279,13 @@ class _Change:
 def lane_of(row: Transaction, job_kind: str) -> str:
     """Return the lane of a transaction's job: a remittance's is that of the anchor it goes to.
 
-    Needs an open transaction.
+    That of a deposit to a contract account is its own. Needs an open transaction.
     """
     if job_kind in {REMIT, FOLLOW_REMITTANCE}:
         query = select(Remittance.domain).where(Remittance.transaction_id == row.id)
         return f"{REMITTANCE_LANE}{db.session.scalar(query)}"
+    if job_kind == PAY_ON_LEDGER and (row.destination or "").startswith("C"):
+        return CONTRACTS_LANE
     return _LANES.get(job_kind, row.rail)
 
 
