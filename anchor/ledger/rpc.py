@@ -80,7 +80,7 @@ class RpcGateway:
             raise CallFails(str(error))
         with strictly(method):
             (_returned,) = found["results"]
-            data, fee = str(found["transactionData"]), int(found["minResourceFee"])
+            data, fee = str(found["transactionData"]), int(str(found["minResourceFee"]))
             xdr.SorobanTransactionData.from_xdr(data)
             if fee < 0:
                 raise ValueError("a fee below nought")

@@ -13,7 +13,7 @@ from anchor.integrations.custody import Custodian, Signer
 from anchor.ledger.gateway import LedgerAccount
 from anchor.money import format_amount
 from anchor.policies import AssetPolicy
-from anchor.services import contract_logins, exchanges, logins, networks
+from anchor.services import contract_logins, custodians, exchanges, logins, networks
 
 #: Two base reserves, and one more for each entry of the account.
 _BASE_RESERVE = 5_000_000
@@ -51,6 +51,8 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
         yield _try("web auth contract", _web_auth_contract)
     for policy in settings().assets.values():
         yield _try(f"account of {policy.code}", lambda policy=policy: _account(policy))  # type: ignore[misc]
+        if custodians.why_no_contract() is None and policy.deposit.enabled:
+            yield _try(f"contract of {policy.code}", lambda policy=policy: _contract(policy))  # type: ignore[misc]
         if policy.delivery.authorize_trustlines:
             yield _try(f"issuer of {policy.code}", lambda policy=policy: _issuer(policy))  # type: ignore[misc]
     custody = house().custody
@@ -178,6 +180,19 @@ def _account(policy: AssetPolicy) -> str:
     if spare <= 0:
         raise Rejected(f"{policy.distribution} has no lumens above its reserve")
     return f"exists and trusts it; {format_amount(spare)} lumens above the reserve"
+
+
+def _contract(policy: AssetPolicy) -> str:
+    """Look whether the asset has its contract, by which contract accounts are paid."""
+    from anchor.ledger.operations import contract_of
+
+    contract_id = contract_of(policy.id, settings().network_passphrase)
+    if contracts().instance(contract_id) is None:
+        raise Rejected(
+            f"{contract_id} is not on this network, or archived: deploy it (`stellar contract asset "
+            "deploy`), or no contract account can be paid"
+        )
+    return f"{contract_id} is there"
 
 
 def _issuer(policy: AssetPolicy) -> str:
