@@ -1,0 +1,315 @@
+"""Deposits to contract accounts: paid once, by a call that is simulated and keeps nobody."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from stellar_sdk import Keypair
+from werkzeug.wrappers import Response
+
+from anchor.cli import group
+from anchor.config import TESTNET_PASSPHRASE
+from anchor.ledger.operations import contract_of
+from anchor.money import to_stroops
+from anchor.sandbox.network import Sandbox
+from anchor.services import sweeps
+from anchor.services.transactions import PAY_ON_LEDGER
+from tests.contract_deposits import Contracts
+from tests.waiting import until
+from tests.world import World
+
+
+@pytest.fixture
+def bench(world: World) -> Contracts:
+    return Contracts(world)
+
+
+def release(bench: Contracts, row_id: str) -> None:
+    done = bench.world.app.test_cli_runner().invoke(
+        group, ["release", row_id, "--note", "looked at"]
+    )
+    assert done.exit_code == 0, done.output
+
+
+def pool(bench: Contracts, count: int) -> None:
+    made = bench.world.app.test_cli_runner().invoke(group, ["channels", "--count", str(count)])
+    assert made.exit_code == 0, made.output
+
+
+@pytest.mark.conforms("SEP6-31")
+def test_a_deposit_is_paid_to_a_contract_account(bench: Contracts) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract, takes_claimable_balance=True)
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+    assert bench.world.cases() == []
+    assert bench.sql("SELECT count(*) FROM claimable_balances") == [(0,)]
+    assert bench.sql("SELECT count(*) FROM known_lines") == [(0,)]
+
+
+# -- the RPC --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["503", "500", "429", "cut"])
+def test_promise_06_an_rpc_that_is_away_for_a_while_delays_a_deposit_and_no_more(
+    bench: Contracts, answer: str
+) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.knob("misbehave", at="rpc", answer=answer, times=3)
+
+    def there() -> bool:
+        bench.go_on()
+        bench.work()
+        return bench.world.status(row_id) == "completed"
+
+    until(there, 30, "for the payment")
+    bench.paid_once(row_id, contract)
+    assert bench.world.cases() == []
+
+
+def test_promise_12_while_the_rpc_is_away_no_call_keeps_a_channel(bench: Contracts) -> None:
+    row_id, account = bench.deposit(bench.contract()), bench.account().public_key
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    bench.ask("http://127.0.0.1:1")
+    plain = bench.deposit(account)
+    bench.wait(plain)
+    assert bench.world.status(row_id) in {"pending_anchor", "pending_stellar"}
+    assert bench.sql("SELECT count(*) FROM submissions WHERE state = 'prepared'") == [(0,)]
+    [(waits,)] = bench.sql("SELECT not_before > now() FROM outflows WHERE state = 'prepared'")
+    assert waits
+
+
+@pytest.fixture
+def hanging() -> Iterator[tuple[str, threading.Event]]:
+    """An RPC that answers nobody until its test is over."""
+    over = threading.Event()
+
+    def hang(environ: Any, start_response: Any) -> Any:
+        over.wait(30)
+        return Response("late", 503)(environ, start_response)
+
+    with Sandbox(mounts={"/hanging": hang}) as running:
+        yield f"{running.url}/hanging", over
+        over.set()
+
+
+@pytest.mark.parametrize("channels", [0, 4])
+def test_promise_12_an_rpc_that_hangs_keeps_no_other_payment_waiting(
+    bench: Contracts, hanging: tuple[str, threading.Event], channels: int
+) -> None:
+    if channels:
+        pool(bench, channels)
+    rows = [bench.deposit(bench.contract()) for _ in range(6)]
+    until(lambda: queued(bench, 6), 20, "for their turn")
+    bench.ask(hanging[0], timeout_s=3)
+    plain = [bench.deposit(bench.account().public_key) for _ in range(4)]
+    begun = time.monotonic()
+    until(lambda: work_until(bench, plain), 30, "for the others")
+    assert time.monotonic() - begun < (8 if channels else 15)
+    assert {bench.world.status(each) for each in rows} <= {"pending_anchor", "pending_stellar"}
+    hanging[1].set()
+    bench.ask(f"{bench.world.sandbox.url}/rpc")
+
+    def there() -> bool:
+        bench.go_on()
+        return work_until(bench, rows)
+
+    until(there, 60, "for the contracts")
+    assert bench.sql("SELECT reason FROM cases") == []
+
+
+def queued(bench: Contracts, count: int) -> bool:
+    sweeps.work_off([PAY_ON_LEDGER])
+    found = bench.sql("SELECT count(*) FROM outflows WHERE state = 'prepared'")
+    return bool(found == [(count,)])
+
+
+def work_until(bench: Contracts, rows: list[str]) -> bool:
+    bench.work()
+    return all(bench.world.status(each) == "completed" for each in rows)
+
+
+def test_ten_contracts_and_ten_accounts_are_paid_side_by_side(bench: Contracts) -> None:
+    pool(bench, 6)
+    contracts = [bench.contract() for _ in range(10)]
+    accounts = [bench.account().public_key for _ in range(10)]
+    rows = [bench.deposit(each) for pair in zip(contracts, accounts, strict=True) for each in pair]
+    until(lambda: work_until(bench, rows), 60, "for all of them")
+    assert {bench.holds(each) for each in contracts} == {99_0000000}
+    assert {bench.held(each) for each in accounts} == {"99.0000000"}
+    [(alone,)] = bench.sql(
+        "SELECT count(DISTINCT submission_id) FROM outflows WHERE destination LIKE 'C%'"
+    )
+    assert alone == 10
+    [(mixed,)] = bench.sql(
+        "SELECT count(*) FROM outflows a JOIN outflows b USING (submission_id)"
+        " WHERE a.destination LIKE 'C%' AND b.destination LIKE 'G%'"
+    )
+    assert mixed == 0
+    assert bench.world.cases() == []
+
+
+def test_resources_that_cost_more_than_the_ceiling_wait_for_calmer_times(bench: Contracts) -> None:
+    bench.settle(resource_fee_max=10)
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    for _ in range(3):
+        bench.go_on()
+        bench.work()
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(0,)]
+    assert bench.sql("SELECT count(*) FROM submissions WHERE state <> 'dead'") == [(0,)]
+    bench.settle(resource_fee_max=5_000_000)
+    bench.go_on()
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+
+
+# -- what fails -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["fee", "resources"])
+def test_promise_06_what_was_simulated_too_small_is_simulated_and_paid_anew(
+    bench: Contracts, fault: str
+) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.knob("simulations", fault=fault, times=2)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+    assert bench.world.cases() == []
+
+
+@pytest.mark.parametrize("fault", ["fee", "resources"])
+def test_what_is_simulated_too_small_again_and_again_is_a_person_s(
+    bench: Contracts, fault: str
+) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.knob("simulations", fault=fault, times=99)
+    until(lambda: told(bench, "ledger_refused"), 60, "for a person to be told")
+    assert bench.holds(contract) == 0
+    assert bench.world.status(row_id) in {"pending_anchor", "on_hold"}
+    bench.knob("behave")
+    release(bench, row_id)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+
+
+def told(bench: Contracts, reason: str) -> bool:
+    bench.sql("UPDATE jobs SET due_at = now()")
+    bench.work()
+    return reason in bench.world.cases()
+
+
+def test_a_footprint_that_lacks_an_entry_is_a_person_s(bench: Contracts) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.knob("simulations", fault="footprint", times=1)
+    until(lambda: told(bench, "ledger_refused"), 30, "for a person to be told")
+    assert bench.sql("SELECT note FROM outflows") == [("function_trapped",)]
+    release(bench, row_id)
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+
+
+def test_resources_that_the_network_refuses_at_its_door_are_simulated_anew(
+    bench: Contracts,
+) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.knob("misbehave", answer="tx_soroban_invalid", times=2)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+    assert bench.sql("SELECT count(*), count(DISTINCT submission_id) FROM envelopes") == [(3, 1)]
+    assert bench.world.cases() == []
+
+
+def test_a_balance_that_the_issuer_closed_is_a_person_s(bench: Contracts) -> None:
+    contract = bench.contract()
+    bench.knob("holder", contract=contract, asset=bench.world.policy.id, authorized=False)
+    row_id = bench.deposit(contract)
+    until(lambda: told(bench, "call_would_fail"), 30, "for a person to be told")
+    [(note,)] = bench.sql("SELECT note FROM cases")
+    assert note == "the ledger's host says Error(Contract, #11)"
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(0,)]
+    bench.knob("holder", contract=contract, asset=bench.world.policy.id)
+    release(bench, row_id)
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+
+
+def test_a_contract_that_is_not_there_or_archived_is_a_person_s(bench: Contracts) -> None:
+    contract = bench.contract()
+    bench.knob("archive", contract=contract)
+    row_id = bench.deposit(contract)
+    until(lambda: told(bench, "deposit_cannot_be_paid"), 30, "for a person to be told")
+    assert bench.sql("SELECT count(*) FROM outflows") == [(0,)]
+    bench.knob("archive", contract=contract, archived=False)
+    release(bench, row_id)
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+
+
+def test_an_empty_account_of_ours_waits_for_liquidity(bench: Contracts) -> None:
+    held = bench.held(bench.world.distribution)
+    keys = Keypair.from_secret(bench.world.settings.distribution_secrets["USDC"])
+    issuer = bench.issuer()
+    give = bench.builder(keys).append_payment_op(issuer.public_key, bench.world.asset, held)
+    bench.world.submit(give, keys)
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    until(lambda: told(bench, "waits_for_liquidity"), 30, "for the case")
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(0,)]
+    back = bench.builder(issuer).append_payment_op(keys.public_key, bench.world.asset, "500")
+    bench.world.submit(back, issuer)
+    bench.go_on()
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+
+
+def test_an_account_of_ours_that_the_issuer_closed_waits_for_it(bench: Contracts) -> None:
+    keys = Keypair.from_secret(bench.world.settings.distribution_secrets["USDC"])
+    bench.authorize(keys, authorized=False)
+    contract = bench.contract()
+    bench.knob("holder", contract=contract, asset=bench.world.policy.id)
+    row_id = bench.deposit(contract)
+    until(lambda: told(bench, "waits_for_liquidity"), 30, "for the case")
+    assert bench.world.cases() == ["waits_for_liquidity"]
+    bench.authorize(keys, authorized=True)
+    bench.go_on()
+    bench.wait(row_id)
+    bench.paid_once(row_id, contract)
+
+
+def test_what_waits_while_others_bid_more_is_bumped_without_its_resources(
+    bench: Contracts,
+) -> None:
+    pool(bench, 2)
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.knob("surge", stroops=700)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+    fees = [fee for (fee,) in bench.sql("SELECT fee FROM envelopes ORDER BY id")]
+    assert max(fees) < min(fees) + 2 * bench.world.settings.base_fee_max
+
+
+def test_what_left_is_known_to_be_ours_and_in_the_books(bench: Contracts) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    bench.wait(row_id)
+    bench.world.read()
+    assert bench.world.cases() == []
+    [(direction, amount, counterparty)] = bench.sql(
+        "SELECT direction, amount, counterparty FROM payments"
+    )
+    assert (direction, amount, counterparty) == ("out", to_stroops(99), contract)
+
+
+def test_the_contract_of_the_asset_follows_from_it(bench: Contracts) -> None:
+    known = bench.world.asset.contract_id(TESTNET_PASSPHRASE)
+    assert contract_of(bench.world.policy.id, TESTNET_PASSPHRASE) == known
