@@ -117,6 +117,14 @@ class Settings:
         return self.horizon_urls[0]
 
     @property
+    def serves_contracts(self) -> bool:
+        """Whether contract accounts (C…) pay and are paid here: that needs an RPC.
+
+        A custodian who pays by itself pays no contract; the house knows it, the file does not.
+        """
+        return self.rpc_url is not None
+
+    @property
     def counting_url(self) -> str | None:
         """Where requests are counted: a Redis of its own, or the broker where that is one."""
         if self.redis_url or not self.broker_url:
