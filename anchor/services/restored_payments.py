@@ -273,6 +273,8 @@ def _unexplained() -> Select[Payment]:
     ordered = select(Outflow.id).where(
         Outflow.reference == Payment.transaction_hash,
         Outflow.operation_index == Payment.operation_id.op("&")(0xFFF) - 1,
+        Outflow.asset == Payment.asset,
+        Outflow.amount == Payment.amount,
         Outflow.state == "done",
         Outflow.form.is_not(None),
     )
