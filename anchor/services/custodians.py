@@ -3,7 +3,7 @@
 from anchor.config import Settings
 from anchor.config.environment import ISSUER_PREFIX
 from anchor.errors import Misconfigured, Unavailable
-from anchor.extensions import house
+from anchor.extensions import house, settings
 from anchor.integrations.custody import Custodian, Signer
 from anchor.services.rails import LEASE_MARGIN_S
 
@@ -31,6 +31,19 @@ def demand_issuers(settings: Settings, custody: Signer | Custodian) -> None:
     ]
     if problems:
         raise Misconfigured(*problems)
+
+
+def why_no_contract() -> str | None:
+    """Say why contract accounts (C…) are not paid here; None where they are.
+
+    An order to a custodian knows no call of a contract, and what is called is simulated by an RPC.
+    """
+    custodian = current()
+    if custodian is not None:
+        return f"the custodian {custodian.name} pays no contract accounts (C…)"
+    if not settings().serves_contracts:
+        return "contract accounts (C…) are not served here: no RPC is configured"
+    return None
 
 
 def find(name: str) -> Custodian:

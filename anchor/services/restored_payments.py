@@ -119,10 +119,14 @@ def _shape(payment: Payment, row: Transaction) -> tuple[str, Split] | None:
 
 
 def _is_for_a_line(payment: Payment, row: Transaction, policy: AssetPolicy) -> bool:
-    """Tell whether lumens can only have been those for a trust line: none leave for customers."""
+    """Tell whether lumens can only have been those for a trust line: none leave for customers.
+
+    A contract has no lines.
+    """
     is_in_bounds = 0 < (payment.amount or 0) <= policy.delivery.starting_balance
     return (
         payment.asset == NATIVE
+        and not (row.destination or "").startswith("C")
         and is_in_bounds
         and _address(payment) == row.destination
         and settings().asset_by_id(NATIVE) is None
