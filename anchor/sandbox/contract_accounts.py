@@ -1,20 +1,34 @@
-"""What a wallet does to log a contract account in: it checks a challenge, and signs its part."""
+"""What a wallet does with a contract account: it logs in, pays, and looks what there is."""
 
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from stellar_sdk import Address, Keypair, SorobanServer, scval, xdr
+from stellar_sdk import (
+    Address,
+    Asset,
+    InvokeHostFunction,
+    Keypair,
+    Server,
+    SorobanServer,
+    TransactionBuilder,
+    scval,
+    xdr,
+)
 from stellar_sdk.auth import (
     authorization_payload_hash,
     authorize_entry,
     build_authorization_preimage,
 )
 from stellar_sdk.client.requests_client import RequestsClient
+from stellar_sdk.operation import Operation
 from stellar_sdk.sep.stellar_soroban_web_authentication import read_challenge_authorization_entries
 
 #: How many ledgers the signature is good for: a little more than it takes to send it.
 _LEDGERS = 20
+#: The bid of a payment beside its resources, in stroops: enough while ledgers are full.
+_INCLUSION_FEE = 10_000
+_TIMEOUT_S = 60
 
 
 def sign(
@@ -65,6 +79,11 @@ def _check_signature(entry: xdr.SorobanAuthorizationEntry, server: str, passphra
     Keypair.from_public_key(server).verify(authorization_payload_hash(preimage), signed)
 
 
+def _is_to_sign(entry: xdr.SorobanAuthorizationEntry) -> bool:
+    kind = xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT
+    return entry.credentials.type != kind
+
+
 def _part(entry: xdr.SorobanAuthorizationEntry) -> xdr.SorobanAddressCredentials:
     found = entry.credentials.address or entry.credentials.address_v2
     if found is None:
@@ -74,3 +93,56 @@ def _part(entry: xdr.SorobanAuthorizationEntry) -> xdr.SorobanAddressCredentials
 
 def _address_of(entry: xdr.SorobanAuthorizationEntry) -> str:
     return Address.from_xdr_sc_address(_part(entry).address).address
+
+
+def transfer(
+    sender: str,
+    key: Keypair,
+    destination: str,
+    asset: Asset,
+    amount: str,
+    *,
+    relayer: Keypair | None = None,
+    horizon_url: str,
+    rpc_url: str,
+    passphrase: str,
+) -> str:
+    """Pay by the contract of an asset; return the hash once a ledger holds the transaction.
+
+    `sender` is an account that pays for itself, or an account contract: then `key` authorizes
+    the payment, and `relayer` is the source and bears the fee. `destination` is G…, M… or C…,
+    `amount` in units of the asset. Raises the SDK's PrepareTransactionException where the
+    simulation fails, and BadRequestError where the ledger refuses it.
+    """
+    source = relayer or key
+    parameters = [
+        scval.to_address(sender),
+        scval.to_address(destination),
+        scval.to_int128(int(Operation.to_xdr_amount(amount))),
+    ]
+    with (
+        Server(horizon_url, RequestsClient(num_retries=0)) as horizon,
+        SorobanServer(rpc_url, RequestsClient(num_retries=0)) as rpc,
+    ):
+        account = horizon.load_account(source.public_key)
+        builder = TransactionBuilder(account, passphrase, _INCLUSION_FEE).set_timeout(_TIMEOUT_S)
+        builder.append_invoke_contract_function_op(
+            asset.contract_id(passphrase), "transfer", parameters
+        )
+        envelope = rpc.prepare_transaction(builder.build(), use_upgraded_auth=False)
+        (call,) = envelope.transaction.operations
+        assert isinstance(call, InvokeHostFunction)
+        until = rpc.get_latest_ledger().sequence + _LEDGERS
+        call.auth = [
+            authorize_entry(entry, key, until, passphrase) if _is_to_sign(entry) else entry
+            for entry in call.auth or []
+        ]
+        envelope.sign(source)
+        return str(horizon.submit_transaction(envelope)["hash"])
+
+
+def balance(account: str, asset: Asset, *, rpc_url: str, passphrase: str) -> int:
+    """Return what a contract (C…) holds of an asset, in stroops."""
+    with SorobanServer(rpc_url, RequestsClient(num_retries=0)) as rpc:
+        found = rpc.get_sac_balance(account, asset, passphrase).balance_entry
+    return 0 if found is None else int(found.amount)

@@ -14,6 +14,7 @@ from anchor.sandbox.network.balances import (
     balance_text,
     check_account,
     check_balance_id,
+    read_asset,
 )
 from anchor.sandbox.network.engine import Network
 from anchor.sandbox.network.faults import Faults
@@ -80,8 +81,9 @@ class Api:
             (r"/transactions", self.submitting.post),
             (r"/transactions_async", self.submitting.post_async),
             (r"/friendbot", self.submitting.friendbot),
-            (r"/rpc", Rpc(network).post),
+            (r"/rpc", Rpc(network, self.faults).post),
             (r"/sandbox/contract-account", self.contract_account),
+            (r"/sandbox/asset-contract", self.asset_contract),
             (r"/sandbox/([a-z-]+)", self.knobs.turn),
         ]
         routes = [("GET", *route) for route in get] + [("POST", *route) for route in post]
@@ -192,10 +194,13 @@ class Api:
         return Reply(published(text, request.base_url))
 
     def contracts(self, _request: Request) -> Reply:
-        """The contracts that there are: `web_auth`, and `accounts` with their keys."""
+        """The contracts: `web_auth`, `accounts` with their keys, `assets` by their contract."""
         with self.network.lock:
             known = self.network.contracts
-            text = dumps({"web_auth": known.web_auth, "accounts": known.keys})
+            known.see(self.network.shown)
+            assets = {contract: str(asset) for contract, asset in known.assets.items()}
+            found = {"web_auth": known.web_auth, "accounts": known.keys, "assets": assets}
+            text = dumps(found)
         return Reply(text, content_type=JSON)
 
     def contract_account(self, request: Request) -> Reply:
@@ -204,6 +209,13 @@ class Api:
         check_account("key", key)
         contract = self.network.add_contract_account(key)
         return Reply(dumps({"contract": contract, "key": key}), content_type=JSON)
+
+    def asset_contract(self, request: Request) -> Reply:
+        """Make the contract of `asset` (CODE:ISSUER) known, as a form or query gives it."""
+        asset = read_asset((request.params | request.form()).get("asset", ""))
+        self.network.change_contracts({"deploy": str(asset)})
+        contract = self.network.contracts.add_asset(asset)
+        return Reply(dumps({"contract": contract, "asset": str(asset)}), content_type=JSON)
 
     # -- lists --------------------------------------------------------------------------------
 

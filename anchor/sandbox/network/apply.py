@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from stellar_sdk import StrKey
 
+from anchor.sandbox.network.contracts.registry import Contracts
 from anchor.sandbox.network.entries import State
 from anchor.sandbox.network.envelope import Envelope
 from anchor.sandbox.network.operations.base import Applied, Frame, Operation, Scene
@@ -40,19 +41,18 @@ def charge_fee(check: Check, state: State, ledger: int) -> int:
 
 
 def apply_transaction(
-    envelope: Envelope, state: State, moment: Moment, fee: int
+    envelope: Envelope, state: State, moment: Moment, fee: int, contracts: Contracts
 ) -> AppliedTransaction:
     """Use up the sequence number and apply the operations; the fee was taken before."""
     check = Check(envelope, state, moment)
     failure = check.at_application()
     if failure is None:
         _use_sequence(envelope, state, moment)
-        outcome, operations = _apply_operations(check, state, moment)
+        outcome, operations = _apply_operations(check, state, moment, contracts)
         _drop_pre_authorized(check, state, moment)
     else:
         outcome, operations = failure, [(operation, None) for operation in check.operations]
-    count = len(check.operations)
-    inner = min(envelope.fee, moment.base_fee * count) if envelope.fee_bump else 0
+    inner = check.charge_of(envelope.fee, len(check.operations)) if envelope.fee_bump else 0
     outcome = replace(outcome, fee_charged=fee, inner_fee_charged=inner)
     return AppliedTransaction(envelope, outcome, operations)
 
@@ -66,10 +66,17 @@ def _use_sequence(envelope: Envelope, state: State, moment: Moment) -> None:
 
 
 def _apply_operations(
-    check: Check, state: State, moment: Moment
+    check: Check, state: State, moment: Moment, contracts: Contracts
 ) -> tuple[TransactionOutcome, list[tuple[Operation, Applied | None]]]:
     draft, envelope = state.draft(), check.envelope
-    frame = Frame(envelope.source.account, envelope.sequence, moment.ledger, moment.close_at)
+    frame = Frame(
+        envelope.source.account,
+        envelope.sequence,
+        moment.ledger,
+        moment.close_at,
+        contracts,
+        envelope.soroban,
+    )
     outcomes: list[OperationOutcome] = []
     done: list[tuple[Operation, Applied | None]] = []
     unsigned = [not check.is_authorized(operation) for operation in check.operations]

@@ -26,6 +26,7 @@ class AssetStat:
     accounts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     balances: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     claimable: list[int] = field(default_factory=list)
+    contracts: list[int] = field(default_factory=list)
 
     @property
     def token(self) -> str:
@@ -45,6 +46,10 @@ def count(state: State) -> Iterable[AssetStat]:
         if balance is not None and not balance.asset.is_native:
             stat = found.setdefault(balance.asset, AssetStat(balance.asset))
             stat.claimable.append(balance.amount)
+    for holding in state.holdings.entries.values():
+        if holding is not None and not holding.asset.is_native:
+            stat = found.setdefault(holding.asset, AssetStat(holding.asset))
+            stat.contracts.append(holding.balance)
     return found.values()
 
 
@@ -66,12 +71,12 @@ def asset_text(network: Network, stat: AssetStat) -> str:
             "paging_token": stat.token,
             "num_claimable_balances": len(stat.claimable),
             "num_liquidity_pools": 0,
-            "num_contracts": 0,
+            "num_contracts": len(stat.contracts),
             "num_archived_contracts": 0,
             "accounts": stat.accounts,
             "claimable_balances_amount": amount_text(sum(stat.claimable)),
             "liquidity_pools_amount": amount_text(0),
-            "contracts_amount": amount_text(0),
+            "contracts_amount": amount_text(sum(stat.contracts)),
             "archived_contracts_amount": amount_text(0),
             "balances": {name: amount_text(value) for name, value in stat.balances.items()},
             "flags": {name: bool(issuer and issuer.has(bit)) for bit, name in FLAGS.items()},

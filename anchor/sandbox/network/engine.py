@@ -16,6 +16,7 @@ from stellar_sdk import Keypair, TransactionBuilder
 from stellar_sdk import Network as Passphrases
 
 from anchor.sandbox.network.apply import apply_transaction, charge_fee
+from anchor.sandbox.network.contracts.changes import Change, apply_change
 from anchor.sandbox.network.contracts.registry import Contracts
 from anchor.sandbox.network.entries import Account, State
 from anchor.sandbox.network.envelope import Envelope, parse_envelope
@@ -111,10 +112,12 @@ class Network:
                 self.history.forget_before(line["forget"])
             elif "surge_fee" in line:
                 self.surge_fee = line["surge_fee"]
-            elif "contract_account" in line:
-                self.contracts.add_account(line["contract_account"], self.core.sequence)
             elif "base_fee" in line:
                 self.base_fee = line["base_fee"]
+            elif "contract_account" in line:
+                self.contracts.add_account(line["contract_account"], self.core.sequence)
+            elif "contracts" in line:
+                apply_change(line["contracts"], self.contracts, self.state, self.core.sequence)
             else:
                 queue = [parse_envelope(text, self.passphrase) for text in line.get("txs", [])]
                 self._close(queue, line["at"])
@@ -269,7 +272,7 @@ class Network:
         fees = [charge_fee(Check(each, self.state, moment), self.state, sequence) for each in taken]
         records = []
         for index, (envelope, fee) in enumerate(zip(taken, fees, strict=True), 1):
-            applied = apply_transaction(envelope, self.state, moment, fee)
+            applied = apply_transaction(envelope, self.state, moment, fee, self.contracts)
             records.append(record_transaction(applied, sequence, index, close_at))
         successful = [record for record in records if record.successful]
         self.core = Ledger(
@@ -337,6 +340,12 @@ class Network:
             if key not in self.contracts.keys.values():
                 self._note({"contract_account": key})
             return self.contracts.add_account(key, self.core.sequence)
+
+    def change_contracts(self, change: Change) -> None:
+        """Do to contracts what no transaction here does (`contracts/changes.py` has the words)."""
+        with self.lock:
+            self._note({"contracts": change})
+            apply_change(change, self.contracts, self.state, self.core.sequence)
 
     def set_base_fee(self, stroops: int) -> None:
         """Change the base fee from the next ledger on."""

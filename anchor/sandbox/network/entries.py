@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from stellar_sdk import xdr
 
@@ -12,6 +12,8 @@ from anchor.sandbox.network.values import Asset
 
 AUTH_REQUIRED, AUTH_REVOCABLE, AUTH_IMMUTABLE, AUTH_CLAWBACK = 1, 2, 4, 8
 LINE_AUTHORIZED, LINE_MAINTAIN, LINE_CLAWBACK = 1, 2, 4
+BASE_RESERVE = 5_000_000
+ACCOUNT_UNITS = 2
 
 
 class Entry(Protocol):
@@ -63,6 +65,12 @@ class Account:
         """Whether an AUTH_ flag is set."""
         return bool(self.flags & flag)
 
+    @property
+    def available(self) -> int:
+        """What it can spend, in stroops: all but its reserve; negative when below that."""
+        units = ACCOUNT_UNITS + self.subentries + self.sponsoring - self.sponsored
+        return self.balance - units * BASE_RESERVE
+
 
 @dataclass(slots=True)
 class TrustLine:
@@ -103,6 +111,35 @@ class ClaimableBalance:
         return replace(self)
 
 
+@dataclass(slots=True)
+class Holding:
+    """What a contract holds of an asset; balance in stroops."""
+
+    contract: str
+    asset: Asset
+    is_authorized: bool
+    allows_clawback: bool
+    balance: int = 0
+    modified_ledger: int = 0
+
+    def copy(self) -> Holding:
+        """Return an independent copy."""
+        return replace(self)
+
+
+@dataclass(slots=True)
+class Nonce:
+    """A nonce with which somebody authorized a call: it counts once, for ever."""
+
+    address: str
+    number: int
+    modified_ledger: int = 0
+
+    def copy(self) -> Nonce:
+        """Return an independent copy."""
+        return replace(self)
+
+
 K = TypeVar("K")
 E = TypeVar("E", bound=Entry)
 
@@ -139,6 +176,12 @@ class Table(Generic[K, E]):
         """Remove an entry."""
         self.entries[key] = None
 
+    def stamp(self, ledger: int) -> None:
+        """Note on every changed entry in which ledger that was."""
+        for entry in self.entries.values():
+            if entry is not None:
+                entry.modified_ledger = ledger
+
     def commit(self) -> None:
         """Hand every change to the parent."""
         if self.parent is not None:
@@ -162,7 +205,12 @@ class State:
         self.accounts: Table[str, Account] = Table(parent.accounts if parent else None)
         self.lines: Table[tuple[str, Asset], TrustLine] = Table(parent.lines if parent else None)
         self.balances: Table[str, ClaimableBalance] = Table(parent.balances if parent else None)
+        self.holdings: Table[tuple[str, Asset], Holding] = Table(
+            parent.holdings if parent else None
+        )
+        self.nonces: Table[tuple[str, int], Nonce] = Table(parent.nonces if parent else None)
         self.assets_held: dict[str, set[Asset]] = {}
+        self._assets_seen: set[Asset] = set()
 
     def draft(self) -> State:
         """Return a draft over this state."""
@@ -170,31 +218,39 @@ class State:
 
     def commit(self, ledger: int) -> None:
         """Hand the draft's changes to its parent, as last modified in `ledger`."""
-        for account in self.accounts.entries.values():
-            if account is not None:
-                account.modified_ledger = ledger
-        for line in self.lines.entries.values():
-            if line is not None:
-                line.modified_ledger = ledger
-        for balance in self.balances.entries.values():
-            if balance is not None:
-                balance.modified_ledger = ledger
         if self.parent is not None:
-            self.parent.index(self.lines.entries)
-        self.accounts.commit()
-        self.lines.commit()
-        self.balances.commit()
+            self.parent.index(self)
+        tables: tuple[Table[Any, Any], ...] = (
+            self.accounts,
+            self.lines,
+            self.balances,
+            self.holdings,
+            self.nonces,
+        )
+        for table in tables:
+            table.stamp(ledger)
+            table.commit()
 
-    def index(self, changes: dict[tuple[str, Asset], TrustLine | None]) -> None:
-        """Keep the root's list of who holds which asset."""
+    def index(self, draft: State) -> None:
+        """Keep the root's lists of who holds which asset, and of the assets there ever were."""
         if self.parent is not None:
             return
-        for (account, asset), line in changes.items():
+        for (account, asset), line in draft.lines.entries.items():
             held = self.assets_held.setdefault(account, set())
             if line is None:
                 held.discard(asset)
             else:
                 held.add(asset)
+            self._assets_seen.add(asset)
+        for balance in draft.balances.entries.values():
+            if balance is not None:
+                self._assets_seen.add(balance.asset)
+        self._assets_seen.update(asset for _, asset in draft.holdings.entries)
+
+    @property
+    def assets_seen(self) -> set[Asset]:
+        """The assets that anybody ever held or could claim."""
+        return self._assets_seen if self.parent is None else self.parent.assets_seen
 
     def lines_of(self, account: str) -> list[TrustLine]:
         """Return the trust lines of an account in Horizon's order; only on the root."""

@@ -69,6 +69,16 @@ class Envelope:
         """The greatest fee in stroops that the fee source offers."""
         return self.fee_bump.fee if self.fee_bump else self.fee
 
+    @property
+    def soroban(self) -> xdr.SorobanTransactionData | None:
+        """What it says of the entries that a call of a contract touches, and of its costs."""
+        return self.tx.ext.soroban_data
+
+    @property
+    def resource_fee(self) -> int:
+        """The part of its fee in stroops that pays for resources; 0 without a call."""
+        return self.soroban.resource_fee.int64 if self.soroban else 0
+
     def operation_source(self, operation: xdr.Operation) -> Party:
         """Return the source of one of the operations."""
         return Party.of(operation.source_account) if operation.source_account else self.source

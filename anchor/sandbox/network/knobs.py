@@ -6,8 +6,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from stellar_sdk import StrKey
+
+from anchor.sandbox.network.balances import read_asset
+from anchor.sandbox.network.contracts.changes import Change
 from anchor.sandbox.network.engine import Network
-from anchor.sandbox.network.faults import GET_ANSWERS, POST_ANSWERS, Faults
+from anchor.sandbox.network.faults import (
+    GET_ANSWERS,
+    POST_ANSWERS,
+    RPC_ANSWERS,
+    SIMULATION_FAULTS,
+    Faults,
+)
 from anchor.sandbox.network.http import Reply, Request
 from anchor.sandbox.network.problems import Problem, invalid
 from anchor.sandbox.network.records import dumps
@@ -38,7 +48,9 @@ class Knobs:
             "thaw": lambda _: network.thaw(),
             "base-fee": lambda body: network.set_base_fee(_number(body, "stroops")),
             "surge": lambda body: network.set_surge_fee(_number(body, "stroops")),
+            "simulations": self._simulations,
             "archive": self._archive,
+            "holder": self._holder,
             "clock": lambda body: network.set_clock_ahead(_number(body, "seconds")),
         }
 
@@ -77,8 +89,12 @@ class Knobs:
         """`answer`, `times` (1 unless told); `get`: not for submissions but GETs below a path.
 
         A submission may also be answered with any result code, by Horizon's word for it.
+        `at` is ``rpc`` for calls of the RPC instead.
         """
         answer, times, path = str(body.get("answer")), _number(body, "times", 1), body.get("get")
+        if body.get("at") == "rpc":
+            self.faults.add_calls(_one_of(body, "answer", RPC_ANSWERS), times)
+            return
         known = POST_ANSWERS if path is None else GET_ANSWERS
         if answer not in known and not (path is None and is_code(answer)):
             raise invalid("answer", "one of " + ", ".join(known))
@@ -89,17 +105,28 @@ class Knobs:
         else:
             raise invalid("get", "the beginning of a path is needed")
 
+    def _simulations(self, body: dict[str, Any]) -> None:
+        """`fault`: fee, resources, footprint: what the next `times` simulations fall short of."""
+        fault = _one_of(body, "fault", SIMULATION_FAULTS)
+        self.faults.add_simulations(fault, _number(body, "times", 1))
+
     def _archive(self, body: dict[str, Any]) -> None:
         """`contract`: it cannot be called any more, until `archived` is false."""
-        archived = self.network.contracts.archived
-        act = archived.add if body.get("archived", True) else archived.discard
-        act(str(body.get("contract")))
+        contract = _contract(body)
+        archived = body.get("archived", True)
+        change: Change = {"archive": contract} if archived else {"restore": contract}
+        self.network.change_contracts(change)
+
+    def _holder(self, body: dict[str, Any]) -> None:
+        """`contract` may hold and move `asset` (CODE:ISSUER), unless `authorized` is false."""
+        asset, contract = str(read_asset(str(body.get("asset")))), _contract(body)
+        change: Change = {"asset": asset}
+        change["authorize" if body.get("authorized", True) else "forbid"] = contract
+        self.network.change_contracts(change)
 
     def _disturb(self, body: dict[str, Any]) -> None:
         """`fault`: error, repeat, reorder (`times` streams, events, lots), stall (`seconds`)."""
-        fault = str(body.get("fault"))
-        if fault not in STREAM_FAULTS:
-            raise invalid("fault", "one of " + ", ".join(STREAM_FAULTS))
+        fault = _one_of(body, "fault", STREAM_FAULTS)
         if fault == "stall":
             self.streams.stall(_number(body, "seconds"))
         else:
@@ -109,6 +136,20 @@ class Knobs:
                 "reorder": self.streams.reorder,
             }[fault]
             act(_number(body, "times", 1))
+
+
+def _one_of(body: dict[str, Any], name: str, known: tuple[str, ...]) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or value not in known:
+        raise invalid(name, "one of " + ", ".join(known))
+    return value
+
+
+def _contract(body: dict[str, Any]) -> str:
+    value = body.get("contract")
+    if not isinstance(value, str) or not StrKey.is_valid_contract(value):
+        raise invalid("contract", "a C address is needed")
+    return value
 
 
 def _number(body: dict[str, Any], name: str, default: int | None = None) -> int:

@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from anchor.sandbox.network.operations.reserves import BASE_RESERVE
+from anchor.sandbox.network.entries import BASE_RESERVE
 from anchor.sandbox.network.records import PAGED, dumps, link
 from anchor.sandbox.network.values import (
     PROTOCOL_VERSION,

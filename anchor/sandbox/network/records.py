@@ -260,14 +260,17 @@ def _record_operation(
     }
     shown = operation.fields() if transaction.successful else operation.fields_of_failure()
     payer = done.sponsor if done else None
+    if done is not None:
+        shown |= done.fields
     fields = dumps(shown if payer is None else {"sponsor": payer} | shown)
+    parties = {operation.source.account} | operation.parties() | (done.parties if done else set())
     record = OperationRecord(
         token=token,
         successful=transaction.successful,
-        is_payment=operation.is_payment,
+        is_payment=operation.is_payment or bool(done and done.pays),
         head=dumps(head)[:-1],
         tail="," + fields[1:] if len(fields) > 2 else "}",
-        parties={operation.source.account} | operation.parties() | ({payer} if payer else set()),
+        parties=parties | ({payer} if payer else set()),
         balances=operation.balances() if transaction.successful else set(),
         transaction=transaction,
     )

@@ -66,6 +66,11 @@ _KINDS: dict[xdr.OperationType, tuple[str, Any, str]] = {
         xdr.SetTrustLineFlagsResult,
         "SET_TRUST_LINE_FLAGS_",
     ),
+    Type.INVOKE_HOST_FUNCTION: (
+        "invoke_host_function_result",
+        xdr.InvokeHostFunctionResult,
+        "INVOKE_HOST_FUNCTION_",
+    ),
 }
 _PREFIXES = sorted((prefix for _, _, prefix in _KINDS.values()), key=len, reverse=True)
 
@@ -80,6 +85,11 @@ _ODD_WORDS = {
     "ALLOW_TRUST_NO_TRUST_LINE": "op_no_trust",
     "SET_TRUST_LINE_FLAGS_NO_TRUST_LINE": "op_no_trust",
     "CLAWBACK_CLAIMABLE_BALANCE_NOT_ISSUER": "op_no_issuer",
+    # calls of contracts have words without the beginning of all others
+    "INVOKE_HOST_FUNCTION_TRAPPED": "function_trapped",
+    "INVOKE_HOST_FUNCTION_RESOURCE_LIMIT_EXCEEDED": "resource_limit_exceeded",
+    "INVOKE_HOST_FUNCTION_ENTRY_ARCHIVED": "entry_archived",
+    "INVOKE_HOST_FUNCTION_INSUFFICIENT_REFUNDABLE_FEE": "insufficient_refundable_fee",
     "opBAD_AUTH": "op_bad_auth",
     "opNO_ACCOUNT": "op_no_source_account",
     "opNOT_SUPPORTED": "op_not_supported",
@@ -172,6 +182,8 @@ def _blank_extra(operation_type: xdr.OperationType) -> dict[str, Any]:
         return {"source_account_balance": xdr.Int64(0)}
     if operation_type is Type.CREATE_CLAIMABLE_BALANCE:
         return {"balance_id": xdr.ClaimableBalanceID.from_xdr_bytes(bytes(36))}
+    if operation_type is Type.INVOKE_HOST_FUNCTION:
+        return {"success": xdr.Hash(bytes(32))}
     successes: dict[xdr.OperationType, Any] = {
         Type.PATH_PAYMENT_STRICT_RECEIVE: xdr.PathPaymentStrictReceiveResultSuccess,
         Type.PATH_PAYMENT_STRICT_SEND: xdr.PathPaymentStrictSendResultSuccess,

@@ -9,10 +9,14 @@ from typing import Any
 
 from stellar_sdk import Address, TransactionEnvelope, xdr
 
-from anchor.sandbox.network.contracts.authorization import HostError
+from anchor.sandbox.network.contracts.costs import fall_short
+from anchor.sandbox.network.contracts.errors import HostError
+from anchor.sandbox.network.contracts.instances import holding_entry, instance_entry
+from anchor.sandbox.network.contracts.keys import INSTANCE, holding_value
 from anchor.sandbox.network.contracts.registry import LIVES_LEDGERS
 from anchor.sandbox.network.contracts.simulation import simulate
 from anchor.sandbox.network.engine import Network
+from anchor.sandbox.network.faults import Faults
 from anchor.sandbox.network.http import Reply, Request
 from anchor.sandbox.network.records import dumps
 from anchor.sandbox.network.values import PROTOCOL_VERSION
@@ -33,8 +37,9 @@ class RpcError(Exception):
 class Rpc:
     """POST /rpc, as Stellar RPC answers it."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, faults: Faults) -> None:
         self.network = network
+        self.faults = faults
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
             "getHealth": self._health,
             "getNetwork": self._network,
@@ -45,6 +50,7 @@ class Rpc:
 
     def post(self, request: Request) -> Reply:
         """Answer one call; errors are HTTP 200 as well, as JSON-RPC has it."""
+        self.faults.strike_call()
         answer: dict[str, object] = {"jsonrpc": "2.0", "id": None}
         try:
             call = _read(request.body)
@@ -89,7 +95,7 @@ class Rpc:
         }
 
     def _ledger_entries(self, params: dict[str, Any]) -> dict[str, object]:
-        """Find instances of contracts; other keys are of entries that this RPC does not show."""
+        """Find instances of contracts, and what contracts hold; nothing else is shown here."""
         keys = params.get("keys")
         if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS:
             raise RpcError(_INVALID_PARAMS, f"keys: 1 to {MAX_KEYS} are needed")
@@ -101,19 +107,33 @@ class Rpc:
             key = xdr.LedgerKey.from_xdr(str(text)).contract_data
         except Exception:  # the SDK's readers raise many kinds
             raise RpcError(_INVALID_PARAMS, f"cannot unmarshal key value {text}") from None
-        if key is None or key.key.type != xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE:
+        found = None if key is None else self._find(key)
+        if found is None:
             return None
-        contracts = self.network.contracts
-        contract = Address.from_xdr_sc_address(key.contract).address
-        if not contracts.is_there(contract):
-            return None
-        made_in = contracts.made_in[contract]
+        entry, modified_in = found
         return {
             "key": text,
-            "xdr": contracts.entry(contract).to_xdr(),
-            "lastModifiedLedgerSeq": made_in,
-            "liveUntilLedgerSeq": made_in + LIVES_LEDGERS,
+            "xdr": entry.to_xdr(),
+            "lastModifiedLedgerSeq": modified_in,
+            "liveUntilLedgerSeq": modified_in + LIVES_LEDGERS,
         }
+
+    def _find(self, key: xdr.LedgerKeyContractData) -> tuple[xdr.LedgerEntryData, int] | None:
+        contracts, state = self.network.contracts, self.network.shown
+        contract = Address.from_xdr_sc_address(key.contract).address
+        asset = contracts.asset_of(contract, state)
+        if not contracts.is_there(contract):
+            return None
+        if key.key == INSTANCE:
+            return instance_entry(contracts, contract), contracts.made_in[contract]
+        if asset is None or key.key.vec is None or len(key.key.vec.sc_vec) != len(("name", "of")):
+            return None
+        address = key.key.vec.sc_vec[1].address
+        holder = "" if address is None else Address.from_xdr_sc_address(address).address
+        holding = state.holdings.read((holder, asset))
+        if holding is None or key.key != holding_value(holder):
+            return None
+        return holding_entry(contract, holding), holding.modified_ledger
 
     def _simulate(self, params: dict[str, Any]) -> dict[str, object]:
         latest: dict[str, object] = {"latestLedger": self._latest}
@@ -139,9 +159,11 @@ class Rpc:
             return latest | {"error": str(error)}
         except Exception:  # XDR that is whole, and of shapes that nobody thought of
             return latest | {"error": "HostError: Error(Value, UnexpectedType)"}
+        if (fault := self.faults.next_simulation()) is not None:
+            fall_short(told.data, fault)
         return latest | {
-            "transactionData": told.data,
-            "minResourceFee": "100000",
+            "transactionData": told.data.to_xdr(),
+            "minResourceFee": str(told.data.resource_fee.int64),
             "events": [],
             "results": [{"auth": list(told.auth), "xdr": told.result}],
         }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anchor.sandbox.network import soroban
 from anchor.sandbox.network.entries import Account, State
 from anchor.sandbox.network.envelope import Envelope
 from anchor.sandbox.network.operations import read_operation
 from anchor.sandbox.network.operations.base import Operation
-from anchor.sandbox.network.operations.reserves import available
 from anchor.sandbox.network.results import (
     OpCode,
     OperationOutcome,
@@ -63,7 +63,12 @@ class Check:
     def charge(self) -> int:
         """The fee in stroops that applying it takes: the base fee, or the bid if that is less."""
         units = max(1, len(self.operations)) + (1 if self.envelope.fee_bump else 0)
-        return min(self.envelope.bid, self.moment.base_fee * units)
+        return self.charge_of(self.envelope.bid, units)
+
+    def charge_of(self, bid: int, units: int) -> int:
+        """Return what is charged of a bid: all for resources, and the base fee of each unit."""
+        resources = self.envelope.resource_fee
+        return resources + min(bid - resources, self.moment.base_fee * units)
 
     def run(self) -> TransactionOutcome | None:
         """Return why the transaction can't enter a ledger, or None."""
@@ -103,7 +108,7 @@ class Check:
 
     def told(self, wanted: str) -> TransactionOutcome:
         """Return the outcome with this word for its code; raises ValueError for an unknown one."""
-        if not wanted.startswith("op_"):
+        if wanted.startswith("tx_"):
             return self.failed(transaction_code(wanted))
         outcomes = [OperationOutcome(each.type) for each in self._typed()]
         outcomes[0] = OperationOutcome(outcomes[0].type, operation_code(outcomes[0].type, wanted))
@@ -115,18 +120,20 @@ class Check:
             return None
         base, count = self.moment.base_fee, max(1, len(self.operations))
         outer_minimum, inner_minimum = base * (count + 1), base * count
-        if bump.fee < outer_minimum:
-            return TransactionOutcome(TxCode.txINSUFFICIENT_FEE, outer_minimum)
-        if bump.fee * inner_minimum < self.envelope.fee * outer_minimum:
-            needed = -(-self.envelope.fee * outer_minimum // inner_minimum)
-            return TransactionOutcome(TxCode.txINSUFFICIENT_FEE, needed)
+        resources = self.envelope.resource_fee
+        outer_bid, inner_bid = bump.fee - resources, self.envelope.fee - resources
+        if outer_bid < outer_minimum:
+            return TransactionOutcome(TxCode.txINSUFFICIENT_FEE, resources + outer_minimum)
+        if outer_bid * inner_minimum < inner_bid * outer_minimum:
+            needed = -(-inner_bid * outer_minimum // inner_minimum)
+            return TransactionOutcome(TxCode.txINSUFFICIENT_FEE, resources + needed)
         payer = self.state.accounts.read(bump.source.account)
         if payer is None:
             return TransactionOutcome(TxCode.txNO_ACCOUNT, self.charge)
         signatures = Signatures(bump.hash, bump.signatures)
         rules: Rules = (
             (TxCode.txBAD_AUTH, lambda: signatures.satisfy(signers_of(payer), payer.low)),
-            (TxCode.txINSUFFICIENT_BALANCE, lambda: available(payer) >= bump.fee),
+            (TxCode.txINSUFFICIENT_BALANCE, lambda: payer.available >= bump.fee),
             (TxCode.txBAD_AUTH_EXTRA, lambda: signatures.all_used),
         )
         broken = first_broken(rules)
@@ -136,7 +143,7 @@ class Check:
         code = self._check_shape() or self._check_bounds()
         if code is not None:
             return self.failed(code)
-        minimum = self.moment.base_fee * max(1, len(self.operations))
+        minimum = self.moment.base_fee * max(1, len(self.operations)) + self.envelope.resource_fee
         if charges and self.envelope.fee < minimum:
             return self.failed(TxCode.txINSUFFICIENT_FEE, charged=minimum)
         account = self.state.accounts.read(self.envelope.source.account)
@@ -147,7 +154,7 @@ class Check:
             (TxCode.txBAD_SEQ, lambda: self._has_sequence(account, spent)),
             (TxCode.txBAD_MIN_SEQ_AGE_OR_GAP, lambda: self._is_old_enough(account)),
             (TxCode.txBAD_AUTH, lambda: self._is_signed(account)),
-            (TxCode.txINSUFFICIENT_BALANCE, lambda: not charges or available(account) >= fee),
+            (TxCode.txINSUFFICIENT_BALANCE, lambda: not charges or account.available >= fee),
         )
         broken = first_broken(rules)
         return None if broken is None else self.failed(broken)
@@ -161,7 +168,7 @@ class Check:
             return TxCode.txMALFORMED
         if not self.operations:
             return TxCode.txMISSING_OPERATION
-        return None
+        return soroban.broken_rule(envelope)
 
     def _check_bounds(self) -> TxCode | None:
         conditions, moment = self.envelope.conditions, self.moment

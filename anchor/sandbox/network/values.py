@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 
+from stellar_sdk import Asset as SdkAsset
 from stellar_sdk import StrKey, xdr
 
 STROOPS = 10_000_000
@@ -121,6 +122,12 @@ class Asset:
             raise ValueError("an asset code of an unknown type")
         return cls(_code(code.asset_code12.asset_code12), issuer)
 
+    @classmethod
+    def read(cls, text: str) -> "Asset":
+        """Read ``native`` or ``CODE:ISSUER``, as `str` writes it; nothing is checked."""
+        code, _, issuer = text.partition(":")
+        return NATIVE if text == "native" else cls(code, issuer)
+
     @property
     def is_native(self) -> bool:
         """Whether this is XLM."""
@@ -139,6 +146,11 @@ class Asset:
         if self.is_native:
             return "native"
         return "credit_alphanum4" if len(self.code) <= 4 else "credit_alphanum12"
+
+    @property
+    def sdk(self) -> SdkAsset:
+        """The same asset as the SDK has it; raises ValueError for one that is not valid."""
+        return SdkAsset.native() if self.is_native else SdkAsset(self.code, self.issuer)
 
     def fields(self, prefix: str = "") -> dict[str, object]:
         """Return asset_type, and asset_code and asset_issuer of a credit."""

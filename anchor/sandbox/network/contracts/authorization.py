@@ -13,20 +13,15 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from stellar_sdk import Address, StrKey, xdr
 
-from anchor.sandbox.network.contracts.registry import Contracts
-from anchor.sandbox.network.entries import State
+from anchor.sandbox.network.contracts.errors import HostError
+from anchor.sandbox.network.contracts.host import Host
+from anchor.sandbox.network.contracts.keys import nonce_key
+from anchor.sandbox.network.entries import Nonce
 from anchor.sandbox.network.signatures import MAX_WEIGHT, signers_of
 from anchor.sandbox.network.values import network_id
 
 _KINDS = xdr.SorobanCredentialsType
 LEGACY, V2 = _KINDS.SOROBAN_CREDENTIALS_ADDRESS, _KINDS.SOROBAN_CREDENTIALS_ADDRESS_V2
-
-
-class HostError(Exception):
-    """The call fails: `code` as the host writes it, and why."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(f"HostError: Error({code}): {reason}")
 
 
 def address_part(credentials: xdr.SorobanCredentials) -> xdr.SorobanAddressCredentials | None:
@@ -69,18 +64,12 @@ def payload(
 
 
 class Authority:
-    """Checks the entries that come with one call, each of which counts once."""
+    """Checks the entries that come with one call over a draft; a nonce counts once, for ever."""
 
     def __init__(
-        self,
-        contracts: Contracts,
-        state: State,
-        ledger: int,
-        source: str,
-        entries: Sequence[xdr.SorobanAuthorizationEntry],
+        self, host: Host, source: str, entries: Sequence[xdr.SorobanAuthorizationEntry]
     ) -> None:
-        self._contracts, self._state, self._ledger = contracts, state, ledger
-        self._source = source
+        self._host, self._source = host, source
         self._left = list(entries)
 
     def demand(self, address: str, call: xdr.SorobanAuthorizedInvocation) -> None:
@@ -106,29 +95,37 @@ class Authority:
         entry: xdr.SorobanAuthorizationEntry,
         by: xdr.SorobanAddressCredentials,
     ) -> None:
-        if by.signature_expiration_ledger.uint32 < self._ledger:
+        if by.signature_expiration_ledger.uint32 < self._host.ledger:
             raise HostError("Auth, InvalidInput", f"the signature of {address} has expired")
+        self._use_nonce(address, by.nonce.int64)
         signed = payload(
-            self._contracts.passphrase, entry.credentials.type, by, entry.root_invocation
+            self._host.contracts.passphrase, entry.credentials.type, by, entry.root_invocation
         )
         signatures = _signatures(by.signature)
         if not all(_is_signed(key, signed, signature) for key, signature in signatures):
             raise HostError("Auth, InvalidAction", f"a signature of {address} is not valid")
         keys = [StrKey.encode_ed25519_public_key(key) for key, _ in signatures]
+        self._host.touch_signer(address)
         if address.startswith("C"):
             self._check_contract(address, keys)
         else:
             self._check_account(address, keys)
 
+    def _use_nonce(self, address: str, nonce: int) -> None:
+        if self._host.state.nonces.read((address, nonce)) is not None:
+            raise HostError("Auth, ExistingValue", f"{address} used this nonce before")
+        self._host.state.nonces.put((address, nonce), Nonce(address, nonce))
+        self._host.touched.write(nonce_key(address, nonce), is_new=True)
+
     def _check_contract(self, address: str, keys: list[str]) -> None:
         """Do what ``__check_auth`` of an account contract does: its one key signs, alone."""
-        if not self._contracts.is_there(address) or address not in self._contracts.keys:
+        if not self._host.contracts.is_there(address) or address not in self._host.contracts.keys:
             raise HostError("Storage, MissingValue", f"{address} is no account contract")
-        if keys != [self._contracts.keys[address]]:
+        if keys != [self._host.contracts.keys[address]]:
             raise HostError("Auth, InvalidAction", f"{address} is not signed by its key")
 
     def _check_account(self, address: str, keys: list[str]) -> None:
-        account = self._state.accounts.read(address)
+        account = self._host.state.accounts.read(address)
         if account is None:
             raise HostError("Storage, MissingValue", f"the account {address} is not there")
         signers = signers_of(account)

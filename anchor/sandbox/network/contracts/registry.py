@@ -6,7 +6,8 @@ from hashlib import sha256
 
 from stellar_sdk import Address, StrKey, xdr
 
-from anchor.sandbox.network.values import network_id
+from anchor.sandbox.network.entries import State
+from anchor.sandbox.network.values import NATIVE, Asset, network_id
 
 #: Entries live so many ledgers from the one that made them: four months.
 LIVES_LEDGERS = 2_073_600
@@ -32,14 +33,21 @@ def contract_id(passphrase: str, deployer: str, salt: bytes) -> str:
 
 
 class Contracts:
-    """The web auth contract, deployed with the network, and account contracts by their key."""
+    """The web auth contract, account contracts by their key, and the contracts of assets.
+
+    The web auth contract is deployed with the network; so counts the contract of an asset
+    as soon as anybody holds it.
+    """
 
     def __init__(self, passphrase: str, root: str) -> None:
         self.passphrase = passphrase
         self.web_auth = contract_id(passphrase, root, _WEB_AUTH_SALT)
         self.made_in: dict[str, int] = {self.web_auth: 1}
         self.keys: dict[str, str] = {}
+        self.assets: dict[str, Asset] = {}
+        self._ids: dict[Asset, str] = {}
         self.archived: set[str] = set()
+        self.add_asset(NATIVE)
 
     def add_account(self, key: str, ledger: int) -> str:
         """Deploy the account contract of a key (G…), once; return its id."""
@@ -48,36 +56,31 @@ class Contracts:
         self.made_in.setdefault(made, ledger)
         return made
 
+    def add_asset(self, asset: Asset) -> str:
+        """Make the contract of an asset known; return its id."""
+        if asset not in self._ids:
+            made = asset.sdk.contract_id(self.passphrase)
+            self._ids[asset], self.assets[made] = made, asset
+            self.made_in[made] = 1
+        return self._ids[asset]
+
+    def see(self, state: State) -> None:
+        """Make the contracts of all assets known that anybody ever held."""
+        for asset in state.assets_seen - self._ids.keys():
+            self.add_asset(asset)
+
+    def asset_of(self, contract: str, state: State) -> Asset | None:
+        """Return the asset of which this is the contract; None for other contracts."""
+        if contract not in self.made_in:
+            self.see(state)
+        return self.assets.get(contract)
+
     def is_there(self, contract: str) -> bool:
         """Tell whether a contract can be called: deployed, and not archived."""
         return contract in self.made_in and contract not in self.archived
 
-    def entry(self, contract: str) -> xdr.LedgerEntryData:
-        """Return the instance of a contract that is there, as the ledger holds it."""
-        code = _CODES["web_auth" if contract == self.web_auth else "account"]
-        executable = xdr.ContractExecutable(
-            xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, wasm_hash=xdr.Hash(code)
-        )
-        data = xdr.ContractDataEntry(
-            ext=xdr.ExtensionPoint(0),
-            contract=Address(contract).to_xdr_sc_address(),
-            key=xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE),
-            durability=xdr.ContractDataDurability.PERSISTENT,
-            val=xdr.SCVal(
-                xdr.SCValType.SCV_CONTRACT_INSTANCE,
-                instance=xdr.SCContractInstance(executable, None),
-            ),
-        )
-        return xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=data)
-
-
-def instance_key(contract: str) -> xdr.LedgerKey:
-    """Return the ledger key of a contract's instance."""
-    return xdr.LedgerKey(
-        xdr.LedgerEntryType.CONTRACT_DATA,
-        contract_data=xdr.LedgerKeyContractData(
-            contract=Address(contract).to_xdr_sc_address(),
-            key=xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE),
-            durability=xdr.ContractDataDurability.PERSISTENT,
-        ),
-    )
+    def code_of(self, contract: str) -> bytes | None:
+        """Return the hash of the code that a contract runs; None for one of an asset."""
+        if contract == self.web_auth:
+            return _CODES["web_auth"]
+        return _CODES["account"] if contract in self.keys else None

@@ -12,6 +12,7 @@ from anchor.sandbox.network.operations.claimable_balance import (
 )
 from anchor.sandbox.network.operations.clawback import Clawback, ClawbackClaimableBalance
 from anchor.sandbox.network.operations.create_account import CreateAccount
+from anchor.sandbox.network.operations.invoke_host_function import InvokeHostFunction
 from anchor.sandbox.network.operations.manage_data import ManageData
 from anchor.sandbox.network.operations.path_payment import (
     PathPaymentStrictReceive,
@@ -41,6 +42,7 @@ _KINDS: dict[xdr.OperationType, type[Operation]] = {
         CreateAccount,
         CreateClaimableBalance,
         EndSponsoringFutureReserves,
+        InvokeHostFunction,
         ManageData,
         PathPaymentStrictReceive,
         PathPaymentStrictSend,

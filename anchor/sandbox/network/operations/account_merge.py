@@ -2,9 +2,9 @@
 
 from stellar_sdk import xdr
 
-from anchor.sandbox.network.entries import AUTH_IMMUTABLE, Account
+from anchor.sandbox.network.entries import ACCOUNT_UNITS, AUTH_IMMUTABLE, Account
 from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
-from anchor.sandbox.network.operations.reserves import ACCOUNT_UNITS, release
+from anchor.sandbox.network.operations.reserves import release
 from anchor.sandbox.network.operations.transfer import moved
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.values import MAX_INT64, NATIVE, Party

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from stellar_sdk import xdr
 
+from anchor.sandbox.network.contracts.registry import Contracts
 from anchor.sandbox.network.entries import Account, State
 from anchor.sandbox.network.values import Party, ledger_token
 
@@ -27,11 +28,16 @@ class Applied:
     """What a successful operation left: further fields of its result, effects, and who sponsors.
 
     `sponsor` bears the reserve of the entry that was created, if another than its owner.
+    `fields` are those of the record that only its success tells, `parties` the accounts; it
+    is a payment if it `pays`, whatever its kind.
     """
 
     extra: dict[str, Any] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     sponsor: str | None = None
+    fields: dict[str, object] = field(default_factory=dict)
+    parties: set[str] = field(default_factory=set)
+    pays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,16 @@ class Frame:
     """What the operations of one transaction share.
 
     `sponsors` has for each account whose reserves are sponsored at the moment who
-    does it; the instant is in seconds since 1970.
+    does it; the instant is in seconds since 1970. `soroban` is what a transaction that
+    calls a contract says of the entries it touches and of its costs.
     """
 
     source: str
     sequence: int
     ledger: int
     close_at: int
+    contracts: Contracts
+    soroban: xdr.SorobanTransactionData | None
     sponsors: dict[str, str] = field(default_factory=dict)
 
 

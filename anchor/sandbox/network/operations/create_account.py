@@ -2,14 +2,9 @@
 
 from stellar_sdk import xdr
 
-from anchor.sandbox.network.entries import Account
+from anchor.sandbox.network.entries import ACCOUNT_UNITS, BASE_RESERVE, Account
 from anchor.sandbox.network.operations.base import Applied, Effect, Operation, Scene
-from anchor.sandbox.network.operations.reserves import (
-    ACCOUNT_UNITS,
-    BASE_RESERVE,
-    available,
-    sponsor,
-)
+from anchor.sandbox.network.operations.reserves import sponsor
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.values import NATIVE, Party, account_of, amount_text
 
@@ -45,7 +40,7 @@ class CreateAccount(Operation):
         elif self.balance < ACCOUNT_UNITS * BASE_RESERVE:
             raise Refused(Code.CREATE_ACCOUNT_LOW_RESERVE)
         source = scene.source_account()
-        if available(source) < self.balance:
+        if source.available < self.balance:
             raise Refused(Code.CREATE_ACCOUNT_UNDERFUNDED)
         source.balance -= self.balance
         scene.state.accounts.put(self.account, created)

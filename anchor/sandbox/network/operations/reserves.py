@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from anchor.sandbox.network.entries import Account, State
+from anchor.sandbox.network.entries import BASE_RESERVE, Account, State
 from anchor.sandbox.network.operations.base import Scene
 from anchor.sandbox.network.results import OpCode, Refused
 
-BASE_RESERVE = 5_000_000
-ACCOUNT_UNITS = 2
 MAX_SUBENTRIES = 1000
-
-
-def minimum_balance(account: Account) -> int:
-    """Return the reserve in stroops that an account must keep."""
-    units = ACCOUNT_UNITS + account.subentries + account.sponsoring - account.sponsored
-    return units * BASE_RESERVE
-
-
-def available(account: Account) -> int:
-    """Return what an account can spend, in stroops; negative when below its reserve."""
-    return account.balance - minimum_balance(account)
 
 
 def sponsor(payer: Account, units: int, low_reserve: Any) -> str:
     """Let an account bear `units` reserves of others; raises Refused with `low_reserve`."""
-    if available(payer) < units * BASE_RESERVE:
+    if payer.available < units * BASE_RESERVE:
         raise Refused(low_reserve)
     payer.sponsoring += units
     return payer.id
@@ -49,7 +36,7 @@ def add_subentry(scene: Scene, owner: Account, low_reserve: Any) -> str | None:
     if payer is not None:
         sponsor(payer, 1, low_reserve)
         owner.sponsored += 1
-    elif available(owner) < BASE_RESERVE:
+    elif owner.available < BASE_RESERVE:
         raise Refused(low_reserve)
     owner.subentries += 1
     return None if payer is None else payer.id

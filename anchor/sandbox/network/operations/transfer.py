@@ -6,7 +6,6 @@ from typing import Any
 
 from anchor.sandbox.network.entries import TrustLine
 from anchor.sandbox.network.operations.base import Effect, Scene
-from anchor.sandbox.network.operations.reserves import available
 from anchor.sandbox.network.results import Refused
 from anchor.sandbox.network.values import MAX_INT64, Asset, Party, amount_text
 
@@ -54,7 +53,7 @@ class Transfer:
             return
         if asset.is_native:
             account = self.scene.state.accounts.edit(source)
-            if available(account) < amount:
+            if account.available < amount:
                 raise self.refused("UNDERFUNDED")
             account.balance -= amount
             return
