@@ -300,7 +300,7 @@ def test_promise_04_an_event_without_a_row_is_refused_and_becomes_a_case(world: 
 def test_promise_04_the_same_cause_twice_changes_nothing(world: World) -> None:
     row_id = world.paid_withdrawal()
     before = world.row(row_id).version
-    cause = f"payment {world.network_id}/{world.payments()[0].operation_id}"
+    cause = f"payment {world.network_id}/{world.payments()[0].operation_id}/0"
     happened(Happening(row_id, Event.FUNDS_RECEIVED, cause, received=5))
     assert world.row(row_id).version == before
     assert world.row(row_id).amount_received == 100_0000000

@@ -353,8 +353,9 @@ def _status(session: PageSession, view: View, place: str) -> Response:
     is_waiting = view.row.status == Status.PENDING_USER_TRANSFER_START
     is_waiting = is_waiting and not words.has_run_out(view)
     link = sep07.pay_link(view, settings().network_passphrase) if is_waiting else None
+    address = words.muxed_address(view) if is_waiting else None
     speech.answer_page_in(session.lang or view.row.lang)
-    title = say("The payment as a QR code")
+    title = say("The address as a QR code") if address else say("The payment as a QR code")
     return page(
         "status.html",
         view,
@@ -365,7 +366,8 @@ def _status(session: PageSession, view: View, place: str) -> Response:
         is_over=view.row.status in FINAL | {Status.EXPIRED},
         progress=words.progress(view),
         pay_link=link,
-        picture=sep07.picture(link, title) if link else None,
+        address=address,
+        picture=sep07.picture(scanned, title) if (scanned := link or address) else None,
         state_url=f"{place}/state",
         is_form=session.purpose == links.FORM,
     )

@@ -37,7 +37,7 @@ from anchor.ledger.reading import (
     read_transaction,
     strictly,
 )
-from anchor.ledger.records import Unreadable, read_payment
+from anchor.ledger.records import Unreadable, read_payments
 from anchor.ledger.wire import Answer, Wire
 
 log = logging.getLogger(__name__)
@@ -270,7 +270,7 @@ class HorizonGateway:
 
     def _check_stall(self, account_id: str, cursor: str) -> None:
         """Raise where a page shows what the silent stream does not."""
-        if self.payments_page(account_id, cursor, limit=1).payments:
+        if self.payments_page(account_id, cursor, limit=1).cursor != cursor:
             raise Unavailable("the event stream has stalled")
 
     def _stream(self, account_id: str, cursor: str) -> sse.Stream:
@@ -336,11 +336,9 @@ def _page(
     payments: list[LedgerPayment] = []
     for record in records:
         try:
-            payment = read_payment(record, account_id)
+            payments += read_payments(record, account_id)
         except Unreadable as error:
             raise Unavailable(f"the source sent {error}") from error
-        if payment is not None:
-            payments.append(payment)
         cursor = str(record["paging_token"])
     return PaymentPage(tuple(payments), cursor, up_to_date)
 

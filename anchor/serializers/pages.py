@@ -13,10 +13,11 @@ from anchor.config import Settings
 from anchor.customers.fields import FIELDS, ORGANIZATION
 from anchor.integrations.protocols import Field, Instruction
 from anchor.languages import mark as _
+from anchor.ledger.destinations import address_of
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
 from anchor.money import format_amount
-from anchor.serializers.transaction_words import is_a_deposit, masked
+from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract, masked
 from anchor.services import federation
 from anchor.services.draft_sums import Sums
 from anchor.services.drafts import Draft
@@ -241,6 +242,8 @@ def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> li
         ]
     if view.memo is None:
         return []
+    if address := muxed_address(view):
+        return [amount, Fact(_("To"), address, is_code=True, is_key=True, copied=address)]
     return [
         amount,
         Fact(_("To"), view.memo.account_id, is_code=True, copied=view.memo.account_id),
@@ -254,6 +257,16 @@ def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> li
         ),
         *_federated(row),
     ]
+
+
+def muxed_address(view: View) -> str | None:
+    """Return the address (``M…``) that says account and memo in one, for a contract account to pay.
+
+    None where somebody else pays, or nobody yet.
+    """
+    if view.memo is None or not is_paid_by_contract(view):
+        return None
+    return address_of(view.memo.account_id, int(view.memo.memo))
 
 
 def _federated(row: Transaction) -> list[Fact]:

@@ -7,6 +7,7 @@ import segno
 from anchor.assets import StellarAsset
 from anchor.config import PUBLIC_PASSPHRASE
 from anchor.money import format_amount
+from anchor.serializers.transaction_words import is_paid_by_contract
 from anchor.services.views import View
 
 _MEMO_TYPES = {"id": "MEMO_ID", "text": "MEMO_TEXT", "hash": "MEMO_HASH"}
@@ -15,10 +16,11 @@ _MEMO_TYPES = {"id": "MEMO_ID", "text": "MEMO_TEXT", "hash": "MEMO_HASH"}
 def pay_link(view: View, passphrase: str) -> str | None:
     """Return the request for exactly what a withdrawal waits for (SEP7-01, SEP7-03).
 
-    None where there is no memo to pay under yet.
+    None where there is no memo to pay under yet, and for a contract account: what a wallet makes
+    of such a request is a payment, which no contract can give.
     """
     row, memo = view.row, view.memo
-    if memo is None or row.amount_in is None:
+    if memo is None or row.amount_in is None or is_paid_by_contract(view):
         return None
     asset = StellarAsset.parse(row.asset)
     words = {"destination": memo.account_id, "amount": format_amount(row.amount_in)}

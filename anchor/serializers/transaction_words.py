@@ -210,6 +210,11 @@ def is_a_deposit(view: View) -> bool:
     return view.row.kind in DEPOSITS
 
 
+def is_paid_by_contract(view: View) -> bool:
+    """Tell whether a contract account is to pay: it knows no memo but the id of an address."""
+    return not is_a_deposit(view) and (view.row.from_account or "").startswith("C")
+
+
 def due(view: View, settings: Settings, waits_for_user: frozenset[Status]) -> dict[str, Any]:
     """Return until when the user has to act: to pay, or to trust the asset once that is due.
 

@@ -88,7 +88,7 @@ def of_transaction(transaction_id: str) -> list[Arrival]:
     payments = db.session.scalars(
         select(Payment)
         .where(Payment.transaction_id == transaction_id, Payment.verdict == credited)
-        .order_by(Payment.operation_id)
+        .order_by(Payment.operation_id, Payment.index)
     )
     receipts = db.session.scalars(
         select(Receipt)

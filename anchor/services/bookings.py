@@ -39,30 +39,37 @@ _CUSTOMERS = (Verdict.CREDITED, Verdict.RETURNED)
 _COLUMNS = ("cause", "account", "asset", "amount", "transaction_id")
 
 
-def payments_arrived(network_id: int, operation_ids: Iterable[int]) -> None:
-    """Book what came in by these operations: credited to customers, or in suspense.
+def payments_arrived(network_id: int, account_id: str, operation_ids: Iterable[int]) -> None:
+    """Book what came in to an account of ours by these operations: credited to customers, or in
+    suspense.
 
     Cause: ``payment <network>/<operation>/<index>``. What came before we were in charge is
     part of what the treasury held then, and is not booked. Needs an open transaction.
     """
     owed = case((Payment.verdict.in_(_CUSTOMERS), "customer"), else_="suspense")
     _book(
-        _sides(network_id, operation_ids, literal("treasury", Text()), owed).where(
+        _sides(network_id, account_id, operation_ids, literal("treasury", Text()), owed).where(
             Payment.verdict != Verdict.HISTORY
         )
     )
 
 
-def payments_judged(network_id: int, operation_ids: Iterable[int]) -> None:
+def payments_judged(network_id: int, account_id: str, operation_ids: Iterable[int]) -> None:
     """Move out of suspense what was kept there unjudged, once it is judged.
 
+    What the same operation brought to another account of ours was booked with that one.
     Cause: ``payment <network>/<operation>/<index> judged``. Needs an open transaction.
     """
     owed = case((Payment.verdict.in_(_CUSTOMERS), "customer"), else_="treasury")
     _book(
-        _sides(network_id, operation_ids, literal("suspense", Text()), owed, " judged").where(
-            or_(Payment.verdict.in_(_CUSTOMERS), Payment.verdict == Verdict.HISTORY)
-        )
+        _sides(
+            network_id,
+            account_id,
+            operation_ids,
+            literal("suspense", Text()),
+            owed,
+            suffix=" judged",
+        ).where(or_(Payment.verdict.in_(_CUSTOMERS), Payment.verdict == Verdict.HISTORY))
     )
 
 
@@ -217,7 +224,13 @@ def _rows(outflow: Outflow, event: str, *entries: tuple[str, int]) -> list[dict[
 
 
 def _sides(
-    network_id: int, operation_ids: Iterable[int], into: Any, out_of: Any, suffix: str = ""
+    network_id: int,
+    account_id: str,
+    operation_ids: Iterable[int],
+    into: Any,
+    out_of: Any,
+    *,
+    suffix: str = "",
 ) -> Select[Any]:
     """Select two entries for each payment that came in: one into an account, one out of one."""
     signs = func.unnest(literal([1, -1], ARRAY(BigInteger))).table_valued(
@@ -238,6 +251,7 @@ def _sides(
         .join(signs, true())
         .where(
             Payment.network_id == network_id,
+            Payment.account_id == account_id,
             Payment.operation_id == any_of(set(operation_ids), BigInteger()),
             Payment.direction == "in",
             Payment.asset.is_not(None),

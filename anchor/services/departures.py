@@ -51,7 +51,7 @@ def incidents(watch: Watch, page: Iterable[LedgerPayment]) -> list[dict[str, obj
         payment
         for payment in left
         if payment.transaction_hash not in ours
-        and _place(payment) not in ordered
+        and _paid(payment) not in ordered
         and payment.counterparty not in pooled
     ]
     if odd and _has_open_orders(watch.account_id):
@@ -77,7 +77,7 @@ def explain(claimed: jobs.Claim) -> None:
 def _is_settled(claimed: jobs.Claim) -> bool:
     jobs.hold(claimed)
     payment, age_s = _payment(claimed.subject_id)
-    if _place(payment) in _orders({payment.transaction_hash}):
+    if _paid(payment) in _orders({payment.transaction_hash}):
         return True
     key = _open_order(payment)
     if key is not None and age_s < _LONGEST_S:
@@ -116,17 +116,21 @@ def _envelopes(hashes: set[str]) -> set[str]:
     return set(db.session.scalars(query))
 
 
-def _orders(hashes: set[str]) -> set[tuple[str | None, int | None]]:
-    """Return the operations of some ledger transactions that carried orders of ours out."""
-    query = select(Outflow.reference, Outflow.operation_index).where(
+def _orders(hashes: set[str]) -> set[tuple[object, ...]]:
+    """Return what orders of ours paid in some ledger transactions, as `_paid` does."""
+    query = select(Outflow.reference, Outflow.operation_index, Outflow.asset, Outflow.amount).where(
         Outflow.reference == any_of(hashes), Outflow.state == "done", Outflow.form.is_not(None)
     )
-    return {(row[0], row[1]) for row in db.session.execute(query)}
+    return {tuple(row) for row in db.session.execute(query)}
 
 
-def _place(payment: LedgerPayment | Payment) -> tuple[str | None, int | None]:
-    """Return which operation it is: Horizon's ids count them from 1 in their last 12 bits."""
-    return payment.transaction_hash, (payment.operation_id & 0xFFF) - 1
+def _paid(payment: LedgerPayment | Payment) -> tuple[object, ...]:
+    """Return which operation it is, and what it paid: one may pay several times.
+
+    Horizon's ids count the operations from 1 in their last 12 bits.
+    """
+    place = (payment.operation_id & 0xFFF) - 1
+    return payment.transaction_hash, place, payment.asset, payment.amount
 
 
 def _has_open_orders(source: str) -> bool:

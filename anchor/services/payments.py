@@ -8,7 +8,7 @@ stored cursor; after it everything did, and a doorbell that never rang is found 
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -107,7 +107,7 @@ def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
         jobs.renew(jobs.Address(REPAIR, str(watch.id)), REPAIR)
     table = cast(Table, Payment.__table__)
     db.session.execute(insert(table), [_row(watch, p, verdicts[_key(p)]) for p in new])
-    bookings.payments_arrived(watch.network_id, [payment.operation_id for payment in new])
+    bookings.payments_arrived(*_booked(watch, new))
     return Seen(len(new), credited)
 
 
@@ -154,8 +154,12 @@ def _repair(watch: Watch, transaction_hash: str) -> int:
         row.verdict, row.note = judgement.verdict, judgement.note
         row.transaction_id = judgement.transaction_id
     db.session.flush()
-    bookings.payments_judged(watch.network_id, [payment.operation_id for payment in page])
+    bookings.payments_judged(*_booked(watch, page))
     return len(page)
+
+
+def _booked(watch: Watch, page: Sequence[LedgerPayment]) -> tuple[int, str, list[int]]:
+    return watch.network_id, watch.account_id, [payment.operation_id for payment in page]
 
 
 def _unjudged(watch: Watch) -> tuple[ColumnElement[bool], ...]:
@@ -194,19 +198,42 @@ def _key(payment: LedgerPayment) -> tuple[int, int]:
 
 
 def _unseen(watch: Watch, page: Sequence[LedgerPayment]) -> list[LedgerPayment]:
+    """Leave out what is kept already.
+
+    An operation is kept in its changes, or whole where these were not understood. As an account
+    first kept it, it stays, whatever another source (or a later release of ours) tells of it:
+    a person may have answered the whole, and its changes would be credited beside that.
+    """
     by_key = {_key(payment): payment for payment in page}
     if not by_key:
         return []
     known = db.session.execute(
-        select(Payment.operation_id, Payment.index).where(
+        select(
+            Payment.operation_id, Payment.index, Payment.account_id, Payment.amount.is_(None)
+        ).where(
             Payment.network_id == watch.network_id,
             Payment.operation_id
             == any_of({payment.operation_id for payment in page}, BigInteger()),
         )
-    )
-    for row in known:
-        by_key.pop((row[0], row[1]), None)
-    return list(by_key.values())
+    ).all()
+    taken = {(row[0], row[1]) for row in known}
+    mine = {row[0] for row in known if row[2] == watch.account_id}
+    whole = {row[0] for row in known if row[2] == watch.account_id and row[3]}
+    new = []
+    for payment in by_key.values():
+        if payment.amount is None:
+            if payment.operation_id not in mine:
+                new.append(_beside(payment, taken))
+        elif payment.operation_id not in whole and _key(payment) not in taken:
+            new.append(payment)
+    return new
+
+
+def _beside(payment: LedgerPayment, taken: Set[tuple[int, int]]) -> LedgerPayment:
+    """Return an operation that is kept whole under an index that no other account of ours has."""
+    while _key(payment) in taken:
+        payment = replace(payment, index=payment.index + 1)
+    return payment
 
 
 def _judge(watch: Watch, page: Iterable[LedgerPayment]) -> dict[tuple[int, int], Judgement]:
@@ -397,7 +424,7 @@ def _happening(
     return Happening(
         judgement.transaction_id,
         judgement.event,
-        cause=known.cause if known else f"payment {watch.network_id}/{payment.operation_id}",
+        cause=known.cause if known else _cause(watch, payment),
         received=payment.amount + (known.received if known else 0),
         columns={
             "stellar_transaction_id": payment.transaction_hash,

@@ -103,7 +103,7 @@ def open_withdrawal(owner: Owner, policy: AssetPolicy, from_account: str, wanted
 
     Raises as `open_deposit` does; `Unavailable` while the anchor does not follow its network.
     """
-    withdrawals.check_payer(from_account)
+    withdrawals.check_payer(policy, from_account, wanted.columns.get("refund_memo"))
     return _open(Way.WITHDRAWAL, owner, policy, wanted, {"from_account": from_account})
 
 

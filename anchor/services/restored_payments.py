@@ -119,10 +119,14 @@ def _shape(payment: Payment, row: Transaction) -> tuple[str, Split] | None:
 
 
 def _is_for_a_line(payment: Payment, row: Transaction, policy: AssetPolicy) -> bool:
-    """Tell whether lumens can only have been those for a trust line: none leave for customers."""
+    """Tell whether lumens can only have been those for a trust line: none leave for customers.
+
+    A contract has no lines.
+    """
     is_in_bounds = 0 < (payment.amount or 0) <= policy.delivery.starting_balance
     return (
         payment.asset == NATIVE
+        and not (row.destination or "").startswith("C")
         and is_in_bounds
         and _address(payment) == row.destination
         and settings().asset_by_id(NATIVE) is None
@@ -273,6 +277,8 @@ def _unexplained() -> Select[Payment]:
     ordered = select(Outflow.id).where(
         Outflow.reference == Payment.transaction_hash,
         Outflow.operation_index == Payment.operation_id.op("&")(0xFFF) - 1,
+        Outflow.asset == Payment.asset,
+        Outflow.amount == Payment.amount,
         Outflow.state == "done",
         Outflow.form.is_not(None),
     )

@@ -8,7 +8,7 @@ from anchor.extensions import atomic
 from anchor.integrations.rates import Way
 from anchor.lifecycle import WITHDRAWALS, Event, Kind, Status
 from anchor.policies import AssetPolicy
-from anchor.services import customers, memos, opening, quotes
+from anchor.services import custodians, customers, memos, opening, quotes
 from anchor.services.quotes import Use
 from anchor.services.transactions import Happening, Owner, happened
 
@@ -33,10 +33,10 @@ def open_interactive(
     The fee schedule of today is frozen on it, or the quote that it is on, which is used up;
     `columns` are what else is kept of it, and `transaction_id` where that is known already.
     Raises `Rejected` for an amount outside the limits, for a quote that does not fit (SEP24-21),
-    for a refund memo that is none (SEP24-31), and for an account that cannot pay here.
+    for a refund memo that is none (SEP24-31), and for an account that cannot pay so.
     """
     from_account = from_account or owner.account_id
-    check_payer(from_account)
+    check_payer(policy, from_account, refund_memo)
     if customer_id is not None:
         customers.hold_named(owner, customer_id)
     refund_memo_type, refund_memo = memos.read(refund_memo_type, refund_memo)
@@ -61,10 +61,22 @@ def open_interactive(
     return row.id
 
 
-def check_payer(account: str) -> None:
-    """Raise `Rejected` for an account whose payments are not followed: a contract's."""
-    if account.startswith("C"):
-        raise Rejected("contract accounts (C…) cannot pay here yet; pay from a G… or M… account")
+def check_payer(policy: AssetPolicy, account: str, refund_memo: str | None) -> None:
+    """Raise `Rejected` for a contract account that cannot pay, or be paid back, as is asked.
+
+    It pays by a transfer to the muxed address of our account: the id in that is all that goes
+    with it (CAP-67), and every memo that we issue is such an id (SEP6-47). What comes to the
+    issuer itself is burnt, and a burn carries no id. Nor can a contract be sent a memo. Whom no
+    refund could be paid is not served at all.
+    """
+    if not account.startswith("C"):
+        return
+    if custodians.why_no_contract() is not None:
+        raise Rejected("contract accounts (C…) cannot pay here; pay from a G… or M… account")
+    if policy.distribution == policy.issuer:
+        raise Rejected("contract accounts (C…) cannot pay this asset; pay from a G… or M… account")
+    if refund_memo is not None:
+        raise Rejected("no refund_memo can be sent to a contract account (C…)")
 
 
 @atomic

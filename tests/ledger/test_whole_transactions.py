@@ -15,7 +15,7 @@ from anchor.errors import Unavailable
 from anchor.extensions import gateway
 from anchor.ledger.gateway import PaymentPage
 from anchor.ledger.horizon import HorizonGateway
-from anchor.ledger.records import read_payment
+from anchor.ledger.records import read_payments
 from anchor.services import networks, payments
 from tests.ledger.test_records import ME, PAYMENT
 from tests.world import World
@@ -133,7 +133,7 @@ def test_a_payment_before_other_operations_is_credited_from_the_stream(world: Wo
     ],
 )
 def test_promise_01_what_no_database_can_hold_is_unreadable(fields: dict[str, Any]) -> None:
-    found = read_payment(PAYMENT | fields, ME)
+    (found,) = read_payments(PAYMENT | fields, ME)
     assert found is not None
     assert found.unreadable
     texts = [found.type, found.transaction_hash, json.dumps(found.raw, ensure_ascii=False)]
