@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from anchor.cli import group
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.ledger.operations import contract_of
-from anchor.money import to_stroops
+from anchor.money import parse_amount
 from anchor.sandbox.network import Sandbox
 from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
@@ -307,7 +307,7 @@ def test_what_left_is_known_to_be_ours_and_in_the_books(bench: Contracts) -> Non
     [(direction, amount, counterparty)] = bench.sql(
         "SELECT direction, amount, counterparty FROM payments"
     )
-    assert (direction, amount, counterparty) == ("out", to_stroops(99), contract)
+    assert (direction, amount, counterparty) == ("out", parse_amount("99"), contract)
 
 
 def test_the_contract_of_the_asset_follows_from_it(bench: Contracts) -> None:
