@@ -9,7 +9,6 @@ from stellar_sdk import (
     Account,
     Asset,
     InvokeHostFunction,
-    Keypair,
     MuxedAccount,
     Network,
     SorobanServer,

@@ -6,7 +6,7 @@ import pytest
 
 from anchor.sandbox.network import Sandbox
 from tests.sandbox.contract_world import Place, muxed
-from tests.sandbox.ledger import address, key
+from tests.sandbox.ledger import address
 
 
 @pytest.fixture

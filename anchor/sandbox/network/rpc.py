@@ -159,7 +159,7 @@ class Rpc:
             return latest | {"error": str(error)}
         except Exception:  # XDR that is whole, and of shapes that nobody thought of
             return latest | {"error": "HostError: Error(Value, UnexpectedType)"}
-        if (fault := self.faults.next_simulation()) is not None:
+        if told.moves and (fault := self.faults.next_simulation()) is not None:
             fall_short(told.data, fault)
         return latest | {
             "transactionData": told.data.to_xdr(),

@@ -54,16 +54,33 @@ class AssetContract:
         if amount < 0:
             raise _error("negative amount", sender)
         authorize(sender)
-        self._add(sender, -amount)
-        self._add(receiver, amount)
+        self._spend(sender, amount)
+        self._receive(receiver, amount)
         return Moved(self.asset, sender, receiver, amount, muxed_id)
 
-    def _add(self, holder: str, amount: int) -> None:
-        if holder.startswith("C"):
-            self._add_to_contract(holder, amount)
-        elif abs(amount) > MAX_INT64:
+    def _spend(self, holder: str, amount: int) -> None:
+        if holder.startswith("G"):
+            self._add_to_account(holder, -amount)
+            return
+        holding = self._holding(holder)
+        if holding.balance < amount:
+            raise _error("balance", holder)
+        if amount or self._state.holdings.read((holder, self.asset)) is not None:
+            self._write(holder, holding, -amount)
+
+    def _receive(self, holder: str, amount: int) -> None:
+        if holder.startswith("G"):
+            self._add_to_account(holder, amount)
+            return
+        holding = self._holding(holder)
+        if holding.balance + amount > _MAX_INT128:
             raise _error("overflow", holder)
-        elif self.asset.is_native:
+        self._write(holder, holding, amount)
+
+    def _add_to_account(self, holder: str, amount: int) -> None:
+        if abs(amount) > MAX_INT64:
+            raise _error("overflow", holder)
+        if self.asset.is_native:
             self._add_lumens(holder, amount)
         elif holder != self.asset.issuer:
             self._add_to_line(holder, amount)
@@ -88,34 +105,26 @@ class AssetContract:
             raise _error("balance", holder)
         self._state.lines.edit((holder, self.asset)).balance += amount
 
-    def _add_to_contract(self, holder: str, amount: int) -> None:
-        key = holding_key(self.contract, holder)
-        self._touched.read(key)
-        known = self._state.holdings.read((holder, self.asset))
-        if known is None:
-            known = self._blank(holder)
-            is_new = True
-        else:
-            is_new = False
-        if not known.is_authorized:
+    def _holding(self, holder: str) -> Holding:
+        """Return what a contract holds, nothing at first; raises unless it is authorized to."""
+        self._touched.read(holding_key(self.contract, holder))
+        found = self._state.holdings.read((holder, self.asset)) or self._blank(holder)
+        if not found.is_authorized:
             raise _error("balance deauthorized", holder)
-        if known.balance + amount < 0:
-            raise _error("balance", holder)
-        if known.balance + amount > _MAX_INT128:
-            raise _error("overflow", holder)
-        if is_new and amount <= 0:
-            return
-        self._touched.write(key, is_new=is_new)
-        if is_new:
-            self._state.holdings.put((holder, self.asset), known)
-        self._state.holdings.edit((holder, self.asset)).balance += amount
+        return found
 
     def _blank(self, holder: str) -> Holding:
-        """Return what a contract holds at first: its issuer may want to authorize it before."""
         issuer = self._issuer()
         required = issuer is not None and issuer.has(AUTH_REQUIRED)
         clawback = issuer is not None and issuer.has(AUTH_CLAWBACK)
         return Holding(holder, self.asset, not required, clawback)
+
+    def _write(self, holder: str, holding: Holding, amount: int) -> None:
+        is_new = self._state.holdings.read((holder, self.asset)) is None
+        self._touched.write(holding_key(self.contract, holder), is_new=is_new)
+        if is_new:
+            self._state.holdings.put((holder, self.asset), holding)
+        self._state.holdings.edit((holder, self.asset)).balance += amount
 
     def _issuer(self) -> Account | None:
         if self.asset.is_native:

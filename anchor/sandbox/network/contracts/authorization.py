@@ -21,6 +21,8 @@ from anchor.sandbox.network.signatures import MAX_WEIGHT, signers_of
 from anchor.sandbox.network.values import network_id
 
 _KINDS = xdr.SorobanCredentialsType
+#: A signature is good for so many ledgers at most: half a year.
+MOST_LEDGERS = 3_110_400
 LEGACY, V2 = _KINDS.SOROBAN_CREDENTIALS_ADDRESS, _KINDS.SOROBAN_CREDENTIALS_ADDRESS_V2
 
 
@@ -97,6 +99,8 @@ class Authority:
     ) -> None:
         if by.signature_expiration_ledger.uint32 < self._host.ledger:
             raise HostError("Auth, InvalidInput", f"the signature of {address} has expired")
+        if by.signature_expiration_ledger.uint32 > self._host.ledger + MOST_LEDGERS:
+            raise HostError("Auth, InvalidInput", f"the signature of {address} is good too long")
         self._use_nonce(address, by.nonce.int64)
         signed = payload(
             self._host.contracts.passphrase, entry.credentials.type, by, entry.root_invocation

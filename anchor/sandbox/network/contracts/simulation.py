@@ -21,11 +21,15 @@ _RECORDS = ("record", "record_allow_nonroot")
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a successful simulation tells; authorizations and result in base64 XDR."""
+    """What a successful simulation tells; authorizations and result in base64 XDR.
+
+    `moves` says whether money would move.
+    """
 
     auth: tuple[str, ...]
     result: str
     data: xdr.SorobanTransactionData
+    moves: bool
 
 
 def simulate(
@@ -51,11 +55,11 @@ def simulate(
     host = Host(contracts, state.draft(), ledger)
     recorder = _Recorder(host, source, upgraded=upgraded)
     records = mode in _RECORDS or (mode is None and not given)
-    host.run(
+    _, moved = host.run(
         call_of(operation.host_function), recorder if records else Authority(host, source, given)
     )
     recorded = () if given else tuple(entry.to_xdr() for entry in recorder.entries)
-    return Simulated(recorded, VOID.to_xdr(), transaction_data(host.touched))
+    return Simulated(recorded, VOID.to_xdr(), transaction_data(host.touched), moved is not None)
 
 
 class _Recorder:
