@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from anchor.config import TESTNET_PASSPHRASE
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import SCREENS, Wallet
-from tests.processes.stage import Stage, staged
+from tests.processes.stage import FLASK, Stage, staged
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -137,6 +136,7 @@ def test_promise_02_a_stream_that_dies_and_reads_all_again_keeps_each_transfer_o
     stage: Stage,
 ) -> None:
     stream = stage.stream("-x", "--use-dramatiq")
+    until(lambda: stage.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
     holder = Holder.of(stage)
     first, other = holder.on_pages(), holder.on_pages()
     holder.pay(first)
@@ -158,18 +158,21 @@ def test_promise_02_a_stream_that_dies_and_reads_all_again_keeps_each_transfer_o
 
 
 def test_promise_03_a_router_that_pays_two_withdrawals_in_one_operation_pays_both(
-    stage: Stage, tmp_path: Path
+    stage: Stage,
 ) -> None:
-    holder = Holder.of(stage)
-    first, other = holder.on_pages(), holder.on_pages()
+    also: dict[str, str] = {}
 
     def routed(change: Change) -> list[Change]:
-        if change.get("destination_muxed_id") != first["withdraw_memo"]:
-            return [change]
-        return [change, change | {"destination_muxed_id": other["withdraw_memo"]}]
+        ids = (change["destination_muxed_id"], also.get(change["destination_muxed_id"]))
+        return [change | {"destination_muxed_id": each} for each in ids if each]
 
     with horizon(stage.network, routed) as url:
-        stream = stage.stream("-x", "--use-dramatiq", ANCHOR_HORIZON_URL=url)
+        words = ("watch-transactions", "-x", "--use-dramatiq")
+        stream = stage.start(*FLASK, *words, ANCHOR_HORIZON_URL=url)
+        until(lambda: stage.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
+        holder = Holder.of(stage)
+        first, other = holder.on_pages(), holder.on_pages()
+        also[first["withdraw_memo"]] = other["withdraw_memo"]
         holder.pay(first)
         until(completed(stage, first["id"], other["id"]), 60)
         stage.kill(stream)
