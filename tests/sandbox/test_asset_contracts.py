@@ -34,5 +34,6 @@ def test_a_contract_is_paid_and_pays_back_to_a_muxed_account(place: Place) -> No
             "to": address("bob"),
             "amount": "12.5000000",
             "destination_muxed_id": "77",
+            "destination_muxed_id_type": "uint64",
         }
     ]

@@ -40,6 +40,7 @@ class Moved:
         found["amount"] = amount_text(self.amount)
         if self.kind != "burn" and self.muxed_id is not None:
             found["destination_muxed_id"] = str(self.muxed_id)
+            found["destination_muxed_id_type"] = "uint64"
         return found
 
     def event(self, contract: str) -> xdr.ContractEvent:
