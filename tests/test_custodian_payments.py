@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stellar_sdk import Keypair
+from stellar_sdk import Keypair, StrKey
 
 from anchor.cli import group
 from anchor.config import TESTNET_PASSPHRASE
@@ -25,9 +25,11 @@ from anchor.ledger.gateway import SubmissionFailed
 from anchor.ledger.orders import LedgerOrder
 from anchor.policies import DeliveryPolicy
 from anchor.services import (
+    brakes,
     channels,
     custody_orders,
     custody_outcomes,
+    deposits,
     desk,
     jobs,
     order_ends,
@@ -553,6 +555,34 @@ def test_promise_07_what_contradicts_a_final_fact_is_a_case_and_changes_nothing(
     assert keep.orders() == before[0]
     assert keep.world.status(row_id) == before[1]
     assert keep.world.cases() == [*before[2], "contradicts_final_outcome"]
+
+
+def test_a_custodian_is_given_no_order_to_pay_a_contract(keep: Keep) -> None:
+    puppet = keep.custodian()
+    contract = StrKey.encode_contract(bytes(32))
+    row_id = keep.deposit(contract)
+    keep.work()
+    assert keep.world.status(row_id) in {"pending_anchor", "on_hold"}
+    assert keep.world.cases() == ["deposit_cannot_be_paid"]
+    [(note,)] = keep.sql("SELECT note FROM cases")
+    assert "pays no contract accounts" in note
+    with pytest.raises(Rejected, match="cannot be paid here"):
+        deposits.read_destination(contract, None, None)
+    assert puppet.calls == []
+
+
+def test_a_payment_to_a_contract_that_waited_for_a_custodian_is_a_person_s(keep: Keep) -> None:
+    puppet = keep.custodian()
+    row_id = keep.deposit(keep.account().public_key)
+    brakes.pause("all", "", "ann", None)
+    keep.work()
+    keep.sql("UPDATE outflows SET destination = :c", c=StrKey.encode_contract(bytes(32)))
+    brakes.resume("all", "", "ann", None)
+    keep.sql("UPDATE jobs SET due_at = now()")
+    keep.work()
+    assert keep.world.cases() == ["custody_cannot"]
+    assert [each.state for each in keep.world.outflows(row_id)] == ["refused"]
+    assert puppet.calls == []
 
 
 def test_what_a_custodian_cannot_do_is_for_a_person_before_anybody_hears_of_it(

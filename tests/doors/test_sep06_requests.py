@@ -244,8 +244,7 @@ def test_each_text_has_codes_of_countries_of_its_own(holder: Wallet) -> None:
     assert found == {"BR": 200, "BRA": 400, "DE": 400}
 
 
-@pytest.mark.conforms("SEP6-31", "GEN-29", "E-22")
-def test_a_contract_account_is_refused_and_told_so(holder: Wallet) -> None:
+def test_a_contract_account_is_refused_and_told_so_where_there_is_no_rpc(holder: Wallet) -> None:
     for ask in (holder.ask_deposit, holder.ask_withdrawal):
         answer = ask(account=CONTRACT)
         assert answer.status_code == 400

@@ -260,8 +260,9 @@ def test_a_deposit_that_is_off_is_refused(world: World, client: Any) -> None:
     assert app.test_client().get("/sep24/info").json["deposit"] == {}
 
 
-@pytest.mark.conforms("GEN-39")
-def test_a_contract_account_is_refused_with_a_sentence(world: World, client: Any) -> None:
+def test_a_contract_account_is_refused_with_a_sentence_where_there_is_no_rpc(
+    world: World, client: Any
+) -> None:
     answer = asked(world, client, account=StrKey.encode_contract(bytes(32)))
     assert answer.status_code == 400
     assert "contract accounts" in answer.json["error"]
