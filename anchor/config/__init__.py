@@ -20,7 +20,7 @@ from anchor.config.assets import asset_policy
 from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
 from anchor.config.environment import DISTRIBUTION_PREFIX, ISSUER_PREFIX, variables
-from anchor.config.file import FileSchema, sentences
+from anchor.config.file import NUMBERS, FileSchema, sentences
 from anchor.config.operators import operators
 from anchor.config.pages import pages_policy
 from anchor.config.published import published
@@ -48,16 +48,6 @@ PREPARED = "ANCHOR_PREPARED"
 CUSTOMERS = 12
 #: The SEP that has pages.
 INTERACTIVE = 24
-
-
-#: Settings that are what the file says, by their table.
-_NUMBERS = {
-    "anchor": ("transfer_days", "deadline_grace_hours", "incomplete_hours", "grace_days"),
-    "network": (
-        *("base_fee_max", "resource_fee_max", "time_bound_s", "batch_max"),
-        "trust_requests_per_minute",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -300,7 +290,7 @@ class _Builder:
             redis_url=self._redis_url(),
             operators=operators(self.values.get("ANCHOR_OPERATORS", ""), self.problems),
             development=self.development,
-            **{name: data[table][name] for table, names in _NUMBERS.items() for name in names},
+            **{name: data[table][name] for table, names in NUMBERS.items() for name in names},
         )
 
     def _broker_url(self) -> str | None:

@@ -24,6 +24,14 @@ from anchor.matching import REFUNDABLE
 from anchor.pricing import parse_rate
 from anchor.schedule import SERVICES, problem_of
 
+#: Settings that are what the file says, by their table.
+NUMBERS = {
+    "anchor": ("transfer_days", "deadline_grace_hours", "incomplete_hours", "grace_days"),
+    "network": (
+        *("base_fee_max", "resource_fee_max", "time_bound_s", "batch_max"),
+        "trust_requests_per_minute",
+    ),
+}
 _DOMAIN = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?\Z")
 _HOME_DOMAIN = re.compile(r"(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?\Z")
 _ASSET_CODE = re.compile(r"[A-Za-z0-9]{1,12}")
