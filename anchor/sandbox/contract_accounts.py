@@ -145,4 +145,4 @@ def balance(account: str, asset: Asset, *, rpc_url: str, passphrase: str) -> int
     """Return what a contract (C…) holds of an asset, in stroops."""
     with SorobanServer(rpc_url, RequestsClient(num_retries=0)) as rpc:
         found = rpc.get_sac_balance(account, asset, passphrase).balance_entry
-    return 0 if found is None else int(found.amount)
+    return 0 if found is None else found.amount

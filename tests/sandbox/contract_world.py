@@ -16,6 +16,7 @@ from stellar_sdk import (
     TransactionEnvelope,
     scval,
 )
+from stellar_sdk.auth import authorize_entry
 from stellar_sdk.client.requests_client import RequestsClient
 from stellar_sdk.operation import Operation
 
@@ -113,7 +114,7 @@ class Place:
     def unsigned(
         self, source: str, sender: str, to: str, amount: str, *, op_source: str | None = None
     ) -> TransactionBuilder:
-        """Build a transfer that was not simulated."""
+        """A transfer that was not simulated."""
         parameters = [
             scval.to_address(sender),
             scval.to_address(to),
@@ -122,6 +123,31 @@ class Place:
         return self.builder(source).append_invoke_contract_function_op(
             self.usd.contract_id(PASSPHRASE), "transfer", parameters, source=op_source
         )
+
+    def prepared(self, builder: TransactionBuilder, *signers: str) -> TransactionEnvelope:
+        """Simulate a transfer; sign what has to be signed of its authorization."""
+        with self.rpc() as rpc:
+            envelope = rpc.prepare_transaction(builder.build())
+        until = self.sandbox.network.core.sequence + 100
+        call = call_of(envelope)
+        call.auth = list(call.auth or [])
+        for at, name in enumerate(signers):
+            call.auth[at] = authorize_entry(call.auth[at], key(name), until, PASSPHRASE)
+        return envelope
+
+    def error(self, builder: TransactionBuilder) -> str:
+        """Why a simulation fails."""
+        with self.rpc() as rpc:
+            return str(rpc.simulate_transaction(builder.build()).error)
+
+    def codes(self, envelope: TransactionEnvelope, *signers: str) -> list[str]:
+        """Submit; the word for the operation, or for the transaction that no ledger takes."""
+        answer = self.submit(envelope, *signers)
+        if answer.ok:
+            return ["op_success"]
+        found = answer.json()["extras"]["result_codes"]
+        words: list[str] = found.get("operations", [found["transaction"]])
+        return words
 
     def holds(self, contract: str, asset: Asset | None = None) -> Decimal:
         held = contract_accounts.balance(
