@@ -62,11 +62,11 @@ def told(network: Network) -> dict[Place, int]:
 
 def changes(network: Network) -> list[dict[str, Any]]:
     """What records tell of money that was moved by contracts."""
-    records = (
-        json.loads(published(each.text(joined=False), ""))
-        for each in network.history.all.operations
+    texts = (each.text(joined=False) for each in network.history.all.operations)
+    moved = (
+        json.loads(published(text, "")) for text in texts if '"asset_balance_changes":[' in text
     )
-    return [change for each in records for change in each.get("asset_balance_changes") or []]
+    return [change for each in moved for change in each["asset_balance_changes"]]
 
 
 def issued(network: Network) -> dict[str, int]:
