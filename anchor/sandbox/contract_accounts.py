@@ -110,9 +110,10 @@ def transfer(
     """Pay by the contract of an asset; return the hash once a ledger holds the transaction.
 
     `sender` is an account that pays for itself, or an account contract: then `key` authorizes
-    the payment, and `relayer` is the source and bears the fee. `destination` is G…, M… or C…,
-    `amount` in units of the asset. Raises the SDK's PrepareTransactionException where the
-    simulation fails, and BadRequestError where the ledger refuses it.
+    the payment, and `relayer` (by default the account of `key`) is the source and bears the
+    fee. `destination` is G…, M… or C…, `amount` in units of the asset. Raises the SDK's
+    PrepareTransactionException where the simulation fails, and BadRequestError where the
+    ledger refuses it.
     """
     source = relayer or key
     parameters = [
