@@ -9,10 +9,10 @@ import jwt
 from anchor import jwt_keys
 from anchor.clock import utcnow
 from anchor.errors import Rejected, Unauthorized
-from anchor.web_auth.challenges import Challenge
 from anchor.web_auth.clients import Client, is_contract, read_client
 from anchor.web_auth.contracts import ContractChallenge
 from anchor.web_auth.policy import WebAuthPolicy
+from anchor.web_auth.returned import Challenge
 
 #: A token of ours has some 500.
 MAX_TOKEN_CHARS = 4_000
