@@ -264,14 +264,14 @@ def _weights(challenge: Challenge, account: LedgerAccount | None) -> tuple[dict[
 def _signers(challenge: Challenge, keys: Iterable[str]) -> set[str]:
     """Return those keys that signed; `Rejected` for a signature of none, or a second of one."""
     digest = bytes.fromhex(challenge.hash)
-    left = [Keypair.from_public_key(key) for key in keys]
+    left = {key: Keypair.from_public_key(key) for key in keys}
     signed = set()
     for each in challenge.signatures:
-        signer = next((key for key in left if _is_of(key, digest, each)), None)
+        signer = next((name for name, key in left.items() if _is_of(key, digest, each)), None)
         if signer is None:
             raise _not_signed(Rejected("it has unrecognized signatures"))
-        left.remove(signer)
-        signed.add(signer.public_key)
+        del left[signer]
+        signed.add(signer)
     return signed
 
 
