@@ -15,6 +15,7 @@ from stellar_sdk import (
     TransactionBuilder,
     TransactionEnvelope,
     scval,
+    xdr,
 )
 from stellar_sdk.auth import authorize_entry
 from stellar_sdk.client.requests_client import RequestsClient
@@ -22,7 +23,7 @@ from stellar_sdk.operation import Operation
 
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.network import Sandbox
-from tests.sandbox.ledger import key, usd
+from tests.sandbox.ledger import address, key, usd
 
 PASSPHRASE = Network.TESTNET_NETWORK_PASSPHRASE
 STROOPS = 10_000_000
@@ -172,3 +173,20 @@ def call_of(envelope: TransactionEnvelope) -> InvokeHostFunction:
     (call,) = envelope.transaction.operations
     assert isinstance(call, InvokeHostFunction)
     return call
+
+
+def ready(place: Place, amount: str = "7") -> TransactionEnvelope:
+    """What Alice needs to sign to pay Carol's contract."""
+    return place.prepared(place.unsigned("alice", address("alice"), place.carol, amount))
+
+
+def by_contract(place: Place, to: str = "", amount: str = "7") -> TransactionEnvelope:
+    """What Alice needs to sign to let Carol's contract pay Bob."""
+    builder = place.unsigned("alice", place.carol, to or address("bob"), amount)
+    return place.prepared(builder, "carol")
+
+
+def data_of(envelope: TransactionEnvelope) -> xdr.SorobanTransactionData:
+    found = envelope.transaction.soroban_data
+    assert found is not None
+    return found
