@@ -61,5 +61,5 @@ def _change(
         kind = "credit_alphanum4" if len(code) <= 4 else "credit_alphanum12"
         change |= {"asset_type": kind, "asset_code": code, "asset_issuer": issuer}
     if muxed_id is not None:
-        change |= {"destination_muxed_id": str(muxed_id), "destination_muxed_id_type": "uint64"}
+        change["destination_muxed_id"] = str(muxed_id)
     return change | {side: name for side, name in named.items() if name is not None}

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,32 @@ def test_functions_fit_on_a_screen_and_files_hold_one_concept() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 50, (path, node.name)
+
+
+SERVICES = {path.stem: tree for path, tree in SOURCES if path.parent == PACKAGE / "services"}
+
+
+def test_every_service_has_its_place_on_the_map() -> None:
+    told = ast.get_docstring(SERVICES["__init__"]) or ""
+    lines = [line for line in told.splitlines() if line.startswith("    ")]
+    assert sorted(" ".join(lines).replace(",", " ").split()) == sorted(
+        SERVICES.keys() - {"__init__"}
+    )
+
+
+def test_services_import_each_other_in_one_direction() -> None:
+    imported = {name: set(_services_in(tree)) for name, tree in SERVICES.items()}
+    TopologicalSorter(imported).prepare()  # raises CycleError, which shows the way round
+
+
+def _services_in(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "anchor.services":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "anchor.services."
+        ):
+            yield (node.module or "").split(".")[2]
 
 
 @pytest.mark.parametrize("script", ["make_state_diagram.py", "make_reasons.py"])

@@ -109,12 +109,13 @@ def _end(_error: BaseException | None) -> None:
 
 
 def _headers(response: Response) -> Response:
-    response.headers[_ID] = g.get("request_id", request_ids.NONE)
-    if response.allow and "Access-Control-Allow-Methods" in response.headers:
-        response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(response.allow))
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "no-store")
+    headers = response.headers
+    headers[_ID] = g.get("request_id", request_ids.NONE)
+    if "Access-Control-Allow-Methods" in headers and response.allow:
+        headers["Access-Control-Allow-Methods"] = ", ".join(sorted(response.allow))
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Cache-Control", "no-store")
     if not request.path.startswith("/interactive"):
-        response.headers.setdefault("X-Frame-Options", "DENY")
+        headers.setdefault("X-Frame-Options", "DENY")
     return response

@@ -181,15 +181,15 @@ def _change(
 
 
 def _destination_id(change: Mapping[str, Any]) -> int | None:
-    """Return the id that a change names beside its receiver (CAP-67).
+    """Return the id of the muxed address that was the receiver of a change (CAP-67).
 
-    Only one of type uint64 was in the address. Text and bytes are the transaction's memo,
-    which is read where it always is.
+    Horizon names it alone; its first candidates for version 23 named its type, too. Text and
+    bytes are the transaction's memo, which is read where it always is.
     """
     kind, value = change.get("destination_muxed_id_type"), change.get("destination_muxed_id")
     if kind in {"string", "bytes"} or (kind is None and value is None):
         return None
-    if kind != "uint64":
+    if kind not in {"uint64", None}:
         raise Unreadable(f"a destination id of type {kind}")
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise Unreadable("a destination id that is no number")

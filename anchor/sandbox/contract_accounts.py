@@ -110,9 +110,10 @@ def transfer(
     """Pay by the contract of an asset; return the hash once a ledger holds the transaction.
 
     `sender` is an account that pays for itself, or an account contract: then `key` authorizes
-    the payment, and `relayer` is the source and bears the fee. `destination` is G…, M… or C…,
-    `amount` in units of the asset. Raises the SDK's PrepareTransactionException where the
-    simulation fails, and BadRequestError where the ledger refuses it.
+    the payment, and `relayer` (by default the account of `key`) is the source and bears the
+    fee. `destination` is G…, M… or C…, `amount` in units of the asset. Raises the SDK's
+    PrepareTransactionException where the simulation fails, and BadRequestError where the
+    ledger refuses it.
     """
     source = relayer or key
     parameters = [
@@ -145,4 +146,4 @@ def balance(account: str, asset: Asset, *, rpc_url: str, passphrase: str) -> int
     """Return what a contract (C…) holds of an asset, in stroops."""
     with SorobanServer(rpc_url, RequestsClient(num_retries=0)) as rpc:
         found = rpc.get_sac_balance(account, asset, passphrase).balance_entry
-    return 0 if found is None else int(found.amount)
+    return 0 if found is None else found.amount

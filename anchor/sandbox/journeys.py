@@ -181,11 +181,19 @@ def sending(scene: Scene, track: Track) -> None:
 
 
 def contract_account(scene: Scene, track: Track) -> None:
-    """SEP-45: a contract account logs in."""
-    wallet = Wallet(scene.settings.public_url, scene.settings.horizon_url)
-    track.step("wallet reads stellar.toml (SEP-1)", wallet.discover)
-    account = track.step("its contract account logs in", wallet.log_in_as_contract)
-    track.notes.append(f"{account[:6]}… has a token.")
+    """SEP-45, SEP-24: a contract account logs in, and pays a withdrawal to a muxed address."""
+    wallet = scene.wallet(track, has_money=True)
+    account = track.step("its contract account logs in (SEP-45)", wallet.log_in_as_contract)
+    track.step(f"it is given {CODE}", lambda: wallet.give_contract(CODE, AMOUNT))
+    opened = track.step(
+        "customer fills in the anchor's page", lambda: wallet.ask_to_withdraw(CODE, AMOUNT, ACCOUNT)
+    )
+    asked = wallet.transaction(opened)
+    track.step(
+        f"{account[:6]}… pays {AMOUNT} {CODE} by a relayer; a ledger closes",
+        lambda: wallet.pay_from_contract(asked, CODE),
+    )
+    track.notes.append(_paid_out(track.follow(lambda: wallet.transaction(opened))))
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,7 @@ JOURNEYS = (
     ),
     Journey("A payment of another anchor (SEP-31)", frozenset({31}), receiving),
     Journey("A payment between two anchors of this package (SEP-31)", frozenset({31}), sending),
-    Journey("A contract account (SEP-45)", frozenset({45}), contract_account),
+    Journey("A withdrawal of a contract account (SEP-45)", frozenset({24, 45}), contract_account),
 )
 
 

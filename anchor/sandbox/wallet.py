@@ -6,7 +6,15 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from stellar_sdk import Asset, IdMemo, Keypair, Server, TransactionBuilder, TransactionEnvelope
+from stellar_sdk import (
+    Asset,
+    IdMemo,
+    Keypair,
+    MuxedAccount,
+    Server,
+    TransactionBuilder,
+    TransactionEnvelope,
+)
 from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor.sandbox import contract_accounts
@@ -36,6 +44,10 @@ class Wallet:
         self.horizon_url = horizon_url
         self.http = requests.Session()
         self.toml: dict[str, Any] = {}
+        #: The account contract of the wallet's key, once it logged in by that.
+        self.contract = ""
+        #: Who pays for what the contract does on the ledger.
+        self.relayer = Keypair.random()
 
     def discover(self) -> dict[str, Any]:
         """Read the anchor's stellar.toml (SEP-1)."""
@@ -119,7 +131,41 @@ class Wallet:
             endpoint, json={"authorization_entries": signed}, timeout=_TIMEOUT_S
         )
         self.http.headers["Authorization"] = f"Bearer {answered(answer)['token']}"
-        return str(made["contract"])
+        self.contract = str(made["contract"])
+        return self.contract
+
+    def give_contract(self, code: str, amount: str) -> str:
+        """Move some of an asset from the wallet's account to its contract; return the hash."""
+        return self._transfer(self.keys.public_key, self.contract, code, amount)
+
+    def pay_from_contract(self, transaction: dict[str, Any], code: str) -> str:
+        """Pay what a withdrawal asks for to its muxed address; return the hash.
+
+        The contract has no lumens: a relayer of its own bears the fee.
+        """
+        account, memo = transaction["withdraw_anchor_account"], transaction["withdraw_memo"]
+        if transaction["withdraw_memo_type"] != "id":
+            raise WalletError("a contract can give no memo but an id")
+        query = {"addr": self.relayer.public_key}
+        self.http.get(f"{self.horizon_url}/friendbot", params=query, timeout=_TIMEOUT_S)
+        address = str(MuxedAccount(account, int(memo)).account_muxed)
+        amount = transaction["amount_in"]
+        return self._transfer(self.contract, address, code, amount, relayer=self.relayer)
+
+    def _transfer(
+        self, sender: str, to: str, code: str, amount: str, *, relayer: Keypair | None = None
+    ) -> str:
+        return contract_accounts.transfer(
+            sender,
+            self.keys,
+            to,
+            self.asset(code),
+            amount,
+            relayer=relayer,
+            horizon_url=self.horizon_url,
+            rpc_url=f"{self.horizon_url}/rpc",
+            passphrase=self.toml["NETWORK_PASSPHRASE"],
+        )
 
     def ask_to_withdraw(
         self, code: str, amount: str, account_number: str, rail: str = "bank", **asked: str

@@ -189,8 +189,8 @@ def _contract(policy: AssetPolicy) -> str:
     contract_id = contract_of(policy.id, settings().network_passphrase)
     if contracts().instance(contract_id) is None:
         raise Rejected(
-            f"{contract_id} is not on this network, or archived: deploy it (`stellar contract asset "
-            "deploy`), or no contract account can be paid"
+            f"{contract_id} is not on this network, or archived: deploy it (`stellar contract "
+            "asset deploy`), or no contract account can be paid"
         )
     return f"{contract_id} is there"
 

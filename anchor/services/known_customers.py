@@ -57,7 +57,7 @@ def read_all(customer_ids: Iterable[str]) -> Mapping[str, Known]:
     Needs an open transaction.
     """
     found: dict[str, Known] = {}
-    for row in db.session.execute(_KNOWN, {"ids": list(customer_ids)}):
+    for row in db.session.execute(_KNOWN, {"ids": list(customer_ids)}).all():
         known = found.setdefault(row.id, Known(row.id, row.owner_account))
         if row.name is not None and row.name not in known.held:
             is_verified = row.verified_at is not None

@@ -6,6 +6,7 @@ And reading those that a wallet chose for payments to itself.
 import re
 import secrets
 from base64 import b64decode
+from collections.abc import Mapping
 from typing import cast
 
 from sqlalchemy import Table, Text, bindparam, literal, select
@@ -32,18 +33,10 @@ def issue(account_id: str, transaction_id: str) -> Memo:
     the account is followed on the present network. Needs an open transaction.
     """
     for _ in range(_TRIES):
-        memo = str(secrets.randbelow(ID_LIMIT - 1) + 1)
-        values = {"account_id": account_id, "new_memo": memo, "transaction_id": transaction_id}
-        made = db.session.execute(_ISSUE, values).one_or_none()
+        values = drawn(account_id, transaction_id)
+        made = db.session.execute(ISSUE, values).one_or_none()
         if made is not None:
-            return Memo(
-                id=made.id,
-                network_id=made.network_id,
-                account_id=account_id,
-                memo_type="id",
-                memo=memo,
-                transaction_id=transaction_id,
-            )
+            return issued(values, made.id, made.network_id)
         had = db.session.scalar(select(Memo).where(Memo.transaction_id == transaction_id))
         if had is not None:
             return had
@@ -51,8 +44,27 @@ def issue(account_id: str, transaction_id: str) -> Memo:
     raise Unavailable("no free memo was found; try again")
 
 
+def drawn(account_id: str, transaction_id: str) -> dict[str, str]:
+    """Draw a memo for a transaction that is paid at an account: the values of `ISSUE`."""
+    memo = str(secrets.randbelow(ID_LIMIT - 1) + 1)
+    return {"account_id": account_id, "new_memo": memo, "transaction_id": transaction_id}
+
+
+def issued(values: Mapping[str, str], row_id: int, network_id: int) -> Memo:
+    """Return the memo that `ISSUE` stored with these values."""
+    return Memo(
+        id=row_id,
+        network_id=network_id,
+        account_id=values["account_id"],
+        memo_type="id",
+        memo=values["new_memo"],
+        transaction_id=values["transaction_id"],
+    )
+
+
 _MEMOS = cast(Table, Memo.__table__)
-_ISSUE = (
+#: Stores a memo that was drawn; nothing where that one, or the transaction, is taken already.
+ISSUE = (
     insert(_MEMOS)
     .from_select(
         ["network_id", "account_id", "memo_type", "memo", "transaction_id"],

@@ -117,9 +117,10 @@ def open_send(
     _set(row, opening.completed(row, policy, wanted.amount, rail, given))
     worst = send_customers.worst(send_customers.judged(row, needed, known))
     _set(row, {"status": Status.PENDING_RECEIVER if worst else Status.PENDING_SENDER})
-    opened(row)
+    on_ledger = worst is None and row.settlement == "stellar"
+    paid_under = opened(row, policy.distribution if on_ledger else None)
     if worst is None:
-        return row.id, _tell_where(row)
+        return row.id, paid_under or _tell_where(row)
     _wait(row, policy, needed, known)
     return row.id, views.get(row.id).memo
 

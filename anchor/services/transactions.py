@@ -28,8 +28,8 @@ from sqlalchemy.types import TypeEngine
 from anchor import lifecycle
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Kind, NoSuchMove, Status
-from anchor.models import History, Remittance, Transaction
-from anchor.services import cases, jobs
+from anchor.models import History, Memo, Remittance, Transaction
+from anchor.services import cases, jobs, memos
 
 PAY_OUT = "execute_outgoing_transaction"
 PAY_ON_LEDGER = "pay_on_ledger"
@@ -83,6 +83,8 @@ _RESTS_UNTIL = frozenset(
 )
 #: Columns that are set to the database's clock.
 _INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
+#: Columns that the database fills in as a transaction begins.
+_TOLD = ("started_at", *sorted(_INSTANTS))
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
 
 
@@ -124,20 +126,25 @@ def owner_of(row: Transaction) -> Owner:
     return Owner(row.owner_account, row.owner_subaccount)
 
 
-def opened(row: Transaction) -> None:
+def opened(row: Transaction, paid_at: str | None = None) -> Memo | None:
     """Store a transaction that begins, with the first line of its history.
 
-    The row is one of the session from then on, and whole. Needs an open transaction.
+    With the account that it is `paid_at` it gets its memo in the same statement; None where the
+    one that was drawn is taken, or the account not followed, which `memos.issue` finds out. The
+    row is one of the session from then on, and whole. Needs an open transaction.
     """
-    for name in _BEGUN_HERE.keys() - vars(row).keys():
-        setattr(row, name, _beginning(name))
-    values = {name: value for name in _COLUMNS if (value := vars(row).get(name)) is not None}
+    here = vars(row)  # set one by one, each of them would be noted as a change
+    here.update({name: _beginning(name) for name in _BEGUN_HERE.keys() - here.keys()})
+    values = {name: value for name in _COLUMNS if (value := here.get(name)) is not None}
     bound = {f"new_{name}": value for name, value in values.items() if name not in _INSTANTS}
-    made = db.session.connection().execute(_begin(tuple(values)), bound).one()
-    for name, value in made._mapping.items():
-        set_committed_value(row, name, value)
+    memo = memos.drawn(paid_at, row.id) if paid_at is not None else {}
+    begin = _begin(tuple(values), with_memo=bool(memo))
+    made = db.session.connection().execute(begin, bound | memo).one()
+    for name in _TOLD:
+        set_committed_value(row, name, made._mapping[name])
     make_transient_to_detached(row)
     db.session.add(row)
+    return memos.issued(memo, made.memo_id, made.network_id) if memo and made.memo_id else None
 
 
 @dataclass(frozen=True)
@@ -352,14 +359,19 @@ def _beginning(name: str) -> Any:
 
 
 @cache
-def _begin(columns: tuple[str, ...]) -> ReturningInsert[Any]:
+def _begin(columns: tuple[str, ...], *, with_memo: bool) -> ReturningInsert[Any]:
     """Return the statement that stores a transaction of these columns, and that it was opened."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
     values |= {name: func.now() for name in _INSTANTS & values.keys()}
     line = {"transaction_id": values["id"], "cause": values["id"], "status": values["status"]}
     first = insert(_HISTORY).values(version=1, event="opened", **line)
     made = insert(_TABLE).values(values).add_cte(first.cte("opened"))
-    return made.returning(*(_TABLE.c[name] for name in ("started_at", *sorted(_INSTANTS))))
+    told: list[ColumnElement[Any]] = [_TABLE.c[name] for name in _TOLD]
+    if with_memo:
+        issued = memos.ISSUE.cte("issued")
+        told.append(select(issued.c.id).scalar_subquery().label("memo_id"))
+        told.append(select(issued.c.network_id).scalar_subquery().label("network_id"))
+    return made.returning(*told)
 
 
 @cache

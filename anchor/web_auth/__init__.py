@@ -3,12 +3,7 @@
 Nothing here asks a network or a database: what the ledger says of an account is handed in.
 """
 
-from anchor.web_auth.challenges import (
-    Challenge,
-    build_challenge,
-    read_challenge,
-    verify_client,
-)
+from anchor.web_auth.challenges import build_challenge
 from anchor.web_auth.clients import Client, is_account, is_contract, read_client
 from anchor.web_auth.contracts import (
     ContractChallenge,
@@ -27,6 +22,7 @@ from anchor.web_auth.links import (
     read_page_session,
 )
 from anchor.web_auth.policy import WebAuthPolicy
+from anchor.web_auth.returned import Challenge, read_challenge, verify_client
 from anchor.web_auth.signed_requests import check_request
 from anchor.web_auth.tokens import (
     Principal,

@@ -65,7 +65,7 @@ class WebAuthPolicy:
     @property
     def signing_key(self) -> str:
         """The public key of challenges; `Misconfigured` where the seed is not one."""
-        return self.signer().public_key
+        return _public_key(self.signing_seed)
 
     def signer(self) -> Keypair:
         """The key that signs challenges; `Misconfigured` where the seed is not one."""
@@ -85,6 +85,11 @@ def _keypair(seed: str) -> Keypair:
     except Exception:
         # The SDK's error quotes the seed; a traceback must not carry it (promise 15).
         raise Misconfigured("ANCHOR_SIGNING_SECRET is not a secret key") from None
+
+
+@lru_cache(maxsize=8)
+def _public_key(seed: str) -> str:
+    return _keypair(seed).public_key
 
 
 def auth_key(home_domain: str) -> str:

@@ -9,10 +9,10 @@ import jwt
 from anchor import jwt_keys
 from anchor.clock import utcnow
 from anchor.errors import Rejected, Unauthorized
-from anchor.web_auth.challenges import Challenge
 from anchor.web_auth.clients import Client, is_contract, read_client
 from anchor.web_auth.contracts import ContractChallenge
 from anchor.web_auth.policy import WebAuthPolicy
+from anchor.web_auth.returned import Challenge
 
 #: A token of ours has some 500.
 MAX_TOKEN_CHARS = 4_000
@@ -106,8 +106,7 @@ def decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
         raise Unauthorized("the token is not valid")
     trouble: Exception = Unauthorized("the token is not valid")
     try:
-        kid = jwt.get_unverified_header(token).get("kid")
-        for secret in jwt_keys.candidates(policy.jwt_secret, kid):
+        for secret in _secrets_for(policy, token):
             try:
                 return _verified(policy, audience, token, secret)
             except jwt.InvalidSignatureError as error:
@@ -117,6 +116,13 @@ def decode(policy: WebAuthPolicy, audience: str, token: str) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         trouble = error
     raise Unauthorized("the token is not valid") from trouble
+
+
+def _secrets_for(policy: WebAuthPolicy, token: str) -> tuple[str, ...]:
+    """Return the secrets that may have signed a token; of several, its header tells which."""
+    is_one = len(jwt_keys.read(policy.jwt_secret)) == 1
+    kid = None if is_one else jwt.get_unverified_header(token).get("kid")
+    return jwt_keys.candidates(policy.jwt_secret, kid)
 
 
 def _verified(policy: WebAuthPolicy, audience: str, token: str, secret: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def by_server(world: World, name: str, value: str | None) -> Change:
 
 WRONG: list[tuple[str, Callable[[World], str], str]] = [
     ("SEP10-47", lambda w: forged(w, source=OTHER.public_key), "source account"),
-    ("SEP10-48", lambda w: forged(w, bounds=(0, 0)), "non-infinite"),
+    ("SEP10-48", lambda w: forged(w, bounds=(0, 0)), "no end"),
     ("SEP10-48", lambda w: forged(w, bounds=(-1000, -100)), "timebounds"),
     ("SEP10-48", lambda w: forged(w, bounds=(1000, 2000)), "timebounds"),
     ("SEP10-49", lambda w: forged(w, first=lambda b: b.append_bump_sequence_op(9)), "managedata"),
@@ -97,10 +97,10 @@ WRONG: list[tuple[str, Callable[[World], str], str]] = [
     ),
     ("E-20", lambda w: forged(w, first=data("evil.example auth", NONCE, w.payer)), "home domain"),
     ("SEP10-50", lambda w: forged(w, first=data("localhost auth", b"n" * 63, w.payer)), "64"),
-    ("SEP10-51", lambda w: forged(w, signer=OTHER), "not signed by server"),
+    ("SEP10-51", lambda w: forged(w, signer=OTHER), "not signed by this server"),
     ("SEP10-52", lambda w: forged(w, sequence=0), "sequence"),
     ("SEP10-53", lambda w: forged(w, lambda b: b.append_bump_sequence_op(9)), "managedata"),
-    ("SEP10-53", lambda w: forged(w, data("more", "x", OTHER)), "unrecognized"),
+    ("SEP10-53", lambda w: forged(w, data("more", "x", OTHER)), "not this server's"),
     ("SEP10-54", lambda w: forged(w, by_server(w, "web_auth_domain", "evil.example")), "web_auth"),
     ("SEP10-55", lambda w: forged(w, data("client_domain", "wallet.example", WALLET)), "client"),
     ("SEP10-56", lambda w: forged(w, lambda b: b.add_text_memo("7")), "memo"),

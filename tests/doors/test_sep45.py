@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
-from stellar_sdk import Keypair, MuxedAccount, scval, xdr
+from stellar_sdk import Keypair, MuxedAccount, StrKey, scval, xdr
 from stellar_sdk.auth import (
     authorization_payload_hash,
     build_authorization_preimage,

@@ -107,12 +107,18 @@ def test_an_id_that_was_not_in_the_address_is_the_memo_of_the_transaction(kind: 
     assert (found.muxed_id, found.memo_type, found.memo) == (None, "id", "5")
 
 
+def test_an_id_whose_type_is_named_is_the_same_one() -> None:
+    (found,) = read_payments(invocation([GOOD | TYPED]), ME)
+    assert found.muxed_id == 5
+
+
 @pytest.mark.conforms("CAP67-02")
 def test_the_id_in_an_address_stands_beside_the_memo() -> None:
     (found,) = read_payments(invocation([transfer(USDC, OTHER, ME, "1.0", 6)], memo=5), ME)
     assert (found.muxed_id, found.memo_type, found.memo) == (6, "id", "5")
 
 
+TYPED = {"destination_muxed_id_type": "uint64"}
 GOOD = transfer(USDC, CONTRACT, ME, "1.0000000", 5)
 
 
@@ -131,10 +137,10 @@ GOOD = transfer(USDC, CONTRACT, ME, "1.0000000", 5)
         {"asset_balance_changes": [GOOD | {"asset_type": "pool"}]},
         {"asset_balance_changes": [GOOD | {"destination_muxed_id": str(2**64)}]},
         {"asset_balance_changes": [GOOD | {"destination_muxed_id": "-1"}]},
-        {"asset_balance_changes": [GOOD | {"destination_muxed_id": None}]},
+        {"asset_balance_changes": [GOOD | {"destination_muxed_id": "a memo"}]},
+        {"asset_balance_changes": [transfer(USDC, CONTRACT, ME, "1.0") | TYPED]},
         {"asset_balance_changes": [GOOD | {"destination_muxed_id": True}]},
         {"asset_balance_changes": [GOOD | {"destination_muxed_id_type": "uint128"}]},
-        {"asset_balance_changes": [GOOD | {"destination_muxed_id_type": None}]},
         {"transaction": None},
         {"transaction_successful": None},
         {"created_at": "yesterday"},

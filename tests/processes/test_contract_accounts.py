@@ -4,16 +4,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
-from stellar_sdk import Keypair, MuxedAccount
 
-from anchor.config import TESTNET_PASSPHRASE
-from anchor.sandbox import contract_accounts
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import SCREENS, Wallet
 from tests.processes.stage import FLASK, Stage, staged
@@ -31,60 +27,24 @@ PERSON = {
 Change = dict[str, Any]
 
 
-@dataclass
-class Holder:
-    """Somebody whose money is in an account contract, with a wallet that logged in by it."""
+def contract_wallet(stage: Stage) -> Wallet:
+    """A wallet that logged in by its account contract, which holds money."""
+    made = stage.wallet()
+    made.log_in_as_contract()
+    made.give_contract(CODE, "1000")
+    return made
 
-    stage: Stage
-    wallet: Wallet
-    relayer: Keypair = field(default_factory=Keypair.random)
-    contract: str = ""
 
-    @classmethod
-    def of(cls, stage: Stage) -> "Holder":
-        wallet = stage.wallet()
-        asset = wallet.asset(CODE)
-        requests.post(
-            f"{stage.network}/sandbox/asset-contract",
-            data={"asset": f"{asset.code}:{asset.issuer}"},
-            timeout=10,
-        ).raise_for_status()
-        made = cls(stage, wallet)
-        query = {"addr": made.relayer.public_key}
-        requests.get(f"{stage.network}/friendbot", params=query, timeout=10).raise_for_status()
-        made.contract = wallet.log_in_as_contract()
-        made._transfer(wallet.keys.public_key, made.contract, "1000", relayer=None)
-        return made
+def on_pages(wallet: Wallet) -> dict[str, Any]:
+    """Open a withdrawal of 100 on the pages (SEP-24)."""
+    return wallet.transaction(wallet.ask_to_withdraw(CODE, "100", IBAN))
 
-    def pay(self, shown: dict[str, Any], amount: str = "100") -> str:
-        """Pay what a transaction shows to the muxed address; return the hash."""
-        account, memo = shown["withdraw_anchor_account"], int(shown["withdraw_memo"])
-        assert shown["withdraw_memo_type"] == "id"
-        address = MuxedAccount(account, memo).account_muxed
-        return self._transfer(self.contract, str(address), amount, relayer=self.relayer)
 
-    def _transfer(self, sender: str, to: str, amount: str, *, relayer: Keypair | None) -> str:
-        return contract_accounts.transfer(
-            sender,
-            self.wallet.keys,
-            to,
-            self.wallet.asset(CODE),
-            amount,
-            relayer=relayer,
-            horizon_url=self.stage.network,
-            rpc_url=f"{self.stage.network}/rpc",
-            passphrase=TESTNET_PASSPHRASE,
-        )
-
-    def on_pages(self) -> dict[str, Any]:
-        """Open a withdrawal of 100 on the pages (SEP-24)."""
-        return self.wallet.transaction(self.wallet.ask_to_withdraw(CODE, "100", IBAN))
-
-    def on_screens(self) -> dict[str, Any]:
-        """Open a withdrawal of 100 on the wallet's own screens (SEP-6)."""
-        self.wallet.tell(**PERSON)
-        opened = self.wallet.transfer("withdraw", CODE, "100", account=self.contract)
-        return self.wallet.transaction(opened["id"], on=SCREENS)
+def on_screens(wallet: Wallet) -> dict[str, Any]:
+    """Open a withdrawal of 100 on the wallet's own screens (SEP-6)."""
+    wallet.tell(**PERSON)
+    opened = wallet.transfer("withdraw", CODE, "100", account=wallet.contract)
+    return wallet.transaction(opened["id"], on=SCREENS)
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +72,13 @@ def kept(stage: Stage, row_id: str) -> list[Any]:
 def test_a_contract_account_withdraws_by_either_door_and_a_bank_pays_out(stage: Stage) -> None:
     stream = stage.stream("-x", "--use-dramatiq")
     until(lambda: stage.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
-    holder = Holder.of(stage)
-    for shown in (holder.on_pages(), holder.on_screens()):
-        paid = holder.pay(shown)
+    wallet = contract_wallet(stage)
+    for shown in (on_pages(wallet), on_screens(wallet)):
+        paid = wallet.pay_from_contract(shown, CODE)
         until(completed(stage, shown["id"]), 60)
         assert stage.paid_once(shown["id"])
         assert kept(stage, shown["id"]) == [
-            ("invoke_host_function", holder.contract, "credited", 0)
+            ("invoke_host_function", wallet.contract, "credited", 0)
         ]
         found = stage.sql(
             "SELECT stellar_transaction_id FROM transactions WHERE id = %s", shown["id"]
@@ -137,13 +97,13 @@ def test_promise_02_a_stream_that_dies_and_reads_all_again_keeps_each_transfer_o
 ) -> None:
     stream = stage.stream("-x", "--use-dramatiq")
     until(lambda: stage.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
-    holder = Holder.of(stage)
-    first, other = holder.on_pages(), holder.on_pages()
-    holder.pay(first)
+    wallet = contract_wallet(stage)
+    first, other = on_pages(wallet), on_pages(wallet)
+    wallet.pay_from_contract(first, CODE)
     until(completed(stage, first["id"]), 60)
     stage.kill(stream)
     stage.sql("UPDATE accounts SET cursor = first_cursor, leased_until = now()")
-    holder.pay(other)
+    wallet.pay_from_contract(other, CODE)
     stream = stage.stream("-x", "--use-dramatiq")
     until(completed(stage, other["id"]), 60)
     for shown in (first, other):
@@ -170,10 +130,10 @@ def test_promise_03_a_router_that_pays_two_withdrawals_in_one_operation_pays_bot
         words = ("watch-transactions", "-x", "--use-dramatiq")
         stream = stage.start(*FLASK, *words, ANCHOR_HORIZON_URL=url)
         until(lambda: stage.sql("SELECT 1 FROM accounts"), 60, "for the stream runner")
-        holder = Holder.of(stage)
-        first, other = holder.on_pages(), holder.on_pages()
+        wallet = contract_wallet(stage)
+        first, other = on_pages(wallet), on_pages(wallet)
         also[first["withdraw_memo"]] = other["withdraw_memo"]
-        holder.pay(first)
+        wallet.pay_from_contract(first, CODE)
         until(completed(stage, first["id"], other["id"]), 60)
         stage.kill(stream)
     found = [kept(stage, shown["id"]) for shown in (first, other)]

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
 from anchor.sandbox.network import Network
 from anchor.sandbox.network.records import published
@@ -17,7 +18,7 @@ def text(stroops: int) -> str:
 
 
 def totals(network: Network) -> dict[str, int]:
-    """What there is of each asset: on lines and accounts, in balances to claim, and in fees."""
+    """What there is of each asset: with all its holders, in balances to claim, and in fees."""
     found: defaultdict[str, int] = defaultdict(int)
     found["native"] = network.core.fee_pool
     for (_, asset), balance in held(network).items():
@@ -36,17 +37,36 @@ def told(network: Network) -> dict[Place, int]:
     found: defaultdict[Place, int] = defaultdict(int)
     found[network.root.public_key, "native"] = TOTAL_COINS_STROOPS
     signs = {"account_credited": 1, "account_debited": -1, "account_created": 1}
+    signs |= {"contract_credited": 1, "contract_debited": -1}
     for effect in network.history.all.effects:
         body = json.loads(published(effect.text, ""))
         amount = body.get("amount", body.get("starting_balance"))
         if body["type"] in signs:
             code = body.get("asset_code")
             asset = f"{code}:{body['asset_issuer']}" if code else "native"
-            found[body["account"], asset] += signs[body["type"]] * int(Decimal(amount) * STROOPS)
+            holder = body.get("contract", body["account"])
+            found[holder, asset] += signs[body["type"]] * int(Decimal(amount) * STROOPS)
+    for change in changes(network):
+        if change["type"] != "transfer":  # no effect tells of the issuer's side
+            sign = -1 if change["type"] == "mint" else 1
+            issuer, asset = (
+                change["asset_issuer"],
+                f"{change['asset_code']}:{change['asset_issuer']}",
+            )
+            found[issuer, asset] += sign * int(Decimal(change["amount"]) * STROOPS)
     for transaction in network.history.all.transactions:
         body = json.loads(published(transaction.text, ""))
         found[body["fee_account"], "native"] -= int(body["fee_charged"])
     return {place: balance for place, balance in found.items() if balance}
+
+
+def changes(network: Network) -> list[dict[str, Any]]:
+    """What records tell of money that was moved by contracts."""
+    texts = (each.text(joined=False) for each in network.history.all.operations)
+    moved = (
+        json.loads(published(text, "")) for text in texts if '"asset_balance_changes":[' in text
+    )
+    return [change for each in moved for change in each["asset_balance_changes"]]
 
 
 def issued(network: Network) -> dict[str, int]:
@@ -68,6 +88,9 @@ def held(network: Network) -> dict[Place, int]:
     """The balances of the ledger's entries, in stroops."""
     accounts, lines = network.state.accounts.entries, network.state.lines.entries
     found = {(a.id, "native"): a.balance for a in accounts.values() if a and a.balance}
+    for holding in network.state.holdings.entries.values():
+        if holding and holding.balance:
+            found[holding.contract, str(holding.asset)] = holding.balance
     return found | {
         (line.account, str(line.asset)): line.balance
         for line in lines.values()
@@ -121,6 +144,9 @@ def check_books(network: Network) -> None:
         assert account.sponsoring == bears.pop(account.id, 0)
         assert account.sponsored == borne.pop(account.id, 0)
     assert (bears, borne) == ({}, {})
+    for holding in network.state.holdings.entries.values():
+        assert holding is not None
+        assert holding.balance >= 0
     for line in network.state.lines.entries.values():
         assert line is not None
         assert 0 <= line.balance <= line.limit

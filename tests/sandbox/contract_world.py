@@ -15,13 +15,15 @@ from stellar_sdk import (
     TransactionBuilder,
     TransactionEnvelope,
     scval,
+    xdr,
 )
+from stellar_sdk.auth import authorize_entry
 from stellar_sdk.client.requests_client import RequestsClient
 from stellar_sdk.operation import Operation
 
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.network import Sandbox
-from tests.sandbox.ledger import key, usd
+from tests.sandbox.ledger import address, key, usd
 
 PASSPHRASE = Network.TESTNET_NETWORK_PASSPHRASE
 STROOPS = 10_000_000
@@ -113,7 +115,7 @@ class Place:
     def unsigned(
         self, source: str, sender: str, to: str, amount: str, *, op_source: str | None = None
     ) -> TransactionBuilder:
-        """Build a transfer that was not simulated."""
+        """A transfer that was not simulated."""
         parameters = [
             scval.to_address(sender),
             scval.to_address(to),
@@ -122,6 +124,31 @@ class Place:
         return self.builder(source).append_invoke_contract_function_op(
             self.usd.contract_id(PASSPHRASE), "transfer", parameters, source=op_source
         )
+
+    def prepared(self, builder: TransactionBuilder, *signers: str) -> TransactionEnvelope:
+        """Simulate a transfer; sign what has to be signed of its authorization."""
+        with self.rpc() as rpc:
+            envelope = rpc.prepare_transaction(builder.build())
+        until = self.sandbox.network.core.sequence + 100
+        call = call_of(envelope)
+        call.auth = list(call.auth or [])
+        for at, name in enumerate(signers):
+            call.auth[at] = authorize_entry(call.auth[at], key(name), until, PASSPHRASE)
+        return envelope
+
+    def error(self, builder: TransactionBuilder) -> str:
+        """Why a simulation fails."""
+        with self.rpc() as rpc:
+            return str(rpc.simulate_transaction(builder.build()).error)
+
+    def codes(self, envelope: TransactionEnvelope, *signers: str) -> list[str]:
+        """Submit; the word for the operation, or for the transaction that no ledger takes."""
+        answer = self.submit(envelope, *signers)
+        if answer.ok:
+            return ["op_success"]
+        found = answer.json()["extras"]["result_codes"]
+        words: list[str] = found.get("operations", [found["transaction"]])
+        return words
 
     def holds(self, contract: str, asset: Asset | None = None) -> Decimal:
         held = contract_accounts.balance(
@@ -146,3 +173,20 @@ def call_of(envelope: TransactionEnvelope) -> InvokeHostFunction:
     (call,) = envelope.transaction.operations
     assert isinstance(call, InvokeHostFunction)
     return call
+
+
+def ready(place: Place, amount: str = "7") -> TransactionEnvelope:
+    """What Alice needs to sign to pay Carol's contract."""
+    return place.prepared(place.unsigned("alice", address("alice"), place.carol, amount))
+
+
+def by_contract(place: Place, to: str = "", amount: str = "7") -> TransactionEnvelope:
+    """What Alice needs to sign to let Carol's contract pay Bob."""
+    builder = place.unsigned("alice", place.carol, to or address("bob"), amount)
+    return place.prepared(builder, "carol")
+
+
+def data_of(envelope: TransactionEnvelope) -> xdr.SorobanTransactionData:
+    found = envelope.transaction.soroban_data
+    assert found is not None
+    return found

@@ -1,6 +1,7 @@
 """Money neither appears nor vanishes on the sandbox network, whatever is sent to it."""
 
 import random
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +31,7 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 from stellar_sdk.operation.set_options import AuthorizationFlag
 
-from tests.sandbox.books import check_books, text
+from tests.sandbox.books import changes, check_books, text, totals
 from tests.sandbox.ledger import Ledger, address, usd
 
 NAMES = ("alice", "bob", "carol", "dave", "issuer")
@@ -102,9 +103,18 @@ def sandwiches(draw: st.DrawFn) -> list[Operation]:
     return [begin, *inner, EndSponsoringFutureReserves(address(sponsored))]
 
 
+# who pays whom by the contract of an asset: contracts have a "C" before their key's name
+holders = st.sampled_from([*NAMES, "Calice", "Cbob"])
+moves = st.tuples(
+    st.just("move"),
+    st.tuples(holders, holders, assets),
+    st.integers(0, 5 * 10**8) | st.integers(1, 3 * 10**11),
+)
 claims = st.tuples(st.sampled_from(["claim", "claw back"]), names, st.integers(0, 5))
 lots = st.lists(transfers(), min_size=1, max_size=2) | st.lists(entries(), min_size=1, max_size=2)
-steps = st.tuples(names, lots | sandwiches() | claims, st.sampled_from([100, 100, 100, 99, 500]))
+steps = st.tuples(
+    names, lots | sandwiches() | claims | moves, st.sampled_from([100, 100, 100, 99, 500])
+)
 
 
 def prepared() -> Ledger:
@@ -137,6 +147,19 @@ def built(ledger: Ledger, lot: Any) -> list[Operation]:
     return [ClawbackClaimableBalance(chosen, address("issuer"))]
 
 
+def move(ledger: Ledger, source: str, parties: tuple[str, str, Asset], stroops: int) -> Any:
+    """Pay by contract; an account is the source of what it pays, a contract needs a relayer."""
+
+    def holder(name: str) -> str:
+        return ledger.contract(name[1:]) if name.startswith("C") else address(name)
+
+    sender, to, asset = parties
+    if ledger.network.state.accounts.read(address(source)) is None:
+        return None
+    key_name = sender.removeprefix("C")
+    return ledger.transfer(source, holder(sender), holder(to), asset, stroops, signer=key_name)
+
+
 @settings(
     max_examples=60,
     deadline=None,
@@ -149,6 +172,10 @@ def test_every_coin_is_somewhere_and_every_balance_is_told_by_effects(
 ) -> None:
     ledger = prepared()
     for source, lot, fee in sent:
+        if lot[0] == "move":
+            move(ledger, source, *lot[1:])
+            check_books(ledger.network)
+            continue
         made = built(ledger, lot)
         sources = {each.source.account_id for each in made if each.source}
         signers = [name for name in NAMES if address(name) in sources]
@@ -168,3 +195,24 @@ def test_a_long_life_of_chance_keeps_the_books_and_gives_the_same_ledgers_twice(
         check_books(ledger.network)
         hashes.append(ledger.network.core.hash)
     assert hashes[0] == hashes[1]
+
+
+@settings(max_examples=60, deadline=None, database=None)
+@given(st.lists(st.tuples(names, moves), min_size=1, max_size=12))
+def test_contracts_change_how_much_there_is_by_mint_and_burn_alone(
+    sent: list[tuple[str, tuple[str, tuple[str, str, Asset], int]]],
+) -> None:
+    ledger = prepared()
+    for source, (_, parties, stroops) in sent:
+        before, told = totals(ledger.network), len(changes(ledger.network))
+        record = move(ledger, source, parties, stroops)
+        assert record is None or record.successful
+        signs = {"mint": 1, "burn": -1, "transfer": 0}
+        expected = dict(before)
+        for change in changes(ledger.network)[told:]:
+            assert int(Decimal(change["amount"]) * 10**7) == stroops
+            if signs[change["type"]]:
+                asset = f"{change['asset_code']}:{change['asset_issuer']}"
+                expected[asset] = expected.get(asset, 0) + signs[change["type"]] * stroops
+        assert totals(ledger.network) == {key: total for key, total in expected.items() if total}
+        check_books(ledger.network)

@@ -26,7 +26,7 @@ POST_ANSWERS = (
     "bad-seq",
     "try-again-later",
 )
-RPC_ANSWERS = (*COMMON, "cut")
+RPC_ANSWERS = ("503", "429", "500", "cut")
 # what a simulation says too little of
 SIMULATION_FAULTS = ("fee", "resources", "footprint")
 

@@ -39,8 +39,8 @@ class Moved:
             found["to"] = self.receiver
         found["amount"] = amount_text(self.amount)
         if self.kind != "burn" and self.muxed_id is not None:
+            # without a type beside it: Horizon 23.0.0-rc1 had destination_muxed_id_type, no release
             found["destination_muxed_id"] = str(self.muxed_id)
-            found["destination_muxed_id_type"] = "uint64"
         return found
 
     def event(self, contract: str) -> xdr.ContractEvent:

@@ -47,7 +47,7 @@ def _storage(asset: Asset) -> xdr.SCMap:
         "name": scval.to_string(str(asset)),
         "symbol": scval.to_string(asset.code or "native"),
     }
-    found = {scval.to_symbol("METADATA"): scval.to_struct(metadata)}
+    found = [(scval.to_symbol("METADATA"), scval.to_struct(metadata))]
     info = [scval.to_symbol("Native")]
     if not asset.is_native:
         is_short = len(asset.code) <= _LONGEST_SHORT_CODE
@@ -57,9 +57,13 @@ def _storage(asset: Asset) -> xdr.SCMap:
             "issuer": scval.to_bytes(issuer),
         }
         info = [scval.to_symbol(f"AlphaNum{4 if is_short else 12}"), scval.to_struct(fields)]
-        found[scval.to_vec([scval.to_symbol("Admin")])] = scval.to_address(asset.issuer)
-    found[scval.to_vec([scval.to_symbol("AssetInfo")])] = scval.to_vec(info)
-    return xdr.SCMap([xdr.SCMapEntry(key, value) for key, value in found.items()])
+        found.append((_named("Admin"), scval.to_address(asset.issuer)))
+    found.append((_named("AssetInfo"), scval.to_vec(info)))
+    return xdr.SCMap([xdr.SCMapEntry(key, value) for key, value in found])
+
+
+def _named(name: str) -> xdr.SCVal:
+    return scval.to_vec([scval.to_symbol(name)])
 
 
 def _entry(contract: str, key: xdr.SCVal, value: xdr.SCVal) -> xdr.LedgerEntryData:

@@ -35,7 +35,10 @@ _TYPES = {
 
 
 class InvokeHostFunction(Operation):
-    """invoke_host_function (24); `transfer` of an asset's contract is what succeeds here."""
+    """invoke_host_function (24): what succeeds here is `transfer` of an asset's contract.
+
+    The web auth contract may be called, too; that changes nothing.
+    """
 
     type = xdr.OperationType.INVOKE_HOST_FUNCTION
 
