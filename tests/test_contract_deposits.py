@@ -11,12 +11,15 @@ from werkzeug.wrappers import Response
 
 from anchor.cli import group
 from anchor.config import TESTNET_PASSPHRASE
+from anchor.ledger import invocations
 from anchor.ledger.operations import contract_of
 from anchor.money import parse_amount
 from anchor.sandbox.network import Sandbox
 from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.contract_deposits import Contracts
+from tests.deposits import stretch
+from tests.signing import share, signed_by
 from tests.waiting import until
 from tests.world import World
 
@@ -228,6 +231,25 @@ def test_resources_that_the_network_refuses_at_its_door_are_simulated_anew(
     assert bench.world.cases() == []
 
 
+def test_resources_that_the_network_never_takes_are_a_person_s(bench: Contracts) -> None:
+    contract = bench.contract()
+    row_id = bench.deposit(contract)
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    bench.knob("misbehave", answer="tx_soroban_invalid", times=99)
+    until(lambda: stretch(bench) or bench.world.cases(), 60, "for a person to be told")
+    assert bench.world.cases() == ["submission_refused"]
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(4,)]
+    bench.knob("clock", seconds=3600)
+    stretch(bench)
+    assert bench.world.cases() == ["submission_refused", "ledger_refused"]
+    assert bench.sql("SELECT state, note FROM outflows") == [("refused", "tx_soroban_invalid")]
+    assert bench.holds(contract) == 0
+    bench.knob("behave")
+    release(bench, row_id)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+
+
 def test_a_balance_that_the_issuer_closed_is_a_person_s(bench: Contracts) -> None:
     contract = bench.contract()
     bench.knob("holder", contract=contract, asset=bench.world.policy.id, authorized=False)
@@ -285,17 +307,114 @@ def test_an_account_of_ours_that_the_issuer_closed_waits_for_it(bench: Contracts
     bench.paid_once(row_id, contract)
 
 
+def test_a_fee_that_is_too_low_is_raised_and_its_resources_are_not(bench: Contracts) -> None:
+    contract = bench.contract()
+    bench.knob("misbehave", answer="tx_insufficient_fee", times=1)
+    row_id = bench.deposit(contract)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+    [(first, resources), (second, the_same)] = bids_and_resources(bench)
+    assert 2 * first <= second <= bench.world.settings.base_fee_max < resources == the_same
+
+
+def bids_and_resources(bench: Contracts) -> list[tuple[int, int]]:
+    rows = bench.sql("SELECT fee, envelope_xdr FROM envelopes ORDER BY id")
+    fees = [(fee, invocations.resource_fee(each, TESTNET_PASSPHRASE)) for fee, each in rows]
+    return [(fee - resources, resources) for fee, resources in fees]
+
+
 def test_what_waits_while_others_bid_more_is_bumped_without_its_resources(
     bench: Contracts,
 ) -> None:
-    pool(bench, 2)
+    pool(bench, 1)
     contract = bench.contract()
     row_id = bench.deposit(contract)
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    bench.knob("misbehave", answer="504-lost", times=3)
+    stretch(bench)
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(1,)]
     bench.knob("surge", stroops=700)
+    bench.sql("UPDATE envelopes SET submitted_at = now() - interval '1 minute', answer = 'pending'")
+    stretch(bench)
+    [(plain, first), (bumped, second)] = bids_and_resources(bench)
+    assert first == second > 0
+    assert bumped >= 2 * plain
+    assert bench.sql("SELECT count(*) FROM envelopes WHERE inner_hash IS NOT NULL") == [(1,)]
     bench.wait(row_id, hurry=True)
     bench.paid_once(row_id, contract)
-    fees = [fee for (fee,) in bench.sql("SELECT fee FROM envelopes ORDER BY id")]
-    assert max(fees) < min(fees) + 2 * bench.world.settings.base_fee_max
+
+
+# -- several people sign ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(bench: Contracts) -> tuple[Keypair, str, str]:
+    """A deposit to a contract that waits for a second signer: who that is, its id, the contract."""
+    second, contract = Keypair.random(), bench.contract()
+    share(bench, second)
+    row_id = bench.deposit(contract)
+
+    def waits() -> bool:
+        bench.work()
+        return bench.world.cases() == ["waits_for_signatures"]
+
+    until(waits, 30, "for people to be asked")
+    return second, row_id, contract
+
+
+def signed(bench: Contracts, second: Keypair) -> None:
+    """Let the second signer sign what waits."""
+    run = bench.world.app.test_cli_runner().invoke
+    [(newest,)] = bench.sql("SELECT max(id) FROM submissions")
+    name = str(newest)
+    envelope = run(group, ["signatures", "export", name]).output.strip().splitlines()[-1]
+    words = ["signatures", "import", name]
+    done = run(group, words, input=signed_by(envelope, second))
+    assert done.exit_code == 0, done.output
+
+
+def test_several_people_sign_what_pays_a_contract(
+    bench: Contracts, shared: tuple[Keypair, str, str]
+) -> None:
+    second, row_id, contract = shared
+    [(hours,)] = bench.sql(
+        "SELECT (max(max_time) - extract(epoch FROM now())) / 3600 FROM envelopes"
+    )
+    assert 160 < hours < 169
+    signed(bench, second)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+
+
+def test_an_entry_that_was_archived_while_people_signed_costs_a_fee_and_is_looked_at_anew(
+    bench: Contracts, shared: tuple[Keypair, str, str]
+) -> None:
+    second, row_id, contract = shared
+    asset = contract_of(bench.world.policy.id, TESTNET_PASSPHRASE)
+    bench.knob("archive", contract=asset)
+    signed(bench, second)
+    refused = "SELECT note FROM outflows WHERE state = 'refused'"
+    until(lambda: bench.work() or bench.sql(refused), 30, "for its end")
+    assert bench.sql(refused) == [("entry_archived",)]
+    assert bench.sql("SELECT codes, fee_charged > 0 FROM submissions WHERE is_used_up") == [
+        ("tx_failed entry_archived", True)
+    ]
+    bench.knob("archive", contract=asset, archived=False)
+    bench.go_on()
+    until(lambda: bench.work() or newest_waits(bench), 30, "for another one to sign")
+    signed(bench, second)
+    bench.wait(row_id, hurry=True)
+    bench.paid_once(row_id, contract)
+
+
+def newest_waits(bench: Contracts) -> bool:
+    bench.sql("UPDATE jobs SET due_at = now()")
+    query = (
+        "SELECT 1 FROM submissions s JOIN envelopes e ON e.submission_id = s.id"
+        " WHERE s.state = 'pending_signatures' AND e.ask_at IS NULL"
+        " AND max_time > extract(epoch FROM now()) + 100000"
+    )
+    return bool(bench.sql(query))
 
 
 def test_what_left_is_known_to_be_ours_and_in_the_books(bench: Contracts) -> None:

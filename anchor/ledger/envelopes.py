@@ -70,13 +70,7 @@ def build(
     contract goes alone and without a memo; `invocations.with_resources` completes its envelope.
     Raises `Rejected` with what is wrong.
     """
-    count = sum(order.operations for order in orders)
-    if not 1 <= count <= MAX_OPERATIONS:
-        raise Rejected(f"a transaction takes 1 to {MAX_OPERATIONS} operations")
-    if memo_type != "none" and len(orders) > 1:
-        raise Rejected("a memo is for one order only")
-    if any(order.calls_contract for order in orders) and (count > 1 or memo_type != "none"):
-        raise Rejected("a call of a contract goes alone in its transaction, and without a memo")
+    count = _demand_company(orders, memo_type)
     if not 0 < sequence <= MAX_STROOPS or not 0 < max_time <= MAX_STROOPS:
         raise Rejected("a sequence number or a time that no ledger can hold")
     fee = fee_per_operation * count
@@ -101,6 +95,18 @@ def build(
         issuers = (order.issuer for order in orders if order.issuer)
         sources = tuple(dict.fromkeys((channel, source, *issuers)))
         return Unsigned(envelope.to_xdr(), envelope.hash_hex(), fee, sources)
+
+
+def _demand_company(orders: Sequence[LedgerOrder], memo_type: str) -> int:
+    """Return how many operations the orders are; `Rejected` where they cannot go together."""
+    count = sum(order.operations for order in orders)
+    if not 1 <= count <= MAX_OPERATIONS:
+        raise Rejected(f"a transaction takes 1 to {MAX_OPERATIONS} operations")
+    if memo_type != "none" and len(orders) > 1:
+        raise Rejected("a memo is for one order only")
+    if any(order.calls_contract for order in orders) and (count > 1 or memo_type != "none"):
+        raise Rejected("a call of a contract goes alone in its transaction, and without a memo")
+    return count
 
 
 def fee_bump(envelope_xdr: str, fee_source: str, fee: int, passphrase: str) -> Unsigned:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from anchor.errors import Unavailable
-from anchor.extensions import contracts, settings
-from anchor.ledger.contract_gateway import Prepared
+from anchor.extensions import house, settings
+from anchor.ledger.contract_gateway import ContractGateway, Prepared
 
 #: An answer is asked for anew when it is that old.
 _FRESH_S = 15
@@ -43,8 +43,7 @@ class Preparing:
         """
         asked, oldest = self._asked.get(submission_id), monotonic() - min(within_s, _FRESH_S)
         if asked is None or (asked.answer.done() and asked.at < oldest):
-            rpc = contracts()
-            answer = self._pool.submit(lambda: rpc.prepare(envelope_xdr))
+            answer = self._pool.submit(_rpc().prepare, envelope_xdr)
             asked = self._asked[submission_id] = _Asked(answer, monotonic())
         if not asked.answer.done():
             raise BeingAsked("the RPC is being asked what the call takes")
@@ -59,7 +58,14 @@ class Preparing:
 
 def ask(envelope_xdr: str) -> Prepared:
     """Ask the RPC what a call takes, and wait for that; raises as `Preparing.of` does."""
-    return affordable(contracts().prepare(envelope_xdr))
+    return affordable(_rpc().prepare(envelope_xdr))
+
+
+def _rpc() -> ContractGateway:
+    found = house().contracts
+    if found is None:  # no longer: what was queued waits until there is one again
+        raise Unavailable("no RPC is configured, and a contract account waits to be paid")
+    return found
 
 
 def affordable(prepared: Prepared) -> Prepared:

@@ -233,7 +233,12 @@ def _agreed(claimed: jobs.Claim, task: Task, told: Told, promise: Promise | None
 
 
 def _where(told: Told) -> tuple[str, str | None, str | None]:
-    """Return where it is to be paid: never to an account of ours, never without a memo."""
+    """Return where it is to be paid: never to an account of ours, never without a memo.
+
+    So never to a contract, which no memo reaches.
+    """
+    if (told.account or "").startswith("C"):
+        raise Rejected("it names a contract account, and a remittance is paid to none")
     target = deposits.read_destination(told.account or "", told.memo_type, told.memo)
     if target.account_id in own_accounts.known():
         raise Rejected("it names an account of ours to pay to")

@@ -281,6 +281,8 @@ def _store(gateway: Gateway, slot: Slot, signers: Signers) -> Slot:
     unsigned = _build(slot, fee, max_time)
     if prepared is not None:
         unsigned = invocations.with_resources(unsigned, prepared, slot.passphrase)
+    if unsigned.hash in {each.hash for each in slot.envelopes}:
+        raise Unavailable("nothing has changed since the envelope before")
     envelope_xdr = _signed_by_channel(slot, unsigned)
     slots.store(slot, envelope_xdr, unsigned.hash, max_time=max_time, fee=unsigned.fee, ask=True)
     return slots.again(slot)
