@@ -175,6 +175,26 @@ def test_the_doctor_looks_at_the_web_auth_contract(world: World) -> None:
     dispose()
 
 
+@pytest.mark.conforms("SEP6-31")
+def test_the_doctor_looks_whether_contract_accounts_can_be_paid(world: World) -> None:
+    name = f"contract of {world.policy.code}"
+    assert name not in findings(world), "without an RPC they are not served"
+    anchor = with_contracts(world)
+    contract = anchor.asset.contract_id(TESTNET_PASSPHRASE)
+    with anchor.app.app_context():
+        found = findings(anchor)[name]
+        assert (found["is_good"], found["sentence"]) == (True, f"{contract} is there")
+        anchor.sandbox.network.contracts.archived.add(contract)
+        found = findings(anchor)[name]
+        assert not found["is_good"]
+        assert "deploy it" in found["sentence"]
+    dispose()
+    away = with_contracts(world, "http://127.0.0.1:1", fund=False)
+    with away.app.app_context():
+        assert not findings(away)[name]["is_good"]
+    dispose()
+
+
 @pytest.mark.conforms("SEP45-42", "SEP45-43")
 def test_the_doctor_tells_an_rpc_of_another_network_or_none(world: World) -> None:
     anchor = with_contracts(world)
