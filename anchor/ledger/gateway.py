@@ -1,7 +1,8 @@
 """What the anchor asks of a Stellar network, in values that know no SDK.
 
 Amounts are integers of 10⁻⁷ (stroops). Assets are ``native`` or ``CODE:ISSUER``.
-Account ids are plain ``G…`` addresses; a muxed id stands beside as an integer.
+Account ids are plain ``G…`` addresses, of contracts ``C…``; a muxed id stands beside as an
+integer.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,11 +123,12 @@ class LedgerAccount:
 class LedgerPayment:
     """One balance change of a followed account, as the ledger tells it.
 
-    `account` is the followed account and `counterparty` the other side; `direction`
-    is ``in`` or ``out`` seen from `account`. `memo` is text for ``text``, decimal for
-    ``id`` and lower-case hex for ``hash`` and ``return``; None for ``none``. `muxed_id`
-    is that of the followed account's address in the operation. `amount` is None (and
-    `unreadable` says why) where the record could not be understood.
+    `account` is the followed account and `counterparty` the other side, perhaps a contract;
+    `index` tells the changes of one operation apart. `direction` is ``in`` or ``out`` seen
+    from `account`. `memo` is text for ``text``, decimal for ``id`` and lower-case hex for
+    ``hash`` and ``return``; None for ``none``. `muxed_id` is that of the followed account's
+    address in the operation. `amount` is None (and `unreadable` says why) where the record
+    could not be understood.
     """
 
     operation_id: int

@@ -89,6 +89,9 @@ class Opening(Base):
 class Payment(Base):
     """One balance change of a watched account; kept for ever, with its verdict.
 
+    `index` tells the changes of one operation apart, and those of two accounts of ours
+    (`anchor.ledger.records`).
+
     `explained_by` is the outflow that one going out was found to be after a restore, whose
     envelope was forgotten.
     """

@@ -26,7 +26,7 @@ from anchor.models import (
     Receipt,
     Transaction,
 )
-from anchor.services import cases, jobs, quotes
+from anchor.services import cases, jobs, logins, quotes
 from anchor.services.transactions import Happening, happened
 
 EXPIRE = "expire_transactions"
@@ -36,13 +36,17 @@ _PARTLY = "deadline_with_a_part_in"
 
 
 def expire(claimed: jobs.Claim) -> None:
-    """Let all expire whose deadline has passed, and forget old quotes; the job `EXPIRE`."""
+    """Let all expire whose deadline has passed, and forget what is old; the job `EXPIRE`.
+
+    Those are quotes that nobody used, and the marks of challenges and links that were used.
+    """
     for query in _overdue():
         while _expire(query.where(Transaction.amount_received == 0)) == _BATCH:
             jobs.extend(claimed)
         _tell(query.where(Transaction.amount_received > 0, ~_told()))
-    while quotes.forget():
-        jobs.extend(claimed)
+    for forget in (quotes.forget, logins.forget):
+        while forget():
+            jobs.extend(claimed)
 
 
 @atomic
@@ -159,7 +163,7 @@ def owe() -> None:
     """Owe the job where something is overdue: a sweep's first half."""
     fresh = or_(Transaction.amount_received == 0, ~_told())
     overdue = any(db.session.scalar(query.where(fresh).limit(1)) for query in _overdue())
-    if overdue or quotes.has_old():
+    if overdue or quotes.has_old() or logins.has_old():
         jobs.ensure([(jobs.Address(EXPIRE, _SUBJECT), _LANE)])
 
 

@@ -3,33 +3,25 @@
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from anchor import web_auth
 from anchor.errors import Rejected, Unauthorized
-from anchor.extensions import by_statement, db, gateway, settings
+from anchor.extensions import atomic, by_statement, db, gateway, settings
 from anchor.models import UsedChallenge
 from anchor.services import client_domains
-from anchor.services.choosing import once
 from anchor.web_auth import WebAuthPolicy
 
 #: The host's clock judges challenges and the database's clock forgets them.
 _CLOCKS_APART = timedelta(hours=1)
-_FORGOTTEN_AT_ONCE = 100
+_BATCH = 1000
 _USED = cast(Table, UsedChallenge.__table__)
-_OLD = (
-    select(_USED.c.hash)
-    .where(_USED.c.expires_at < func.now())
-    .limit(_FORGOTTEN_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
 _USE = (
     insert(_USED)
     .values(hash=bindparam("hash"), expires_at=bindparam("expires_at"))
     .on_conflict_do_nothing()
     .returning(_USED.c.hash)
-    .add_cte(delete(_USED).where(_USED.c.hash.in_(once(_OLD))).cte("forgotten"))
 )
 
 
@@ -111,9 +103,25 @@ def open_link(purpose: str, token: str) -> str:
 
 @by_statement
 def is_first_use(mark: str, expires_at: datetime) -> bool:
-    """Tell whether something that is good once is used for the first time, and note it.
-
-    What ran out long ago is forgotten on the way, in the same statement.
-    """
+    """Tell whether something that is good once is used for the first time, and note it."""
     used = db.session.execute(_USE, {"hash": mark, "expires_at": expires_at + _CLOCKS_APART})
     return used.one_or_none() is not None
+
+
+@atomic
+def forget() -> int:
+    """Delete a batch of marks whose time is over, so that nothing depends on them; how many."""
+    old = select(_USED.c.hash).where(_is_old()).limit(_BATCH).with_for_update(skip_locked=True)
+    gone = db.session.scalars(old).all()
+    db.session.execute(delete(_USED).where(_USED.c.hash.in_(gone)))
+    return len(gone)
+
+
+@atomic
+def has_old() -> bool:
+    """Tell whether there is something to forget."""
+    return db.session.scalar(select(_USED.c.hash).where(_is_old()).limit(1)) is not None
+
+
+def _is_old() -> ColumnElement[bool]:
+    return _USED.c.expires_at < func.now()

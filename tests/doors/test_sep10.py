@@ -20,6 +20,7 @@ from anchor.clock import utcnow
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.extensions import db, transaction
 from anchor.models import UsedChallenge
+from anchor.services import logins, passes, sweeps
 from tests.world import World
 
 
@@ -339,6 +340,9 @@ def test_used_challenges_are_forgotten_after_their_time(world: World, client: An
         db.session.add(UsedChallenge(hash="old", expires_at=utcnow() - timedelta(minutes=1)))
         db.session.add(UsedChallenge(hash="young", expires_at=utcnow() + timedelta(minutes=1)))
     assert exchange(client, signed(world, client, world.payer)).status_code == 200
+    passes.owe("work")
+    sweeps.work_off(passes.SERVICES["work"].kinds)
+    assert not logins.has_old()
     with transaction():
         rows = {row.hash: row for row in db.session.scalars(select(UsedChallenge))}
     assert "old" not in rows
