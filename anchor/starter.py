@@ -38,7 +38,7 @@ grace_days = 14                            # how long money is looked for after 
 [network]
 passphrase = "Test SDF Network ; September 2015"
 horizon_url = "https://horizon-testnet.stellar.org"
-# rpc_url = "https://soroban-testnet.stellar.org"     for SEP-45, with 45 among the seps
+# rpc_url = "https://soroban-testnet.stellar.org"     for SEP-45 and contract accounts
 # horizon_urls = ["https://…", "https://…"]   instead, several: the first healthy one is asked
 
 [organization]                             # shown in stellar.toml

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from stellar_sdk import Keypair
+from stellar_sdk import Asset, Keypair
 from werkzeug.wrappers import Response
 
 from anchor.cli import group
@@ -14,6 +15,7 @@ from anchor.config import TESTNET_PASSPHRASE
 from anchor.ledger import invocations
 from anchor.ledger.operations import contract_of
 from anchor.money import parse_amount
+from anchor.sandbox import contract_accounts
 from anchor.sandbox.network import Sandbox
 from anchor.services import sweeps
 from anchor.services.transactions import PAY_ON_LEDGER
@@ -50,6 +52,19 @@ def test_a_deposit_is_paid_to_a_contract_account(bench: Contracts) -> None:
     assert bench.world.cases() == []
     assert bench.sql("SELECT count(*) FROM claimable_balances") == [(0,)]
     assert bench.sql("SELECT count(*) FROM known_lines") == [(0,)]
+
+
+def test_lumens_are_paid_to_a_contract_account(bench: Contracts) -> None:
+    bench.serve(replace(bench.world.policy, code="native", issuer=None))
+    contract = bench.contract()
+    row_id = bench.deposit(contract, "20", asset="native", asset_code="native")
+    bench.wait(row_id)
+    rpc_url = f"{bench.world.sandbox.url}/rpc"
+    held = contract_accounts.balance(
+        contract, Asset.native(), rpc_url=rpc_url, passphrase=TESTNET_PASSPHRASE
+    )
+    assert held == 19_0000000
+    assert bench.world.cases() == []
 
 
 # -- the RPC --------------------------------------------------------------------------------
