@@ -17,8 +17,8 @@ from anchor.ledger.operations import contract_of
 from anchor.money import parse_amount
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.network import Sandbox
-from anchor.services import sweeps
-from anchor.services.transactions import PAY_ON_LEDGER
+from anchor.services import deposit_payments, sweeps
+from anchor.services.transactions import CONTRACTS_LANE, PAY_ON_LEDGER
 from tests.contract_deposits import Contracts
 from tests.deposits import stretch
 from tests.signing import share, signed_by
@@ -65,6 +65,14 @@ def test_lumens_are_paid_to_a_contract_account(bench: Contracts) -> None:
     )
     assert held == 19_0000000
     assert bench.world.cases() == []
+
+
+def test_promise_10_a_sweep_owes_a_contract_s_deposit_in_its_lane(bench: Contracts) -> None:
+    row_id = bench.deposit(bench.contract())
+    bench.sql("DELETE FROM jobs")
+    deposit_payments.owe_payments()
+    assert bench.sql("SELECT subject_id, lane FROM jobs") == [(row_id, CONTRACTS_LANE)]
+    bench.wait(row_id)
 
 
 # -- the RPC --------------------------------------------------------------------------------

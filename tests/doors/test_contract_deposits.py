@@ -11,6 +11,9 @@ from stellar_sdk import StrKey
 from anchor.services.transactions import CONTRACTS_LANE
 from tests.contracts import Customer, dispose, with_contracts
 from tests.deposits import Bench
+from tests.doors.test_sep06_quotes import ask as ask_exchange
+from tests.doors.test_sep06_quotes import promised
+from tests.quoted import agree
 from tests.transfers import Wallet, serving
 from tests.world import World
 
@@ -70,6 +73,28 @@ def test_a_deposit_on_the_pages_is_paid_to_who_logged_in(
     answer = on_pages(wallet)
     assert answer.status_code == 200, answer.text
     assert anchor.row(answer.json["id"]).destination == customer.account
+
+
+@pytest.mark.conforms("SEP6-31", "SEP6-55", "E-22")
+def test_a_deposit_in_another_asset_is_paid_to_a_contract_account(
+    wallet: Wallet, customer: Customer, anchor: World
+) -> None:
+    quote_id = promised(wallet, "deposit")
+    named = {"quote_id": quote_id, "account": customer.account}
+    refused = ask_exchange(wallet, "deposit", **named, memo_type="id", memo="5")
+    assert refused.status_code == 400
+    assert "carries no memo" in refused.json["error"]
+    answer = ask_exchange(wallet, "deposit", **named)
+    assert answer.status_code == 200, answer.text
+    wallet.pay_in(answer.json["id"], "542", "BRL")
+    Bench(anchor).wait(answer.json["id"])
+    agree()
+    seen = wallet.seen(answer.json["id"])
+    assert (seen["status"], seen["to"], seen["amount_out"]) == (
+        "completed",
+        customer.account,
+        "100",
+    )
 
 
 @pytest.mark.conforms("GEN-39")
