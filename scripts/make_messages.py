@@ -54,7 +54,7 @@ OPERATORS = (
             *("custodians", "custody_orders", "custody_outcomes", "departures", "deposit_payments"),
             *("desk", "entries", "evidence", "networks", "order_ends", "outcomes", "outflows"),
             *("payments", "payouts", "pending_deposits", "policy_refunds", "preparing", "rails"),
-            "receipts",
+            *("receipts", "unseen"),
             *("reconciliation", "recovery", "refund_ends", "refunds", "restore", "reversals"),
             *("settling", "signature_requests", "signatures", "signers", "signing", "slots"),
             *("statements", "submissions", "sweeps", "trustlines", "jobs"),

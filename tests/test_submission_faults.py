@@ -12,7 +12,7 @@ from anchor.cli import group
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.extensions import gateway
 from anchor.sandbox.ground import establish
-from anchor.services import channels, queues, settling, signing, slots, sweeps
+from anchor.services import channels, queues, settling, signing, slots, sweeps, unseen
 from anchor.services.transactions import PAY_ON_LEDGER
 from tests.deposits import Bench, stretch
 from tests.waiting import until
@@ -245,7 +245,7 @@ def test_promise_06_a_driver_that_was_overtaken_gives_nothing_up(bench: Bench) -
         stale.id, "stale", newest_envelope_id=stale.newest.id, channel_sequence=stale.sequence - 1
     )
     settling.declined(stale.id, "stale", newest_envelope_id=stale.newest.id)
-    settling.unbuildable(stale.id, "stale")
+    unseen.unbuildable(stale.id, "stale")
     assert [slot.id for slot in slots.opened(bench.world.distribution)] == [stale.id]
     bench.wait(row_id, hurry=True)
     paid_once(bench, row_id, account)

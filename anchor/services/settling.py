@@ -13,18 +13,15 @@ from anchor.lifecycle import Event
 from anchor.models import Channel, Envelope, Outflow, Submission, Transaction
 from anchor.services import bookings, cases, claimable_balances, known_lines, refund_ends
 from anchor.services.order_ends import (
-    LIQUIDITY_CODES,
     end_by_code,
     hand_to_a_person,
     look_again,
-    pause_calls,
     refuse,
     requeue,
 )
-from anchor.services.slots import open_of
 from anchor.services.transactions import Happening, any_of, happened
 
-_ENDED = frozenset({"confirmed", "dead"})
+ENDED = frozenset({"confirmed", "dead"})
 
 
 @dataclass(frozen=True)
@@ -43,8 +40,8 @@ class Confirmed:
 def confirmed(*ends: Confirmed) -> None:
     """Record that submissions are in a ledger and successful; the same twice changes nothing."""
     told = {end.submission_id: end for end in ends}
-    submissions = [each for each in _locked_all(told) if each.state != "confirmed"]
-    rows = _carried(*(submission.id for submission in submissions))
+    submissions = [each for each in locked(told) if each.state != "confirmed"]
+    rows = carried(*(submission.id for submission in submissions))
     _use_up({submission.id: told[submission.id].found for submission in submissions}, "confirmed")
     _arrived(rows, told)
 
@@ -145,13 +142,13 @@ def failed(submission_id: int, found: LedgerTransaction) -> None:
     queue, to be carried one by one.
     """
     submission = _locked(submission_id)
-    if submission.state in _ENDED:
+    if submission.state in ENDED:
         return
     _use_up({submission_id: found}, "dead")
     codes = found.verdict.failed_operations
     if not codes:
         cases.open_case("submission_failed", f"submission {submission_id}", note=found.verdict.code)
-    for outflow in _carried(submission_id):
+    for outflow in carried(submission_id):
         end_by_code(outflow, _code_of(outflow, codes), requeue)
 
 
@@ -180,13 +177,13 @@ def unusable(
     never took it.
     """
     submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
+    if submission.state in ENDED or newest_envelope(submission_id) != newest_envelope_id:
         return
-    _bury(submission, why)
+    bury(submission, why)
     db.session.execute(
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=channel_sequence)
     )
-    for outflow in _carried(submission_id):
+    for outflow in carried(submission_id):
         end_by_code(outflow, _code_of(outflow, codes), requeue)
 
 
@@ -232,97 +229,16 @@ def given_up(submission_id: int) -> bool:
     The person has made sure that none of its envelopes is in a ledger or can enter one.
     """
     submission = _locked(submission_id)
-    if submission.state in _ENDED:
+    if submission.state in ENDED:
         return False
-    _bury(submission, "given up by a person")
+    bury(submission, "given up by a person")
     submission.is_used_up = True
     db.session.execute(
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=None)
     )
-    for outflow in _carried(submission_id):
+    for outflow in carried(submission_id):
         requeue(outflow)
     return True
-
-
-def unsigned_given_up(source: str) -> None:
-    """Put back what is carried by submissions of which no envelope was ever stored."""
-    for submission_id in _unsigned(source):
-        give_up_unsigned(submission_id, "a custodian pays instead")
-
-
-@atomic
-def _unsigned(source: str) -> Sequence[int]:
-    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
-    query = select(Submission.id).where(
-        Submission.source == source, Submission.state == "prepared", ~stored.exists()
-    )
-    return db.session.scalars(query).all()
-
-
-@atomic
-def give_up_unsigned(submission_id: int, why: str) -> None:
-    """Put back what a submission carries of which no envelope was ever stored."""
-    submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
-        return
-    _bury(submission, why)
-    for outflow in _carried(submission_id):
-        requeue(outflow)
-
-
-@atomic
-def unbuildable(submission_id: int, reason: str) -> None:
-    """End a submission that cannot be built: a lone order goes to a person, others go alone."""
-    submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
-        return
-    _bury(submission, reason)
-    carried = _carried(submission_id)
-    for outflow in carried:
-        if len(carried) > 1:
-            requeue(outflow)
-        else:
-            refuse(outflow, reason)
-            hand_to_a_person(outflow, "cannot_be_built", reason)
-
-
-@atomic
-def would_fail(submission_id: int, code: str, why: str) -> None:
-    """End a call of which the RPC says that it would fail, and of which no envelope was stored.
-
-    Where `code` says that our own account lacks something it goes back into the queue, which waits;
-    anything else is a person's.
-    """
-    submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) is not None:
-        return
-    _bury(submission, why)
-    for outflow in _carried(submission_id):
-        if code in LIQUIDITY_CODES:
-            end_by_code(outflow, code, requeue)
-        else:
-            refuse(outflow, why)
-            hand_to_a_person(outflow, "call_would_fail", why)
-
-
-@atomic
-def calls_wait(source: str, why: str) -> None:
-    """Put back the calls of contracts that have no envelope, and let them and all others wait.
-
-    So none of them keeps a channel while the RPC does not tell what they take.
-    """
-    stored = select(Envelope.id).where(Envelope.submission_id == Submission.id)
-    carries = select(Outflow.id).where(
-        Outflow.submission_id == Submission.id, Outflow.calls_contract
-    )
-    query = select(Submission.id).where(*open_of(source), ~stored.exists(), carries.exists())
-    for submission in _locked_all(db.session.scalars(query).all()):
-        if submission.state in _ENDED or _newest(submission.id) is not None:
-            continue
-        _bury(submission, why)
-        for outflow in _carried(submission.id):
-            requeue(outflow)
-    pause_calls(source)
 
 
 @atomic
@@ -340,28 +256,29 @@ def declined(
     none. Where a newer one was stored meanwhile, nothing is written.
     """
     submission = _locked(submission_id)
-    if submission.state in _ENDED or _newest(submission_id) != newest_envelope_id:
+    if submission.state in ENDED or newest_envelope(submission_id) != newest_envelope_id:
         return
     if submission.state != "pending_signatures":
         return
-    _bury(submission, reason)
+    bury(submission, reason)
     if channel_sequence is not None:
         db.session.execute(
             update(Channel)
             .where(Channel.id == submission.channel_id)
             .values(sequence=channel_sequence)
         )
-    for outflow in _carried(submission_id):
+    for outflow in carried(submission_id):
         refuse(outflow, f"custody declined: {reason}")
         hand_to_a_person(outflow, "custody_declined", reason)
 
 
 def _locked(submission_id: int) -> Submission:
-    [found] = _locked_all([submission_id])
+    [found] = locked([submission_id])
     return found
 
 
-def _locked_all(ids: Iterable[int]) -> Sequence[Submission]:
+def locked(ids: Iterable[int]) -> Sequence[Submission]:
+    """Lock submissions, in the house's one order. Needs an open transaction."""
     return db.session.scalars(
         select(Submission)
         .where(Submission.id == any_of(ids, BigInteger()))
@@ -371,18 +288,21 @@ def _locked_all(ids: Iterable[int]) -> Sequence[Submission]:
     ).all()
 
 
-def _bury(submission: Submission, why: str) -> None:
+def bury(submission: Submission, why: str) -> None:
+    """End a locked submission that moved nothing; what it carried is its caller's to end."""
     submission.state = "dead"
     submission.codes = why[:500]
     submission.settled_at = func.now()
 
 
-def _newest(submission_id: int) -> int | None:
+def newest_envelope(submission_id: int) -> int | None:
+    """Return the id of the envelope that was stored last; None where none was."""
     query = select(func.max(Envelope.id)).where(Envelope.submission_id == submission_id)
     return db.session.scalar(query)
 
 
-def _carried(*submission_ids: int) -> Sequence[Outflow]:
+def carried(*submission_ids: int) -> Sequence[Outflow]:
+    """Lock and return what submissions carry, in the order of their operations."""
     return db.session.scalars(
         select(Outflow)
         .where(

@@ -27,6 +27,7 @@ from anchor.services import (
     settling,
     signature_requests,
     slots,
+    unseen,
 )
 from anchor.services.collecting import Progress
 from anchor.services.preparing import BeingAsked
@@ -58,15 +59,15 @@ def complete(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> No
         _go_on(gateway, slot, signers)
         return
     if queues.is_paused(slot.id):
-        settling.give_up_unsigned(slot.id, "it is paused, and nobody has heard of it")
+        unseen.give_up(slot.id, "it is paused, and nobody has heard of it")
         return
     try:
         stored = _store(gateway, slot, signers)
     except CallFails as failure:
-        settling.would_fail(slot.id, _code_of(failure, slot, signers), str(failure))
+        unseen.would_fail(slot.id, _code_of(failure, slot, signers), str(failure))
         return
     except Rejected as refusal:
-        settling.unbuildable(slot.id, str(refusal))
+        unseen.unbuildable(slot.id, str(refusal))
         return
     _have_signed(gateway, stored, signers)
 
@@ -252,7 +253,7 @@ def _prepared(slot: Slot, signers: Signers) -> Prepared | None:
         raise
     except Unavailable as error:
         if not slot.envelopes:
-            settling.calls_wait(slot.source, str(error))
+            unseen.calls_wait(slot.source, str(error))
         raise
 
 

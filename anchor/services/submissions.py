@@ -41,6 +41,7 @@ from anchor.services import (
     queues,
     settling,
     slots,
+    unseen,
 )
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.preparing import BeingAsked, Preparing
@@ -165,7 +166,7 @@ class _Driver:
         if we_sign:
             queues.fill(self.source, self.signers.room(self.source))
         else:
-            settling.unsigned_given_up(self.source)
+            unseen.give_up_all(self.source)
         opened = slots.opened(self.source)
         fresh = [slot for slot in opened if not slot.is_ready and we_sign]
         self._each(lambda slot: signing.complete(gateway, slot, self.signers), fresh)
