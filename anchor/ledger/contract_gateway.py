@@ -6,7 +6,7 @@ from typing import Protocol
 
 from anchor.errors import Rejected
 
-_HOST_ERROR = re.compile(r"Error\((\w+), #?(\w+)\)")
+_HOST_ERROR = re.compile(r"Error\((\w{1,40}), #?(\w{1,40})\)")
 #: What the contract of an asset means by its errors where it pays from an account of ours to a
 #: contract, in Horizon's words for payments (soroban-env-host: builtin_contracts/contract_error).
 _WORDS = {
@@ -50,13 +50,12 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a call takes, as it was simulated in the ledger after `latest_ledger`.
+    """What a call takes, as it was simulated.
 
     `data` are its entries and resources (SorobanTransactionData, XDR in base64), and
     `resource_fee` is what they cost in stroops.
     """
 
-    latest_ledger: int
     data: str
     resource_fee: int
 

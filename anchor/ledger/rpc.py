@@ -84,7 +84,7 @@ class RpcGateway:
             xdr.SorobanTransactionData.from_xdr(data)
             if fee < 0:
                 raise ValueError("a fee below nought")
-            return Prepared(int(found["latestLedger"]), data, fee)
+            return Prepared(data, fee)
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         """Ask once; return the result object."""

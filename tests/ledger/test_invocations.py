@@ -42,7 +42,7 @@ def prepared(fee: int = 70_000, declared: int | None = None) -> Prepared:
         xdr.SorobanResources(xdr.LedgerFootprint([], []), none, none, none),
         xdr.Int64(fee if declared is None else declared),
     )
-    return Prepared(10, data.to_xdr(), fee)
+    return Prepared(data.to_xdr(), fee)
 
 
 def complete(order: LedgerOrder, fee: int = 70_000, **more: Any) -> Unsigned:
