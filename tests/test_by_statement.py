@@ -97,7 +97,7 @@ def test_a_challenge_is_used_once_by_one_statement_alone(world: World) -> None:
         assert not logins.is_first_use("one", until)
     finally:
         event.remove(db.engine, "before_cursor_execute", listen)
-    assert said == ["WITH", "WITH"]
+    assert said == ["INSERT", "INSERT"]
 
 
 def test_connections_that_ended_while_they_rested_are_replaced_unseen(world: World) -> None:
