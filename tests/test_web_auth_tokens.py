@@ -4,6 +4,7 @@ import base64
 import json
 import traceback
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +12,9 @@ import jwt
 import pytest
 
 from anchor import web_auth
+from anchor.clock import utcnow
 from anchor.errors import Misconfigured, Unauthorized
-from anchor.web_auth import read_client
+from anchor.web_auth import read_client, tokens
 from tests.logging_in import (
     CLIENT,
     MUXED,
@@ -161,6 +163,29 @@ def test_promise_13_a_link_is_no_session_and_opens_one_kind_of_page() -> None:
     late = web_auth.issue_link(replace(POLICY, link_s=-60), "interactive", "some-id")
     with pytest.raises(Unauthorized, match="expired"):
         web_auth.read_link(POLICY, "interactive", late)
+
+
+@pytest.mark.conforms("GEN-22", "SEP10-73")
+def test_a_token_that_was_good_before_expires_and_a_withdrawn_key_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """GEN-22: it is kept in mind that it was good, and not for longer than it is."""
+    text = token()
+    assert web_auth.read_token(POLICY, text) is web_auth.read_token(POLICY, text)
+    moved = replace(POLICY, jwt_secret="another secret of more than thirty-two bytes")
+    with pytest.raises(Unauthorized, match="not valid"):
+        web_auth.read_token(moved, text)
+    with pytest.raises(Unauthorized, match="not served"):
+        web_auth.read_token(replace(POLICY, home_domains=("second.example",)), text)
+    end = utcnow() + timedelta(seconds=POLICY.token_s)
+    for late_s, is_good in ((-2, True), (2, True), (7, False)):
+        then = end + timedelta(seconds=late_s)
+        monkeypatch.setattr(tokens, "utcnow", lambda then=then: then)
+        if is_good:
+            web_auth.read_token(POLICY, text)
+        else:
+            with pytest.raises(Unauthorized, match="expired"):
+                web_auth.read_token(POLICY, text)
 
 
 # -- the policy ---------------------------------------------------------------------------

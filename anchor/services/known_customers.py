@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
@@ -57,23 +57,22 @@ def read_all(customer_ids: Iterable[str]) -> Mapping[str, Known]:
     Needs an open transaction.
     """
     found: dict[str, Known] = {}
-    for row in db.session.execute(_KNOWN, {"ids": list(customer_ids)}).all():
-        known = found.setdefault(row.id, Known(row.id, row.owner_account))
-        if row.name is not None and row.name not in known.held:
-            is_verified = row.verified_at is not None
-            known.held[row.name] = Held(State(row.state), row.error, is_verified)
-        if row.sealed is not None:
-            known.sealed[row.name] = Sealed(row.key_id, row.sealed)
-        if row.type is not None and row.type not in known.standings:
-            known.standings[row.type] = Standing(
-                row.type,
-                Stand(row.stand),
-                Stand(row.verdict) if row.verdict else None,
-                row.message,
-                row.is_by_hand,
-                row.transaction_id,
-            )
+    rows = db.session.execute(_KNOWN, {"ids": list(customer_ids)}).all()
+    for customer_id, account, name, state, error, verified_at, key_id, sealed, *stands in rows:
+        if customer_id not in found:
+            found[customer_id] = Known(customer_id, account)
+        known = found[customer_id]
+        if name is not None and name not in known.held:
+            known.held[name] = Held(State(state), error, verified_at is not None)
+            if sealed is not None:
+                known.sealed[name] = Sealed(key_id, sealed)
+        if stands[0] is not None and stands[0] not in known.standings:
+            known.standings[stands[0]] = _standing(*stands)
     return found
+
+
+def _standing(type_: str, stand: str, verdict: str | None, *more: Any) -> Standing:
+    return Standing(type_, Stand(stand), Stand(verdict) if verdict else None, *more)
 
 
 _CUSTOMERS = cast(Table, Customer.__table__).c

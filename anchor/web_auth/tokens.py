@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -19,6 +20,8 @@ MAX_TOKEN_CHARS = 4_000
 _ALGORITHM = "HS256"
 _API = "api"
 _LEEWAY_S = 5
+#: So many tokens that were good are kept in mind in each process, each under a kilobyte.
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,19 @@ def issue_contract_token(policy: WebAuthPolicy, challenge: ContractChallenge) ->
 
 
 def read_token(policy: WebAuthPolicy, token: str) -> Principal:
-    """Return who a session token speaks for; `Unauthorized` where it is not one of ours."""
+    """Return who a session token speaks for; `Unauthorized` where it is not one of ours.
+
+    One that was good is not taken apart again until it expires: a wallet asks often.
+    """
+    principal, expires_at = _read_token(policy, token)
+    if expires_at <= utcnow().timestamp() - _LEEWAY_S:
+        raise Unauthorized("the token has expired")
+    return principal
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_token(policy: WebAuthPolicy, token: str) -> tuple[Principal, int]:
+    """Return whom a session token speaks for, and until when (unix seconds)."""
     claims = decode(policy, _API, token)
     subject = str(claims["sub"])
     try:
@@ -66,7 +81,7 @@ def read_token(policy: WebAuthPolicy, token: str) -> Principal:
     home = claims.get("home_domain")
     if not isinstance(home, str) or not policy.serves(home):
         raise Unauthorized("the token is for a domain that is not served here")
-    return Principal(
+    principal = Principal(
         client.account_id,
         client.subaccount_id,
         client.address,
@@ -74,6 +89,7 @@ def read_token(policy: WebAuthPolicy, token: str) -> Principal:
         home,
         str(claims.get("jti", "")),
     )
+    return principal, int(claims["exp"])
 
 
 def _subject(subject: str, *, of_contracts: bool) -> Client:
