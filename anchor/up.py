@@ -87,9 +87,13 @@ def demo(*, once: bool, log: Path) -> bool:
             try:
                 result.append(run.run())
             finally:
-                _tell(console, run, settings, log)
+                if run.summary:
+                    console.print(run.summary)
                 if once:
                     supervisor.stop.set()
+                else:
+                    _tell(console, settings)
+                console.print(f"The processes write to {os.path.relpath(log)}.", soft_wrap=True)
 
         _later(show, supervisor.stop)
         try:
@@ -113,14 +117,11 @@ def _later(act: Callable[[], None], stop: Event) -> None:
     Thread(target=guarded, name="demo", daemon=True).start()
 
 
-def _tell(console: Console, run: Demo, settings: Settings, log: Path) -> None:
-    if run.summary:
-        console.print(run.summary)
+def _tell(console: Console, settings: Settings) -> None:
     console.print(
         f"Be a customer yourself: {development.wallet_url(config.environment())}\n"
         f"{development.console_entry(config.environment(), settings)}\n"
         f"Or look at {settings.public_url}/.well-known/stellar.toml, {settings.public_url}/ready "
-        f"and the network at {settings.horizon_url}. "
-        f"The processes write to {os.path.relpath(log)}.",
+        f"and the network at {settings.horizon_url}. Ctrl-C ends it all.",
         soft_wrap=True,
     )

@@ -300,7 +300,7 @@ class _Builder:
         elif value and addresses.broker_kind(value) == "amqp" and find_spec("pika") is None:
             self.problems.append(
                 "ANCHOR_BROKER_URL names RabbitMQ, which needs "
-                "`pip install 'stellar-anchor[rabbitmq]'`."
+                "`pip install '.[rabbitmq]'` in the sources."
             )
         return value
 

