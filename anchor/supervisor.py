@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import IO, TextIO
+from typing import TextIO
 
 _BACKOFF_MS = 500
 _BACKOFF_MAX_MS = 30_000
@@ -151,15 +151,17 @@ class Supervisor:
         self._tell_guard(f"+{process.pid}")
         if self.stop.is_set():
             process.terminate()
-        assert process.stdout is not None
-        self._copy(child.name, process.stdout, number)
+        copying = threading.Thread(target=self._copy, args=(child.name, process, number))
+        copying.start()
         code = process.wait()
-        _signal(process, signal.SIGKILL)  # what is left of its group
+        _signal(process, signal.SIGKILL)  # what is left of its group holds the pipe open
+        copying.join()
         self._tell_guard(f"-{process.pid}")
         return f"signal {-code}" if code < 0 else f"status {code}"
 
-    def _copy(self, name: str, pipe: IO[bytes], number: int) -> None:
-        with pipe:
+    def _copy(self, name: str, process: subprocess.Popen[bytes], number: int) -> None:
+        assert process.stdout is not None
+        with process.stdout as pipe:
             for line in pipe:
                 self.say(name, line.decode("utf-8", "replace").rstrip(), number)
 
