@@ -91,6 +91,12 @@ class Reason(StrEnum):
         "The ledger shows a payment that could not be read.",
         "look at it on the ledger; settle it by hand and `close`",
     )
+    PAYMENT_TOLD_OTHERWISE = (
+        "payment_told_otherwise",
+        "Two sources tell of different payments in one operation; what was kept first stays.",
+        "look at it on the ledger; `reconcile` shows what the books lack; settle it by hand and "
+        "`close`",
+    )
     RECEIPT_UNREADABLE = (
         "receipt_unreadable",
         "The rail told of a booking that could not be read; it is kept once it can be.",
@@ -257,6 +263,12 @@ class Reason(StrEnum):
         "A contract account cannot be paid: the ledger's host says so, and nothing was sent.",
         "see the note (`#11`: the issuer closed the contract's balance; `MissingValue`: the "
         "asset's contract was never deployed); `release` tries anew, or `refund`",
+    )
+    CALL_WAITS = (
+        "call_waits",
+        "A payment to a contract account waits: it costs more than `resource_fee_max`, or for an "
+        "hour the RPC has not told what it takes.",
+        "see the note; it goes on by itself once the cause is gone, or `refund`",
     )
     WAITS_FOR_LIQUIDITY = (
         "waits_for_liquidity",

@@ -209,6 +209,33 @@ def test_promise_01_what_was_kept_whole_is_not_credited_beside_that(world: World
     assert world.row(row_id).amount_received == 0
 
 
+def test_promise_01_a_source_that_counts_the_changes_otherwise_credits_nothing_again(
+    world: World,
+) -> None:
+    """A release that knows a kind of event more has the same change at another place."""
+    row_id, other = world.withdrawal("100"), world.withdrawal("50")
+    strange = transfer(world.policy.id, CONTRACT, second(world), "3.0")
+    change = paid(world, row_id, "100.0")
+    assert told(world, invocation([change])).new == 1
+    assert told(world, invocation([strange, change])).new == 0
+    assert told(world, invocation([change, paid(world, other, "50.0")])).new == 0
+    assert world.verdicts() == ["credited"]
+    assert world.cases() == ["payment_told_otherwise"]
+    assert world.row(row_id).amount_received == 100 * UNIT
+
+
+def test_promise_01_a_place_that_another_account_of_ours_has_takes_nobody_s_money(
+    world: World,
+) -> None:
+    """One source tells the first account, and another one, with an event less, the second."""
+    other, row_id = second(world), world.withdrawal("100")
+    change = transfer(world.policy.id, CONTRACT, other, "3.0")
+    assert told(world, invocation([change]), other).new == 1
+    assert told(world, invocation([paid(world, row_id, "100.0"), change])).new == 1
+    assert world.row(row_id).amount_received == 100 * UNIT
+    assert audits.look() == []
+
+
 def test_promise_01_what_was_understood_once_stays_so(world: World) -> None:
     row_id = world.withdrawal("100")
     whole, hidden = invocation([paid(world, row_id, "100.0")]), invocation(None)

@@ -202,7 +202,8 @@ def _unseen(watch: Watch, page: Sequence[LedgerPayment]) -> list[LedgerPayment]:
 
     An operation is kept in its changes, or whole where these were not understood. As an account
     first kept it, it stays, whatever another source (or a later release of ours) tells of it:
-    a person may have answered the whole, and its changes would be credited beside that.
+    a person may have answered the whole, and its changes would be credited beside that. Nor is a
+    change credited again where another source counts it at another place; that is a case.
     """
     by_key = {_key(payment): payment for payment in page}
     if not by_key:
@@ -219,18 +220,31 @@ def _unseen(watch: Watch, page: Sequence[LedgerPayment]) -> list[LedgerPayment]:
     taken = {(row[0], row[1]) for row in known}
     mine = {row[0] for row in known if row[2] == watch.account_id}
     whole = {row[0] for row in known if row[2] == watch.account_id and row[3]}
-    new = []
+    new, odd = [], set()
     for payment in by_key.values():
-        if payment.amount is None:
-            if payment.operation_id not in mine:
-                new.append(_beside(payment, taken))
-        elif payment.operation_id not in whole and _key(payment) not in taken:
-            new.append(payment)
+        operation_id = payment.operation_id
+        if operation_id not in mine:
+            new.append(_beside(payment, taken))
+            taken.add(_key(new[-1]))
+        elif payment.amount is not None and operation_id not in whole:
+            odd |= {operation_id} if _key(payment) not in taken else set()
+    cases.open_cases([_told_otherwise(watch, operation_id) for operation_id in sorted(odd)])
     return new
 
 
+def _told_otherwise(watch: Watch, operation_id: int) -> dict[str, object]:
+    return {
+        "reason": "payment_told_otherwise",
+        "cause": f"payment {watch.network_id}/{operation_id} {watch.account_id}",
+        "note": "a source tells of other changes than were kept; what was kept stays",
+        "transaction_id": None,
+        "asset": None,
+        "amount_owed": None,
+    }
+
+
 def _beside(payment: LedgerPayment, taken: Set[tuple[int, int]]) -> LedgerPayment:
-    """Return an operation that is kept whole under an index that no other account of ours has."""
+    """Return a payment under an index that no other account of ours has for its operation."""
     while _key(payment) in taken:
         payment = replace(payment, index=payment.index + 1)
     return payment
