@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from stellar_sdk import Asset, Keypair
+from stellar_sdk import Asset, Keypair, TransactionEnvelope, scval
 from werkzeug.wrappers import Response
 
 from anchor.cli import group
 from anchor.config import TESTNET_PASSPHRASE
+from anchor.errors import Unavailable
+from anchor.extensions import gateway
 from anchor.ledger import invocations
+from anchor.ledger.contract_gateway import Prepared
 from anchor.ledger.operations import contract_of
+from anchor.ledger.rpc import RpcGateway
 from anchor.money import parse_amount
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.network import Sandbox
-from anchor.services import deposit_payments, sweeps
+from anchor.services import channels, deposit_payments, queues, sweeps
 from anchor.services.transactions import CONTRACTS_LANE, PAY_ON_LEDGER
 from tests.contract_deposits import Contracts
 from tests.deposits import stretch
@@ -108,6 +112,22 @@ def test_promise_12_while_the_rpc_is_away_no_call_keeps_a_channel(bench: Contrac
     assert waits
 
 
+def test_of_a_call_that_waits_for_an_hour_a_person_is_told_once(bench: Contracts) -> None:
+    row_id = bench.deposit(bench.contract())
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    bench.ask("http://127.0.0.1:1")
+    for age, told in (("0", []), ("61 minutes", ["call_waits"]), ("2 hours", ["call_waits"])):
+        bench.sql(f"UPDATE outflows SET begun_at = now() - interval '{age}'")
+        bench.go_on()
+        bench.work()
+        assert bench.world.cases() == told
+    assert bench.sql("SELECT transaction_id FROM cases") == [(row_id,)]
+    bench.settle(rpc_url=None)
+    bench.ask(f"{bench.world.sandbox.url}/rpc")
+    bench.go_on()
+    bench.wait(row_id)
+
+
 @pytest.fixture
 def hanging() -> Iterator[tuple[str, threading.Event]]:
     """An RPC that answers nobody until its test is over."""
@@ -158,6 +178,17 @@ def work_until(bench: Contracts, rows: list[str]) -> bool:
     return all(bench.world.status(each) == "completed" for each in rows)
 
 
+def test_promise_12_on_one_channel_whoever_waits_longest_is_first(bench: Contracts) -> None:
+    plain = bench.deposit(bench.account().public_key)
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    for _ in range(2):
+        bench.deposit(bench.contract())
+    until(lambda: queued(bench, 3), 20, "for their turn")
+    channels.prepare(gateway(), bench.world.distribution)
+    assert queues.fill(bench.world.distribution) == 1
+    assert bench.sql("SELECT transaction_id FROM outflows WHERE state = 'sent'") == [(plain,)]
+
+
 def test_ten_contracts_and_ten_accounts_are_paid_side_by_side(bench: Contracts) -> None:
     pool(bench, 6)
     contracts = [bench.contract() for _ in range(10)]
@@ -192,6 +223,78 @@ def test_resources_that_cost_more_than_the_ceiling_wait_for_calmer_times(bench: 
     bench.go_on()
     bench.wait(row_id)
     bench.paid_once(row_id, contract)
+
+
+def test_promise_12_a_call_whose_time_is_over_keeps_no_channel_while_the_rpc_is_away(
+    bench: Contracts,
+) -> None:
+    """Its envelope was lost on its way, and nobody tells what another one takes."""
+    contract, account = bench.contract(), bench.account().public_key
+    row_id = bench.deposit(contract)
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    bench.knob("misbehave", answer="504-lost", times=99)
+    stretch(bench)
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(1,)]
+    bench.knob("behave")
+    bench.ask("http://127.0.0.1:1")
+    plain = bench.deposit(account)
+    bench.knob("clock", seconds=3600)
+    bench.wait(plain, hurry=True)
+    assert bench.world.status(row_id) == "pending_stellar"
+    bench.ask(f"{bench.world.sandbox.url}/rpc")
+    bench.go_on()
+    bench.wait(row_id, hurry=True)
+    assert bench.holds(contract) == 99_0000000
+    assert bench.world.cases() == []
+
+
+class Dear(RpcGateway):
+    """An RPC that asks a fortune for what pays one contract, or does not answer about that."""
+
+    def __init__(self, url: str, contract: str, *, answers: bool = True) -> None:
+        super().__init__(url)
+        self._paid, self._answers = contract, answers
+
+    def prepare(self, envelope_xdr: str) -> Prepared:
+        found = TransactionEnvelope.from_xdr(envelope_xdr, TESTNET_PASSPHRASE)
+        (operation,) = found.transaction.operations
+        call = operation.host_function.invoke_contract
+        if scval.from_address(call.args[1]).address != self._paid:
+            return super().prepare(envelope_xdr)
+        if not self._answers:
+            raise Unavailable("simulateTransaction was answered with the error -32603")
+        return replace(super().prepare(envelope_xdr), resource_fee=10**9)
+
+
+@pytest.mark.parametrize("channels", [0, 4])
+@pytest.mark.parametrize("answers", [True, False])
+def test_promise_12_a_call_that_cannot_be_prepared_keeps_no_other_call_waiting(
+    bench: Contracts, channels: int, answers: bool
+) -> None:
+    if channels:
+        pool(bench, channels)
+    dear, others = bench.contract(), [bench.contract() for _ in range(3)]
+    odd = bench.deposit(dear)
+    until(lambda: queued(bench, 1), 20, "for its turn")
+    rows = [bench.deposit(each) for each in others]
+    until(lambda: queued(bench, 4), 20, "for their turn")
+    rpc = Dear(f"{bench.world.sandbox.url}/rpc", dear, answers=answers)
+    found = bench.world.app.extensions["anchor"]
+    bench.world.app.extensions["anchor"] = replace(found, contracts=rpc)
+
+    def paid() -> bool:
+        bench.sql("UPDATE outflows SET not_before = not_before - interval '15 seconds'")
+        bench.sql("UPDATE jobs SET due_at = now()")
+        return work_until(bench, rows)
+
+    until(paid, 60, "for the others")
+    assert {bench.holds(each) for each in others} == {99_0000000}
+    assert bench.world.status(odd) == "pending_stellar"
+    assert bench.world.cases() == (["call_waits"] if answers else [])
+    bench.ask(f"{bench.world.sandbox.url}/rpc")
+    bench.go_on()
+    bench.wait(odd)
+    assert bench.holds(dear) == 99_0000000
 
 
 # -- what fails -------------------------------------------------------------------------------

@@ -36,6 +36,10 @@ _STALE_CODES = frozenset(
 #: … so often, and then a person looks.
 _STALE_MAX = 3
 _RPC_PAUSE_S = 15
+#: The call that this was found out by has its turn after others.
+_CALL_PAUSE_S = 60
+#: Who waits for the RPC for longer is told of.
+_LONG = timedelta(hours=1)
 
 
 def end_by_code(outflow: Outflow, code: str | None, requeue: Callable[[Outflow], None]) -> None:
@@ -105,13 +109,33 @@ def _again(outflow: Outflow) -> None:
         _look_again(outflow)
 
 
+def pause_call(outflow: Outflow, why: str, *, is_told: bool = False) -> None:
+    """Let one queued call of a contract wait, and others go before it. Needs an open transaction.
+
+    A person is told of it where that `is_told`, and of whatever has waited for long.
+    """
+    outflow.not_before = func.now() + timedelta(seconds=_CALL_PAUSE_S)
+    db.session.flush()
+    long = select(Outflow.begun_at < func.now() - _LONG).where(Outflow.id == outflow.id)
+    if is_told or db.session.scalar(long):
+        cases.open_case(
+            "call_waits",
+            outflow.key,
+            note=why,
+            transaction_id=outflow.transaction_id,
+            asset=outflow.gross_asset,
+            amount_owed=outflow.gross,
+        )
+
+
 def pause_calls(source: str) -> None:
     """Let all calls of contracts wait that are queued for an account. Needs an open transaction."""
     db.session.flush()
+    soon = func.now() + timedelta(seconds=_RPC_PAUSE_S)
     db.session.execute(
         update(Outflow)
         .where(Outflow.source == source, Outflow.state == "prepared", Outflow.calls_contract)
-        .values(not_before=func.now() + timedelta(seconds=_RPC_PAUSE_S))
+        .values(not_before=func.greatest(Outflow.not_before, soon))
         .execution_options(synchronize_session=False)
     )
 

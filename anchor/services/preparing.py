@@ -22,6 +22,14 @@ class BeingAsked(Unavailable):
     """The RPC is being asked: come again in a moment."""
 
 
+class TooDear(Unavailable):
+    """The RPC has told what the call takes, and that costs more than we pay."""
+
+
+class Untold(Unavailable):
+    """What the call takes is not known now, or is too dear: the reason is its text."""
+
+
 @dataclass(frozen=True)
 class _Asked:
     answer: "Future[Prepared]"
@@ -38,8 +46,8 @@ class Preparing:
     def of(self, submission_id: int, envelope_xdr: str, within_s: int = _FRESH_S) -> Prepared:
         """Return what the call of a submission takes, asked for `within_s` seconds before now.
 
-        Raises `BeingAsked` until that was found out, `Unavailable` where the RPC gave no answer,
-        and `CallFails` where the call would fail; the next one who asks asks anew then.
+        Raises `BeingAsked` until that was found out, `TooDear`, `Unavailable` where the RPC gave
+        no answer, and `CallFails` where the call would fail; the next one who asks asks anew then.
         """
         asked, oldest = self._asked.get(submission_id), monotonic() - min(within_s, _FRESH_S)
         if asked is None or (asked.answer.done() and asked.at < oldest):
@@ -69,10 +77,10 @@ def _rpc() -> ContractGateway:
 
 
 def affordable(prepared: Prepared) -> Prepared:
-    """Return what was found, or raise `Unavailable` where it costs more than we pay."""
+    """Return what was found, or raise `TooDear` where it costs more than we pay."""
     ceiling = settings().resource_fee_max
     if prepared.resource_fee > ceiling:
-        raise Unavailable(
+        raise TooDear(
             f"the resources of the call cost {prepared.resource_fee} stroops, above "
             f"resource_fee_max ({ceiling})"
         )

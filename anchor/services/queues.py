@@ -78,7 +78,7 @@ def fill(source: str, at_most: int | None = None) -> int:
     found = _longest_waiting(source, batch * len(channels), _left_for_calls(len(channels)))
     known_lines.not_again(found)
     queue = [(each, leaving(each)) for each in _still_payable(found)]
-    groups = list(_grouped(brakes.may_leave(queue), batch))[: len(channels)]
+    groups = sorted(_grouped(brakes.may_leave(queue), batch), key=_turn)[: len(channels)]
     _open(source, list(zip(channels, groups, strict=False)))
     return len(groups)
 
@@ -194,6 +194,11 @@ def _grouped(queue: Sequence[Outflow], batch: int) -> Iterator[list[Outflow]]:
         if (len(group) + 1) * outflow.operations > batch:
             yield together.pop(outflow.operations)
     yield from together.values()
+
+
+def _turn(group: Sequence[Outflow]) -> int:
+    """Return by what groups take the free channels: who waits longest is first."""
+    return group[0].id
 
 
 def _open(source: str, groups: Sequence[tuple[Channel, list[Outflow]]]) -> None:

@@ -5,9 +5,10 @@ over; only then another takes its place. Where custody's signatures do not suffi
 signers and thresholds that the ledger shows, one that people have days to sign is stored.
 
 What pays a contract is simulated by the RPC before each envelope, with no transaction open. While
-the RPC does not answer, a call that has no envelope goes back into its queue, so that it keeps no
-channel; one that has an envelope keeps its number, and waits. A call that would fail ends by what
-the simulation says of it: where our own account lacks something it waits, else a person decides.
+the RPC does not answer, or asks for too much, a call goes back into its queue, so that it keeps no
+channel: at once where it has no envelope, else as soon as none of its envelopes can enter a ledger.
+A call that would fail ends by what the simulation says of it: where our own account lacks
+something it waits, else a person decides.
 """
 
 from datetime import timedelta
@@ -30,7 +31,7 @@ from anchor.services import (
     unseen,
 )
 from anchor.services.collecting import Progress
-from anchor.services.preparing import BeingAsked
+from anchor.services.preparing import BeingAsked, TooDear, Untold
 from anchor.services.signers import Signers
 from anchor.services.slots import Slot
 
@@ -181,6 +182,8 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
             stored = _store(gateway, slot, signers)
         except CallFails as failure:
             culprits, why = {0: _code_of(failure, slot, signers)}, str(failure)
+        except Untold as silence:  # back into the queue: meanwhile it keeps no channel
+            why = str(silence)
         else:
             _have_signed(gateway, stored, signers)
             return
@@ -243,7 +246,7 @@ def _bid(slot: Slot) -> int:
 def _prepared(slot: Slot, signers: Signers) -> Prepared | None:
     """Ask what the call of a contract takes; None where none is called.
 
-    Raises `CallFails`, and `Unavailable` while nobody tells.
+    Raises `CallFails`, `BeingAsked`, and `Untold` while nobody tells.
     """
     if not slot.calls_contract:
         return None
@@ -252,9 +255,11 @@ def _prepared(slot: Slot, signers: Signers) -> Prepared | None:
     except BeingAsked:
         raise
     except Unavailable as error:
-        if not slot.envelopes:
-            unseen.calls_wait(slot.source, str(error))
-        raise
+        if not slot.envelopes and isinstance(error, TooDear):
+            unseen.too_dear(slot.id, str(error))
+        elif not slot.envelopes:
+            unseen.calls_wait(slot.id, slot.source, str(error))
+        raise Untold(str(error)) from error
 
 
 def _code_of(failure: CallFails, slot: Slot, signers: Signers) -> str:

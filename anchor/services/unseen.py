@@ -14,6 +14,7 @@ from anchor.services.order_ends import (
     LIQUIDITY_CODES,
     end_by_code,
     hand_to_a_person,
+    pause_call,
     pause_calls,
     refuse,
     requeue,
@@ -64,11 +65,23 @@ def would_fail(submission_id: int, code: str, why: str) -> None:
 
 
 @atomic
-def calls_wait(source: str, why: str) -> None:
+def too_dear(submission_id: int, why: str) -> None:
+    """Put a call back that costs more than we pay, and tell a person; no other waits for it."""
+    for outflow in _taken_back([submission_id], why):
+        requeue(outflow)
+        pause_call(outflow, why, is_told=True)
+
+
+@atomic
+def calls_wait(submission_id: int, source: str, why: str) -> None:
     """Put back the calls of contracts for an account, and let them and all that are queued wait.
 
-    So none of them keeps a channel while the RPC does not tell what they take.
+    So none of them keeps a channel while the RPC does not tell what they take. The one that it was
+    asked about waits for longest: it may be silent about that one alone.
     """
+    for outflow in _taken_back([submission_id], why):
+        requeue(outflow)
+        pause_call(outflow, why)
     carries = select(Outflow.id).where(
         Outflow.submission_id == Submission.id, Outflow.calls_contract
     )
