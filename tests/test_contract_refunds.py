@@ -166,9 +166,31 @@ def test_promise_06_a_refund_that_was_simulated_too_small_is_made_under_the_next
     assert audits.look() == []
 
 
-def test_promise_14_a_policy_sends_back_what_a_contract_paid_once(payer: Payer) -> None:
+def by_policy(payer: Payer) -> None:
+    """Let a policy send back what matches nobody."""
     automatic = RefundPolicy(automatic=frozenset({"unmatched"}))
     payer.bench.serve(replace(payer.bench.world.policy, refund=automatic))
+
+
+def test_promise_14_a_policy_sends_nothing_to_a_contract_that_never_logged_in(
+    payer: Payer,
+) -> None:
+    """It may be a pool through which a customer changed what they paid with."""
+    by_policy(payer)
+    payer.pay("7")
+    run(payer.bench.world)
+    assert payer.holds == parse_amount("993")
+    [case] = desk.listing()
+    assert case.closed_at is None
+    assert "never logged in" in (case.note or "")
+    give_back(case.cause)
+    until(lambda: work(payer.bench.world) or payer.holds == parse_amount("1000"), 30, "by a person")
+
+
+def test_promise_14_a_policy_sends_back_what_a_contract_paid_once(payer: Payer) -> None:
+    by_policy(payer)
+    payer.bench.world.of_kind(Kind.WITHDRAWAL, Status.PENDING_USER_TRANSFER_START)
+    payer.bench.sql("UPDATE transactions SET owner_account = :it", it=payer.account)
     payer.pay("7")
     run(payer.bench.world)
     assert payer.holds == parse_amount("1000")
