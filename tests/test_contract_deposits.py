@@ -18,10 +18,10 @@ from anchor.ledger import invocations
 from anchor.ledger.contract_gateway import Prepared
 from anchor.ledger.operations import contract_of
 from anchor.ledger.rpc import RpcGateway
-from anchor.money import parse_amount
+from anchor.money import format_amount_7, parse_amount
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.network import Sandbox
-from anchor.services import channels, deposit_payments, queues, sweeps
+from anchor.services import channels, deposit_payments, jobs, queues, sweeps
 from anchor.services.transactions import CONTRACTS_LANE, PAY_ON_LEDGER
 from tests.contract_deposits import Contracts
 from tests.deposits import stretch
@@ -77,6 +77,11 @@ def test_promise_10_a_sweep_owes_a_contract_s_deposit_in_its_lane(bench: Contrac
     deposit_payments.owe_payments()
     assert bench.sql("SELECT subject_id, lane FROM jobs") == [(row_id, CONTRACTS_LANE)]
     bench.wait(row_id)
+
+
+def test_promise_12_looks_at_contracts_leave_hands_to_all_other_work() -> None:
+    """A worker has eight threads, and an RPC may hang for as long as it is given."""
+    assert jobs.ceiling(PAY_ON_LEDGER, CONTRACTS_LANE) <= 8 // 2
 
 
 # -- the RPC --------------------------------------------------------------------------------
@@ -300,7 +305,7 @@ def test_promise_12_a_call_that_cannot_be_prepared_keeps_no_other_call_waiting(
 # -- what fails -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["fee", "resources"])
+@pytest.mark.parametrize("fault", ["fee", "resources", "footprint"])
 def test_promise_06_what_was_simulated_too_small_is_simulated_and_paid_anew(
     bench: Contracts, fault: str
 ) -> None:
@@ -334,12 +339,12 @@ def told(bench: Contracts, reason: str) -> bool:
     return reason in bench.world.cases()
 
 
-def test_a_footprint_that_lacks_an_entry_is_a_person_s(bench: Contracts) -> None:
+def test_a_footprint_that_lacks_an_entry_again_and_again_is_a_person_s(bench: Contracts) -> None:
     contract = bench.contract()
     row_id = bench.deposit(contract)
-    bench.knob("simulations", fault="footprint", times=1)
-    until(lambda: told(bench, "ledger_refused"), 30, "for a person to be told")
-    assert bench.sql("SELECT note FROM outflows") == [("function_trapped",)]
+    bench.knob("simulations", fault="footprint", times=4)
+    until(lambda: told(bench, "ledger_refused"), 60, "for a person to be told")
+    assert bench.sql("SELECT note FROM outflows") == [("function_trapped",)] * 4
     release(bench, row_id)
     bench.wait(row_id)
     bench.paid_once(row_id, contract)
@@ -417,6 +422,34 @@ def test_an_empty_account_of_ours_waits_for_liquidity(bench: Contracts) -> None:
     bench.go_on()
     bench.wait(row_id)
     bench.paid_once(row_id, contract)
+
+
+def test_calls_that_together_ask_for_more_than_we_have_wait_for_liquidity(
+    bench: Contracts,
+) -> None:
+    """Each is simulated for itself; of those in one ledger the host refuses what is too much."""
+    pool(bench, 4)
+    keys = Keypair.from_secret(bench.world.settings.distribution_secrets["USDC"])
+    issuer, held = bench.issuer(), parse_amount(bench.held(bench.world.distribution))
+    surplus = format_amount_7(held - parse_amount("120"))
+    give = bench.builder(keys).append_payment_op(issuer.public_key, bench.world.asset, surplus)
+    bench.world.submit(give, keys)
+    contracts = [bench.contract() for _ in range(2)]
+    rows = [bench.deposit(each) for each in contracts]
+    until(lambda: told(bench, "waits_for_liquidity"), 40, "for the case")
+    assert bench.sql("SELECT DISTINCT note FROM outflows WHERE state = 'refused'") == [
+        ("function_trapped",)
+    ]
+    assert bench.world.cases() == ["waits_for_liquidity"]
+    back = bench.builder(issuer).append_payment_op(keys.public_key, bench.world.asset, "500")
+    bench.world.submit(back, issuer)
+
+    def paid() -> bool:
+        bench.go_on()
+        return work_until(bench, rows)
+
+    until(paid, 40, "for both")
+    assert {bench.holds(each) for each in contracts} == {99_0000000}
 
 
 def test_an_account_of_ours_that_the_issuer_closed_waits_for_it(bench: Contracts) -> None:

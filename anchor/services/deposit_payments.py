@@ -58,6 +58,8 @@ from anchor.services.transactions import (
 DRIVE = "drive_submissions"
 _LEASE_S = 90
 _CEILING = 8
+#: An RPC that hangs takes half of one process' hands at most.
+_CONTRACTS_CEILING = 4
 #: So many deposits are decided in one commit.
 _TOGETHER = 100
 
@@ -383,7 +385,7 @@ jobs.declare(
     jobs.Work(
         batches.alone(pay),
         lambda _lane: _LEASE_S,
-        lambda _lane: _CEILING,
+        lambda lane: _CONTRACTS_CEILING if lane == CONTRACTS_LANE else _CEILING,
         together=batches.Together(pay, _TOGETHER),
     ),
 )

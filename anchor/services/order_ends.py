@@ -29,9 +29,13 @@ _LOOK_AGAIN_CODES = frozenset({"op_no_destination", "op_already_exists"})
 #: Our own account lacks what it takes: its queue waits, oldest first.
 LIQUIDITY_CODES = frozenset({"op_underfunded", "op_src_no_trust", "op_src_not_authorized"})
 _LIQUIDITY_PAUSE_S = 30
-#: What a call took was found out too long ago, or wrongly: it is simulated, and sent, anew, …
+#: What a call took was found out too long ago, or wrongly, or the host refused in the ledger what
+#: it took as it was simulated: it is simulated, which says why, and sent, anew, …
 _STALE_CODES = frozenset(
-    {"resource_limit_exceeded", "entry_archived", "insufficient_refundable_fee"}
+    {
+        *("resource_limit_exceeded", "entry_archived", "insufficient_refundable_fee"),
+        "function_trapped",
+    }
 )
 #: … so often, and then a person looks.
 _STALE_MAX = 3
