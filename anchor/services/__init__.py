@@ -22,8 +22,8 @@ Customers
     customer_desk
 
 The ledger is read
-    networks, own_accounts, accounts, payments, departures, reconciliation, stellar_tomls,
-    toml_checks
+    networks, own_accounts, accounts, payments, known_operations, departures, reconciliation,
+    stellar_tomls, toml_checks
 
 Money goes to the ledger
     delivering, deposit_payments, known_lines, trustlines, claimable_balances, queues, slots,

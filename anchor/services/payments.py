@@ -8,12 +8,11 @@ stored cursor; after it everything did, and a doorbell that never rang is found 
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Row,
     Table,
@@ -39,7 +38,7 @@ from anchor.matching import (
     judge,
 )
 from anchor.models import Account, Memo, Payment, Transaction
-from anchor.services import bookings, cases, departures, jobs, returns
+from anchor.services import bookings, cases, departures, jobs, known_operations, returns
 from anchor.services.networks import Watch
 from anchor.services.transactions import Happening, any_of, happened
 
@@ -94,7 +93,7 @@ def _newest(page: Sequence[LedgerPayment]) -> object:
 
 
 def _keep(watch: Watch, page: Sequence[LedgerPayment]) -> Seen:
-    new = _unseen(watch, page)
+    new = known_operations.not_kept(watch, page)
     if not new:
         return Seen(0, ())
     try:
@@ -195,59 +194,6 @@ def _from_row(row: Payment) -> LedgerPayment:
 
 def _key(payment: LedgerPayment) -> tuple[int, int]:
     return payment.operation_id, payment.index
-
-
-def _unseen(watch: Watch, page: Sequence[LedgerPayment]) -> list[LedgerPayment]:
-    """Leave out what is kept already.
-
-    An operation is kept in its changes, or whole where these were not understood. As an account
-    first kept it, it stays, whatever another source (or a later release of ours) tells of it:
-    a person may have answered the whole, and its changes would be credited beside that. Nor is a
-    change credited again where another source counts it at another place; that is a case.
-    """
-    by_key = {_key(payment): payment for payment in page}
-    if not by_key:
-        return []
-    known = db.session.execute(
-        select(
-            Payment.operation_id, Payment.index, Payment.account_id, Payment.amount.is_(None)
-        ).where(
-            Payment.network_id == watch.network_id,
-            Payment.operation_id
-            == any_of({payment.operation_id for payment in page}, BigInteger()),
-        )
-    ).all()
-    taken = {(row[0], row[1]) for row in known}
-    mine = {row[0] for row in known if row[2] == watch.account_id}
-    whole = {row[0] for row in known if row[2] == watch.account_id and row[3]}
-    new, odd = [], set()
-    for payment in by_key.values():
-        operation_id = payment.operation_id
-        if operation_id not in mine:
-            new.append(_beside(payment, taken))
-            taken.add(_key(new[-1]))
-        elif payment.amount is not None and operation_id not in whole:
-            odd |= {operation_id} if _key(payment) not in taken else set()
-    cases.open_cases([_told_otherwise(watch, operation_id) for operation_id in sorted(odd)])
-    return new
-
-
-def _told_otherwise(watch: Watch, operation_id: int) -> dict[str, object]:
-    return {
-        "reason": "payment_told_otherwise",
-        "cause": f"payment {watch.network_id}/{operation_id} {watch.account_id}",
-        "note": "a source tells of other changes than were kept; what was kept stays",
-        "transaction_id": None,
-        "asset": None,
-        "amount_owed": None,
-    }
-
-
-def _beside(payment: LedgerPayment, taken: Set[tuple[int, int]]) -> LedgerPayment:
-    """Return a payment under an index that no other account of ours has for its operation."""
-    while _key(payment) in taken:
-        payment = replace(payment, index=payment.index + 1)
-    return payment
 
 
 def _judge(watch: Watch, page: Iterable[LedgerPayment]) -> dict[tuple[int, int], Judgement]:
