@@ -11,7 +11,7 @@ from stellar_sdk import Asset, Keypair, TransactionEnvelope, scval
 from werkzeug.wrappers import Response
 
 from anchor.cli import group
-from anchor.config import TESTNET_PASSPHRASE
+from anchor.config import PUBLIC_PASSPHRASE, TESTNET_PASSPHRASE
 from anchor.errors import Unavailable
 from anchor.extensions import gateway
 from anchor.ledger import invocations
@@ -28,6 +28,9 @@ from tests.deposits import stretch
 from tests.signing import share, signed_by
 from tests.waiting import until
 from tests.world import World
+
+#: As its issuer has it on the public network.
+USDC = "USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN"
 
 
 @pytest.fixture
@@ -588,6 +591,15 @@ def test_what_left_is_known_to_be_ours_and_in_the_books(bench: Contracts) -> Non
     assert (direction, amount, counterparty) == ("out", parse_amount("99"), contract)
 
 
-def test_the_contract_of_the_asset_follows_from_it(bench: Contracts) -> None:
-    known = bench.world.asset.contract_id(TESTNET_PASSPHRASE)
-    assert contract_of(bench.world.policy.id, TESTNET_PASSPHRASE) == known
+@pytest.mark.parametrize(
+    ("asset", "passphrase", "known"),
+    [
+        ("native", TESTNET_PASSPHRASE, "CDLZFC3SYJYDZT7K67VZ75HPJVIEUVNIXF47ZG2FB2RMQQVU2HHGCYSC"),
+        ("native", PUBLIC_PASSPHRASE, "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA"),
+        (USDC, PUBLIC_PASSPHRASE, "CCW67TSZV3SSS2HXMBQ5JFGCKJNXKZM7UQUWUZPUTHXSTZLEO7SJMI75"),
+    ],
+)
+def test_the_contract_of_an_asset_is_the_one_that_the_networks_have(
+    asset: str, passphrase: str, known: str
+) -> None:
+    assert contract_of(asset, passphrase) == known
