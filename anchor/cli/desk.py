@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -107,6 +107,7 @@ def _json(found: list[Desk]) -> str:
 @click.option("--amount", help="How much of what came, fee included; all that is left by default.")
 @click.option("--without-fee", is_flag=True, help="Keep nothing of it.")
 @click.option("--by-hand", is_flag=True, help="It was sent back outside: only write that down.")
+@click.option("--to-contract", metavar="C…", help="Who paid from this contract is its owner.")
 @signed
 @with_appcontext
 def refund(
@@ -115,6 +116,7 @@ def refund(
     amount: str | None,
     without_fee: bool,
     by_hand: bool,
+    to_contract: str | None,
     by: str,
     note: str | None,
 ) -> None:
@@ -132,7 +134,7 @@ def refund(
     else:
         cause = refunds.of_transaction(what).cause
     order = refunds.Order(cause, gross, by, note, case_id, without_fee=without_fee, by_hand=by_hand)
-    begun = refunds.begin(order)
+    begun = refunds.begin(replace(order, to_contract=to_contract))
     kept = f", {format_amount(begun.fee)} kept as fee" if begun.fee else ""
     click.echo(f"{format_amount(begun.amount)} go back{kept}; its key is {begun.key}.")
 

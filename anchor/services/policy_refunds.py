@@ -1,8 +1,9 @@
 """Refunds that the policy of an asset makes by itself: off unless set, and bounded (promise 14).
 
 Never of money from an account of ours, of history, or of what answers a refund of ours; never
-to a contract that may be no customer's account; never of less than the least amount, never beyond
-the daily number and amount. Whatever is left to a person stays open on the desk.
+to a contract that never logged in (`anchor.services.refunds`); never of less than the least
+amount, never beyond the daily number and amount. Whatever is left to a person stays open on the
+desk.
 """
 
 from datetime import timedelta
@@ -92,8 +93,6 @@ def _demand_allowed(arrival: Arrival) -> None:
     if arrival.amount < policy.min_amount:
         raise Rejected("it is less than the least amount of the policy")
     _demand_no_answer(arrival)
-    if arrival.is_from_contract:
-        _demand_customer(arrival.payer or "")
     _demand_room(arrival, policy)
 
 
@@ -118,18 +117,6 @@ def _demand_no_answer(arrival: Arrival) -> None:
     known = {destinations.base_account(each or "") for each in db.session.scalars(sent)}
     if payer in known or db.session.scalar(shown.limit(1)) is not None:
         raise Rejected("its payer was sent money by us a short time ago")
-
-
-@atomic
-def _demand_customer(contract_id: str) -> None:
-    """Refuse a contract that never logged in here (SEP-45).
-
-    The ledger says which contract gave the money. That may be a pool through which a customer
-    changed it on its way, or a vault: what is paid back to such a one may be lost for ever.
-    """
-    query = select(Transaction.id).where(Transaction.owner_account == contract_id).limit(1)
-    if db.session.scalar(query) is None:
-        raise Rejected("a contract paid it that never logged in here: is it its owner's account?")
 
 
 @atomic

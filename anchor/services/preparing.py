@@ -13,8 +13,8 @@ from anchor.errors import Unavailable
 from anchor.extensions import house, settings
 from anchor.ledger.contract_gateway import ContractGateway, Prepared
 
-#: An answer is asked for anew when it is that old.
-_FRESH_S = 15
+#: An answer is asked for anew when it is that old: longer than a slow RPC takes to give it.
+_FRESH_S = 30
 _HANDS = 4
 
 

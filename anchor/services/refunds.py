@@ -62,6 +62,7 @@ class Order:
     verdict: str | None = None
     without_fee: bool = False
     by_hand: bool = False
+    to_contract: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def begin(order: Order) -> Begun:
     if order.by_hand or arrival.rail == HOUSE:  # what was the house's own never left it
         return _open(replace(order, by_hand=True))
     if arrival.is_from_contract:
-        _demand_contract(arrival.payer or "", has_memo=_has_memo(arrival))
+        _demand_contract(arrival.payer or "", order.to_contract, has_memo=_has_memo(arrival))
     elif arrival.rail is None:
         _demand_taker(arrival, order.gross or arrival.left, _has_memo(arrival))
     elif not rails.find(arrival.rail).traits.can_refund:
@@ -150,8 +151,12 @@ def _demand_taker(arrival: Arrival, gross: int, has_memo: bool) -> None:
         raise Rejected(f"{account_id} asks for a memo (SEP-29), and we were given none")
 
 
-def _demand_contract(contract_id: str, *, has_memo: bool) -> None:
-    """Make sure that the contract which paid can be paid, and that no memo has to reach it."""
+def _demand_contract(contract_id: str, named: str | None, *, has_memo: bool) -> None:
+    """Make sure that the contract which paid is somebody's, and that no memo has to reach it.
+
+    The ledger says which contract gave the money. That may be a pool through which a customer
+    changed it on its way, or a vault: what is paid back to such a one may be lost for ever.
+    """
     why_not = custodians.why_no_contract()
     if why_not is not None:
         raise Rejected(why_not)
@@ -159,8 +164,20 @@ def _demand_contract(contract_id: str, *, has_memo: bool) -> None:
         raise Rejected(
             f"the refund is to carry a memo, and to the contract {contract_id} none can travel"
         )
+    if contract_id != named and not _has_logged_in(contract_id):
+        raise Rejected(
+            f"{contract_id} paid it, a contract that never logged in here and may be a pool: where "
+            f"you know that it is the payer's own account, say --to-contract {contract_id}"
+        )
     if contracts().instance(contract_id) is None:
         raise Rejected(f"the contract {contract_id} is not on the ledger, or it is archived")
+
+
+@atomic
+def _has_logged_in(contract_id: str) -> bool:
+    """Tell whether a contract account is a customer's that opened something here (SEP-45)."""
+    query = select(Transaction.id).where(Transaction.owner_account == contract_id).limit(1)
+    return db.session.scalar(query) is not None
 
 
 @atomic

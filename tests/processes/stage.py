@@ -188,3 +188,14 @@ def staged(folder: Path, **env: str) -> Iterator[Stage]:
     finally:
         stage.end()
     assert holder.poll() is not None
+
+
+@contextmanager
+def followed(folder: Path) -> Iterator[Stage]:
+    """A stage whose web is open, and whose accounts are followed."""
+    with staged(folder) as made:
+        made.web()
+        made.stream()
+        made.wallet()
+        until(lambda: made.sql("SELECT 1 FROM accounts"), 30)
+        yield made

@@ -6,7 +6,7 @@ import pytest
 import requests
 from stellar_sdk import Keypair
 
-from tests.processes.stage import FLASK, Stage, staged
+from tests.processes.stage import FLASK, Stage, followed
 from tests.processes.test_deposit_crashes import book, knob, opened
 from tests.waiting import until
 
@@ -17,11 +17,7 @@ MONTH_S = 31 * 86_400
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        made.web()
-        made.stream()
-        made.wallet()
-        until(lambda: made.sql("SELECT 1 FROM accounts"), 30)
+    with followed(tmp_path_factory.mktemp("stage")) as made:
         yield made
 
 

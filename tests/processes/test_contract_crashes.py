@@ -12,8 +12,8 @@ from stellar_sdk import Asset
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.sandbox import contract_accounts
 from anchor.sandbox.ground import CODE
-from tests.processes.stage import FLASK, Stage, staged
-from tests.processes.test_deposit_crashes import VICTIMS, Cast, Window, book, knob
+from tests.processes.stage import Stage, followed
+from tests.processes.test_deposit_crashes import Window, demand_known, killed, knob
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -51,11 +51,7 @@ KILLED = [
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        made.web()
-        made.stream()
-        made.wallet()
-        until(lambda: made.sql("SELECT 1 FROM accounts"), 30)
+    with followed(tmp_path_factory.mktemp("stage")) as made:
         yield made
 
 
@@ -106,22 +102,9 @@ def test_promise_06_whatever_is_killed_a_contract_account_is_paid_once(
     contract, row_id, reference = open_deposit(stage)
     assert at.network is not None
     knob(stage, at.network[0], **at.network[1])
-    book(stage, reference)
-    acting = Cast(stage, stage.workers(), stage.start(*FLASK, "poll-pending-deposits"))
-    until(lambda: stage.sql(at.reached), 60, "for the window")
-    if at.closes:
-        knob(stage, "close")
-    VICTIMS[victim](acting)
-    acting.revive()
-    finish(stage, row_id, contract)
-    stage.kill(acting.workers)
+    with killed(stage, victim, at, reference):
+        finish(stage, row_id, contract)
 
 
 def test_promise_01_what_left_for_contracts_meanwhile_is_known_to_be_ours(stage: Stage) -> None:
-    left_out = (
-        "SELECT t.id FROM transactions t WHERE status = 'completed' AND NOT EXISTS (SELECT 1 FROM"
-        " payments p WHERE p.transaction_hash = t.stellar_transaction_id AND direction = 'out')"
-    )
-    until(lambda: not stage.sql(left_out), 60, "for the stream to see what was paid")
-    assert stage.sql("SELECT reason, note FROM cases") == []
-    assert stage.sql("SELECT stopped_reason FROM accounts") == [(None,)]
+    demand_known(stage)

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,7 +22,7 @@ import requests
 
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import Wallet
-from tests.processes.stage import FLASK, Stage, staged
+from tests.processes.stage import FLASK, Stage, followed
 from tests.processes.test_up import keepers
 from tests.waiting import until
 
@@ -30,11 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        made.web()
-        made.stream()
-        made.wallet()
-        until(lambda: made.sql("SELECT 1 FROM accounts"), 30)
+    with followed(tmp_path_factory.mktemp("stage")) as made:
         yield made
 
 
@@ -202,6 +199,13 @@ def test_promise_06_whatever_is_killed_on_the_way_to_the_ledger_a_deposit_is_pai
         knob(stage, name, **(body | ({"get": place} if place else {})))
     if at.bank is not None:
         stage.bank("/misbehave", **at.bank)
+    with killed(stage, victim, at, reference):
+        finish(stage, wallet, row_id)
+
+
+@contextmanager
+def killed(stage: Stage, victim: str, at: Window, reference: str) -> Iterator[None]:
+    """Pay a deposit in, kill somebody in a window that is held open, and let the rest go on."""
     book(stage, reference)
     acting = Cast(stage, stage.workers(), stage.start(*FLASK, "poll-pending-deposits"))
     until(lambda: stage.sql(at.reached), 60, "for the window")
@@ -209,11 +213,16 @@ def test_promise_06_whatever_is_killed_on_the_way_to_the_ledger_a_deposit_is_pai
         knob(stage, "close")
     VICTIMS[victim](acting)
     acting.revive()
-    finish(stage, wallet, row_id)
+    yield
     stage.kill(acting.workers)
 
 
 def test_promise_01_what_left_us_meanwhile_is_known_to_be_ours(stage: Stage) -> None:
+    demand_known(stage)
+
+
+def demand_known(stage: Stage) -> None:
+    """Wait until all that left was seen by the stream; nothing of it is on the desk."""
     left_out = (
         "SELECT t.id FROM transactions t WHERE status = 'completed' AND NOT EXISTS (SELECT 1 FROM"
         " payments p WHERE p.transaction_hash = t.stellar_transaction_id AND direction = 'out')"

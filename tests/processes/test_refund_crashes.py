@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from anchor.sandbox.ground import CODE
-from tests.processes.stage import FLASK, Stage, staged
+from tests.processes.stage import FLASK, Stage, followed
 from tests.processes.test_deposit_crashes import WINDOWS, held, knob, opened
 from tests.waiting import until
 
@@ -27,11 +27,7 @@ ON_THE_LEDGER = (
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        made.web()
-        made.stream()
-        made.wallet()
-        until(lambda: made.sql("SELECT 1 FROM accounts"), 30)
+    with followed(tmp_path_factory.mktemp("stage")) as made:
         yield made
 
 

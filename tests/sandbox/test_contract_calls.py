@@ -17,7 +17,6 @@ from stellar_sdk import (
 )
 from stellar_sdk.exceptions import BadRequestError
 
-from anchor.sandbox.network import Sandbox
 from tests.sandbox.contract_world import (
     PASSPHRASE,
     Place,
@@ -30,13 +29,6 @@ from tests.sandbox.contract_world import (
 from tests.sandbox.ledger import address, key
 
 Change = Callable[[TransactionEnvelope], object]
-
-
-@pytest.fixture
-def place(sandbox: Sandbox) -> Place:
-    made = Place.of(sandbox)
-    made.pay(address("alice"), "alice", made.carol, "50")
-    return made
 
 
 # -- the form of the transaction ------------------------------------------------------------------

@@ -16,7 +16,6 @@ from stellar_sdk.auth import authorize_entry
 from stellar_sdk.exceptions import PrepareTransactionException
 from stellar_sdk.operation.set_options import AuthorizationFlag
 
-from anchor.sandbox.network import Sandbox
 from tests.sandbox.contract_world import (
     PASSPHRASE,
     Place,
@@ -27,13 +26,6 @@ from tests.sandbox.contract_world import (
 from tests.sandbox.ledger import address, key, usd
 
 Change = Callable[[TransactionEnvelope], object]
-
-
-@pytest.fixture
-def place(sandbox: Sandbox) -> Place:
-    made = Place.of(sandbox)
-    made.pay(address("alice"), "alice", made.carol, "50")
-    return made
 
 
 # -- who agreed -----------------------------------------------------------------------------------

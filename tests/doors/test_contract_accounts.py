@@ -1,24 +1,29 @@
-"""Withdrawals that a contract account pays: what it is told, and what it is refused."""
+"""Contract accounts at the doors of deposits and withdrawals: what they are told, and refused."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 from stellar_sdk import MuxedAccount, StrKey
 
 from anchor.ledger.records import read_payments
 from anchor.lifecycle import Kind, Status
 from anchor.services import networks, payments
+from anchor.services.transactions import CONTRACTS_LANE
 from tests.contracts import Customer, dispose, with_contracts
 from tests.custodian import VaultPlugin
+from tests.deposits import Bench
+from tests.doors.test_sep06_quotes import ask as ask_exchange
+from tests.doors.test_sep06_quotes import promised
 from tests.invocations import invocation, transfer
+from tests.quoted import agree
 from tests.transfers import Wallet, serving
 from tests.visiting import Visitor
 from tests.world import ACCOUNT, World
 
 OTHER = StrKey.encode_contract(b"\x05" * 32)
-ON_PAGES = "/sep24/transactions/withdraw/interactive"
 MEMO = {"refund_memo": "5", "refund_memo_type": "id"}
 
 
@@ -44,9 +49,136 @@ def wallet(anchor: World, customer: Customer) -> Wallet:
     return made
 
 
-def on_pages(wallet: Wallet, **body: Any) -> Any:
+def on_pages(wallet: Wallet, way: str, **body: Any) -> Any:
     given = {"asset_code": "USDC", "amount": "100"} | body
-    return wallet.client.post(ON_PAGES, json=given, headers=wallet.headers)
+    place = f"/sep24/transactions/{way}/interactive"
+    return wallet.client.post(place, json=given, headers=wallet.headers)
+
+
+def deposit_on_pages(wallet: Wallet, **body: Any) -> Any:
+    return on_pages(wallet, "deposit", **body)
+
+
+def withdraw_on_pages(wallet: Wallet, **body: Any) -> Any:
+    return on_pages(wallet, "withdraw", **body)
+
+
+# -- what it is paid ----------------------------------------------------------------------------
+
+
+@pytest.mark.conforms("SEP6-31", "GEN-39")
+def test_a_deposit_on_a_wallet_s_screens_is_paid_to_its_contract_account(
+    wallet: Wallet, customer: Customer, anchor: World
+) -> None:
+    answer = wallet.ask_deposit(account=customer.account, claimable_balance_supported="true")
+    assert answer.status_code == 200, answer.text
+    row = anchor.row(answer.json["id"])
+    assert (row.destination, row.destination_memo) == (customer.account, None)
+    assert row.takes_claimable_balance is False
+    bench = Bench(anchor)
+    bench.fund(row.id)
+    assert bench.sql("SELECT lane FROM jobs WHERE kind = 'pay_on_ledger'") == [(CONTRACTS_LANE,)]
+    bench.wait(row.id)
+    seen = wallet.seen(row.id)
+    assert (seen["status"], seen["to"]) == ("completed", customer.account)
+    assert "deposit_memo" not in seen
+
+
+@pytest.mark.conforms("SEP6-31", "GEN-39")
+def test_a_deposit_on_the_pages_is_paid_to_who_logged_in(
+    wallet: Wallet, customer: Customer, anchor: World
+) -> None:
+    answer = deposit_on_pages(wallet)
+    assert answer.status_code == 200, answer.text
+    assert anchor.row(answer.json["id"]).destination == customer.account
+
+
+@pytest.mark.conforms("SEP6-31", "SEP6-55", "E-22")
+def test_a_deposit_in_another_asset_is_paid_to_a_contract_account(
+    wallet: Wallet, customer: Customer, anchor: World
+) -> None:
+    quote_id = promised(wallet, "deposit")
+    named = {"quote_id": quote_id, "account": customer.account}
+    refused = ask_exchange(wallet, "deposit", **named, memo_type="id", memo="5")
+    assert refused.status_code == 400
+    assert "carries no memo" in refused.json["error"]
+    answer = ask_exchange(wallet, "deposit", **named)
+    assert answer.status_code == 200, answer.text
+    wallet.pay_in(answer.json["id"], "542", "BRL")
+    Bench(anchor).wait(answer.json["id"])
+    agree()
+    seen = wallet.seen(answer.json["id"])
+    assert (seen["status"], seen["to"], seen["amount_out"]) == (
+        "completed",
+        customer.account,
+        "100",
+    )
+
+
+@pytest.mark.conforms("GEN-39")
+def test_who_logged_in_by_a_key_may_have_a_contract_account_paid(
+    wallet: Wallet, anchor: World, customer: Customer
+) -> None:
+    wallet.log_in()
+    wallet.known()
+    answer = wallet.ask_deposit(account=customer.account)
+    assert answer.status_code == 200, answer.text
+    assert deposit_on_pages(wallet, account=customer.account).status_code == 200
+    assert anchor.row(answer.json["id"]).destination == customer.account
+
+
+@pytest.mark.conforms("E-22", "SEP6-31", "GEN-29", "CAP67-03")
+@pytest.mark.parametrize(("kind", "memo"), [("id", "5"), ("text", "hello"), ("hash", "AA==")])
+def test_no_memo_is_taken_that_cannot_travel_to_a_contract_account(
+    wallet: Wallet, customer: Customer, kind: str, memo: str
+) -> None:
+    for answer in (
+        wallet.ask_deposit(account=customer.account, memo_type=kind, memo=memo),
+        deposit_on_pages(wallet, account=customer.account, memo_type=kind, memo=memo),
+    ):
+        assert answer.status_code == 400
+        assert "carries no memo" in answer.json["error"]
+
+
+@pytest.mark.conforms("E-22", "GEN-29")
+def test_who_logged_in_by_a_contract_names_an_id_or_no_memo_for_another_account(
+    wallet: Wallet, anchor: World
+) -> None:
+    there = {"account": anchor.payer.public_key}
+    refused = wallet.ask_deposit(**there, memo_type="text", memo="hello")
+    assert refused.status_code == 400
+    assert "must be id" in refused.json["error"]
+    assert wallet.ask_deposit(**there, memo_type="id", memo="5").status_code == 200
+
+
+def test_a_contract_that_cannot_be_paid_is_refused_with_the_reason(
+    wallet: Wallet, anchor: World
+) -> None:
+    asset = anchor.asset.contract_id(anchor.settings.network_passphrase)
+    for account, said in (
+        (OTHER, "not on the ledger"),
+        (asset, "the contract of an asset"),
+        (OTHER[:-1] + "A", "a Stellar address"),
+    ):
+        for answer in (
+            wallet.ask_deposit(account=account),
+            deposit_on_pages(wallet, account=account),
+        ):
+            assert answer.status_code == 400, account
+            assert said in answer.json["error"]
+
+
+def test_promise_14_while_the_rpc_is_away_no_deposit_to_a_contract_is_opened(
+    wallet: Wallet, customer: Customer, anchor: World
+) -> None:
+    for ask in (wallet.ask_deposit, lambda **body: deposit_on_pages(wallet, **body)):
+        knob = {"at": "rpc", "answer": "503", "times": 1}
+        requests.post(f"{anchor.sandbox.url}/sandbox/misbehave", json=knob, timeout=5)
+        assert ask(account=customer.account).status_code == 503
+        assert ask(account=customer.account).status_code == 200
+
+
+# -- what it pays -------------------------------------------------------------------------------
 
 
 def arrive(anchor: World, contract: str, memo: str) -> None:
@@ -75,7 +207,7 @@ def test_a_contract_account_withdraws_on_its_wallet_s_screens(
 def test_a_contract_account_withdraws_on_the_pages(
     wallet: Wallet, customer: Customer, anchor: World
 ) -> None:
-    opened = on_pages(wallet).json
+    opened = withdraw_on_pages(wallet).json
     page = Visitor(wallet.client, opened["url"]).fill_in(bank_account_number=ACCOUNT)
     seen = f"/sep24/transaction?id={opened['id']}"
     found = wallet.client.get(seen, headers=wallet.headers).json["transaction"]
@@ -94,7 +226,7 @@ def test_a_contract_account_withdraws_on_the_pages(
 @pytest.mark.conforms("SEP6-47", "CAP67-03")
 def test_the_page_of_a_contract_account_shows_no_way_that_it_cannot_go(wallet: Wallet) -> None:
     """A payment request makes a payment, and a memo has no place in a transfer of a contract."""
-    visitor = Visitor(wallet.client, on_pages(wallet).json["url"])
+    visitor = Visitor(wallet.client, withdraw_on_pages(wallet).json["url"])
     page = visitor.fill_in(bank_account_number=ACCOUNT).text
     assert "web+stellar:" not in page
     assert "memo" not in page.lower()
@@ -105,7 +237,7 @@ def test_the_page_of_a_contract_account_shows_no_way_that_it_cannot_go(wallet: W
 def test_the_page_of_a_contract_s_owner_who_pays_from_elsewhere_is_as_ever(
     wallet: Wallet, anchor: World
 ) -> None:
-    opened = on_pages(wallet, account=anchor.payer.public_key).json
+    opened = withdraw_on_pages(wallet, account=anchor.payer.public_key).json
     page = Visitor(wallet.client, opened["url"]).fill_in(bank_account_number=ACCOUNT).text
     assert "web+stellar:" in page
     assert "exactly this memo" in page
@@ -120,7 +252,7 @@ def test_who_logged_in_by_a_key_may_name_a_contract_account(
     told = wallet.withdrawal(account=customer.account)
     assert told["memo_type"] == "id"
     assert anchor.row(told["id"]).from_account == customer.account
-    opened = on_pages(wallet, account=customer.account)
+    opened = withdraw_on_pages(wallet, account=customer.account)
     assert anchor.row(opened.json["id"]).from_account == customer.account
 
 
@@ -128,16 +260,16 @@ def test_who_logged_in_by_a_key_may_name_a_contract_account(
 def test_a_refund_memo_that_no_contract_can_be_sent_is_refused(
     wallet: Wallet, anchor: World
 ) -> None:
-    for ask in (wallet.ask_withdrawal(**MEMO), on_pages(wallet, **MEMO)):
+    for ask in (wallet.ask_withdrawal(**MEMO), withdraw_on_pages(wallet, **MEMO)):
         assert ask.status_code == 400
         assert "refund_memo" in ask.json["error"]
     elsewhere = MEMO | {"account": anchor.payer.public_key}
     assert wallet.ask_withdrawal(**elsewhere).status_code == 200
-    assert on_pages(wallet, **elsewhere).status_code == 200
+    assert withdraw_on_pages(wallet, **elsewhere).status_code == 200
 
 
 def refused(wallet: Wallet) -> list[str]:
-    answers = [wallet.ask_withdrawal(account=OTHER), on_pages(wallet, account=OTHER)]
+    answers = [wallet.ask_withdrawal(account=OTHER), withdraw_on_pages(wallet, account=OTHER)]
     assert {each.status_code for each in answers} == {400}
     return [each.json["error"] for each in answers]
 
@@ -172,7 +304,7 @@ def test_beside_a_custodian_who_pays_no_contract_none_is_served(
 def test_a_contract_account_sees_its_own_and_nothing_else(
     wallet: Wallet, anchor: World, customer: Customer
 ) -> None:
-    ours, on_page = wallet.withdrawal()["id"], on_pages(wallet).json["id"]
+    ours, on_page = wallet.withdrawal()["id"], withdraw_on_pages(wallet).json["id"]
     own = wallet.headers
     for headers in (Customer.of(anchor).log_in(wallet.client), wallet.log_in()):
         for path in (f"/sep6/transaction?id={ours}", f"/sep24/transaction?id={on_page}"):
