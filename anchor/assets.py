@@ -27,6 +27,11 @@ def is_contract_id(text: str) -> bool:
     return _is_key(text, "C")
 
 
+def is_contracts(address: str | None) -> bool:
+    """Tell whether what is known to be an address, or nothing, is a contract's (``C…``)."""
+    return address is not None and address.startswith("C")
+
+
 def _is_key(text: str, letter: str) -> bool:
     """Check the text form of keys (SEP-23): version, 32 bytes, CRC-16/XMODEM, in base 32."""
     if not text.isascii() or len(text) != 56 or text[0] != letter:

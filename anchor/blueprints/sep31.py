@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from anchor.assets import is_contracts
 from anchor.blueprints import forms, speech
 from anchor.blueprints.describing import described
 from anchor.blueprints.guards import current_principal, optional_principal, owner_of
@@ -104,7 +105,7 @@ def _owner() -> Owner:
 
 def _partner(principal: Principal) -> SendingAnchor:
     """Return the sending anchor that somebody speaks for, or raise `Forbidden` (SEP31-01, 03)."""
-    found = None if principal.account_id.startswith("C") else sends.partner(principal.account_id)
+    found = None if is_contracts(principal.account_id) else sends.partner(principal.account_id)
     if found is None:
         raise Forbidden("this account is not one of an anchor that may send here")
     return found

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
+from anchor.assets import is_contracts
+
 
 @dataclass(frozen=True)
 class LedgerOrder:
@@ -37,7 +39,7 @@ class LedgerOrder:
     @property
     def calls_contract(self) -> bool:
         """Whether a contract is paid: what that takes has to be simulated first."""
-        return self.form == "payment" and self.destination.startswith("C")
+        return self.form == "payment" and is_contracts(self.destination)
 
     @property
     def issuer(self) -> str | None:

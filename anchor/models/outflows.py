@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
+from anchor.assets import is_contracts
 from anchor.extensions import Base
 from anchor.models.columns import Instant, Stroops, one_of
 
@@ -192,7 +193,7 @@ class Outflow(Base):
     @hybrid_property
     def calls_contract(self) -> bool:
         """Whether it pays a contract account, by a call of the asset's contract."""
-        return self.form == "payment" and (self.destination or "").startswith("C")
+        return self.form == "payment" and is_contracts(self.destination)
 
     @calls_contract.inplace.expression
     @classmethod

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from anchor.assets import is_contracts
 from anchor.customers.fields import told_as
 from anchor.customers.identity import identify
 from anchor.customers.rules import Need
@@ -71,7 +72,7 @@ def check_account(principal: Principal, account: str) -> None:
 
     A muxed address is compared whole, any other by its base account.
     """
-    if account.startswith("C"):
+    if is_contracts(account):
         is_same = account == principal.account_id
     else:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from anchor.assets import is_contracts
 from anchor.config import Settings
 from anchor.fees import fee_of, fixed_part
 from anchor.languages import mark as _
@@ -212,7 +213,7 @@ def is_a_deposit(view: View) -> bool:
 
 def is_paid_by_contract(view: View) -> bool:
     """Tell whether a contract account is to pay: it knows no memo but the id of an address."""
-    return not is_a_deposit(view) and (view.row.from_account or "").startswith("C")
+    return not is_a_deposit(view) and is_contracts(view.row.from_account)
 
 
 def due(view: View, settings: Settings, waits_for_user: frozenset[Status]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, case, func, select
 
+from anchor.assets import is_contracts
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.ledger.destinations import address_of
@@ -54,7 +55,7 @@ class Arrival:
     @property
     def is_from_contract(self) -> bool:
         """Whether a contract account paid it."""
-        return self.rail is None and (self.payer or "").startswith("C")
+        return self.rail is None and is_contracts(self.payer)
 
 
 def key_of(cause: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from anchor.assets import NATIVE
+from anchor.assets import NATIVE, is_contracts
 from anchor.ledger import destinations
 from anchor.ledger.contract_gateway import ContractInstance
 from anchor.ledger.gateway import LedgerAccount
@@ -42,7 +42,7 @@ class Wanted:
     @property
     def is_to_contract(self) -> bool:
         """Whether it goes to a contract account."""
-        return self.destination.startswith("C")
+        return is_contracts(self.destination)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlalchemy import Select, case, exists, func, select
 
-from anchor.assets import NATIVE
+from anchor.assets import NATIVE, is_contracts
 from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import atomic, contracts, db, gateway, settings
 from anchor.fees import Split, split
@@ -342,7 +342,7 @@ def _order(
         destination=row.destination,
         memo_type=row.destination_memo_type,
         memo=row.destination_memo,
-        is_alone=row.destination_memo is not None or (row.destination or "").startswith("C"),
+        is_alone=row.destination_memo is not None or is_contracts(row.destination),
         **sold,
     ), None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchor import web_auth
+from anchor.assets import is_contracts
 from anchor.errors import Rejected
 from anchor.extensions import atomic, contracts, gateway, settings
 from anchor.integrations.protocols import Instruction
@@ -37,7 +38,7 @@ class Destination:
     @property
     def is_contract(self) -> bool:
         """Whether it is a contract account."""
-        return self.address.startswith("C")
+        return is_contracts(self.address)
 
 
 def open_interactive(
@@ -92,7 +93,7 @@ def read_destination(address: str, memo_type: str | None, memo: str | None) -> D
     An ``M…`` address has its id in itself and takes no memo beside it (CAP27-02, SEP-23), and
     no memo travels with a payment to a contract, ``C…`` (SEP6-31).
     """
-    if address.startswith("C"):
+    if is_contracts(address):
         return _contract(address, memo_type, memo)
     if not web_auth.is_account(address):
         raise Rejected("account must be a Stellar address (G… or M…)")

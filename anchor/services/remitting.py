@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import exists, func, select
 
+from anchor.assets import is_contracts
 from anchor.clock import utcnow
 from anchor.errors import AnchorError, Rejected, Unavailable
 from anchor.extensions import atomic, db, gateway, settings
@@ -237,7 +238,7 @@ def _where(told: Told) -> tuple[str, str | None, str | None]:
 
     So never to a contract, which no memo reaches.
     """
-    if (told.account or "").startswith("C"):
+    if is_contracts(told.account):
         raise Rejected("it names a contract account, and a remittance is paid to none")
     target = deposits.read_destination(told.account or "", told.memo_type, told.memo)
     if target.account_id in own_accounts.known():

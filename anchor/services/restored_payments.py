@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, update
 
-from anchor.assets import NATIVE
+from anchor.assets import NATIVE, is_contracts
 from anchor.errors import Rejected
 from anchor.extensions import atomic, db, settings
 from anchor.fees import Split
@@ -126,7 +126,7 @@ def _is_for_a_line(payment: Payment, row: Transaction, policy: AssetPolicy) -> b
     is_in_bounds = 0 < (payment.amount or 0) <= policy.delivery.starting_balance
     return (
         payment.asset == NATIVE
-        and not (row.destination or "").startswith("C")
+        and not is_contracts(row.destination)
         and is_in_bounds
         and _address(payment) == row.destination
         and settings().asset_by_id(NATIVE) is None

@@ -26,6 +26,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from anchor import lifecycle
+from anchor.assets import is_contracts
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Kind, NoSuchMove, Status
 from anchor.models import History, Memo, Remittance, Transaction
@@ -291,7 +292,7 @@ def lane_of(row: Transaction, job_kind: str) -> str:
     if job_kind in {REMIT, FOLLOW_REMITTANCE}:
         query = select(Remittance.domain).where(Remittance.transaction_id == row.id)
         return f"{REMITTANCE_LANE}{db.session.scalar(query)}"
-    if job_kind == PAY_ON_LEDGER and (row.destination or "").startswith("C"):
+    if job_kind == PAY_ON_LEDGER and is_contracts(row.destination):
         return CONTRACTS_LANE
     return _LANES.get(job_kind, row.rail)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from anchor.assets import is_contracts
 from anchor.errors import Rejected
 from anchor.extensions import atomic
 from anchor.integrations.rates import Way
@@ -69,7 +70,7 @@ def check_payer(policy: AssetPolicy, account: str, refund_memo: str | None) -> N
     issuer itself is burnt, and a burn carries no id. Nor can a contract be sent a memo. Whom no
     refund could be paid is not served at all.
     """
-    if not account.startswith("C"):
+    if not is_contracts(account):
         return
     if custodians.why_no_contract() is not None:
         raise Rejected("contract accounts (C…) cannot pay here; pay from a G… or M… account")
