@@ -1,5 +1,6 @@
 """Puts the house together: settings, database, gateway, rails and doors."""
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -84,6 +85,10 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         from anchor import blueprints  # a third of a process' memory
 
         blueprints.register(app, settings)
+    if not settings.testing:
+        # What was made by now is for good. Looking through it for garbage takes a tenth of a
+        # second, and would be done in the middle of somebody's request, again and again.
+        gc.freeze()
     return app
 
 

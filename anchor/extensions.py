@@ -1,15 +1,15 @@
 """The database, the only commit in the house, and what the process was started with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
-from select import POLLIN, poll
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import psycopg
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, MetaData, event
+from sqlalchemy import Engine, Executable, MetaData, event
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import InvalidatePoolError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import DeclarativeBase
@@ -17,10 +17,9 @@ from sqlalchemy.pool import Pool
 
 from anchor.errors import AnchorError, Misconfigured, Unavailable
 from anchor.remembering import Remembered
+from anchor.sockets import has_news
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from anchor.config import Settings
     from anchor.integrations.custody import Custodian, Signer
     from anchor.integrations.customers import CustomersIntegration
@@ -129,9 +128,7 @@ def _committed() -> Iterator[None]:
         db.session.commit()
     except OperationalError as error:
         db.session.rollback()
-        raise Unavailable(
-            "the database did not answer: {reason}", reason=_first_line(error)
-        ) from error
+        raise _away(error.orig) from error
     except PendingRollbackError as error:
         db.session.rollback()
         if error.code != _CONNECTION_LOST:
@@ -178,6 +175,41 @@ def by_statement(function: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
+def alone(statement: Executable, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+    """Run one statement that is a transaction of its own, and return its rows.
+
+    For the busiest doors: the driver runs it without a session, which costs more than the
+    statement. So it is written of Core's parts, made once, and its values are the driver's own
+    types. Joins in a `transaction`. A database that does not answer is `Unavailable`.
+    """
+    if db.session.registry.has() and _AFTER_COMMIT in db.session.info:
+        return [tuple(row) for row in db.session.execute(statement, values)]
+    try:
+        connection = db.engine.raw_connection()
+    except psycopg.OperationalError as error:
+        raise _away(error) from error
+    driver = connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        driver.autocommit = True
+        rows = driver.execute(_text(statement), values).fetchall()
+        driver.autocommit = False
+    except psycopg.OperationalError as error:
+        connection.invalidate()
+        raise _away(error) from error
+    except BaseException as error:
+        connection.invalidate()  # never back into the pool: it might commit by itself for others
+        _keep_rows_out(error)
+        raise
+    connection.close()
+    return rows
+
+
+@lru_cache
+def _text(statement: Executable) -> bytes:
+    return str(statement.compile(dialect=db.engine.dialect)).encode()  # type: ignore[attr-defined]
+
+
 def after_commit(callback: Callable[[], None]) -> None:
     """Run `callback` once the open transaction is durable; it must not raise."""
     callbacks: list[Callable[[], None]] | None = db.session.info.get(_AFTER_COMMIT)
@@ -192,29 +224,30 @@ def refuse_inside_transaction() -> None:
 
 
 @event.listens_for(Pool, "checkout")
-def _demand_silence(connection: "Connection[Any]", *_: object) -> None:
+def _demand_silence(connection: psycopg.Connection[Any], *_: object) -> None:
     """Replace a connection that says something before it is asked: its server has hung up.
 
     A ping would find that out, too, by a way to PostgreSQL and back for each transaction.
     """
-    if connection.closed or connection.broken or _has_news(connection.fileno()):
+    if connection.closed or connection.broken or has_news(connection.fileno()):
         raise InvalidatePoolError("the server has hung up")
-
-
-def _has_news(socket: int) -> bool:
-    watched = poll()
-    watched.register(socket, POLLIN)
-    return bool(watched.poll(0))
 
 
 @event.listens_for(Engine, "handle_error")
 def _discreet(context: ExceptionContext) -> None:
     """Take out of an error the rows that PostgreSQL tells in detail: they are customers' data."""
     for error in (context.original_exception, context.sqlalchemy_exception):
-        if error is not None and error.args:
-            told = str(error.args[0]).partition("\nDETAIL:")[0]
-            error.args = (told, *error.args[1:])
+        if error is not None:
+            _keep_rows_out(error)
 
 
-def _first_line(error: OperationalError) -> str:
-    return str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+def _keep_rows_out(error: BaseException) -> None:
+    if error.args:
+        told = str(error.args[0]).partition("\nDETAIL:")[0]
+        error.args = (told, *error.args[1:])
+
+
+def _away(error: BaseException | None) -> Unavailable:
+    """Return how it is said that the database does not answer."""
+    reason = str(error).strip().splitlines()[0] if str(error or "").strip() else "no reason given"
+    return Unavailable("the database did not answer: {reason}", reason=reason)

@@ -4,12 +4,14 @@ A real one is another machine's work; the sandbox would take its time from the c
 measured. Run as a script it serves the answer in a file until its standard input ends.
 """
 
-import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from selectors import EVENT_READ, BaseSelector, DefaultSelector
+from typing import Any
 
 import requests
 
@@ -33,27 +35,29 @@ def serving(account_url: str, file: Path) -> Iterator[str]:
             process.kill()
 
 
-class _Answering(asyncio.Protocol):
-    """Says the same to each request, which comes in one piece: they are short and have no body."""
+def _serve(answer: bytes) -> None:
+    """Say the same to each request, which comes in one piece: they are short and have no body."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server, DefaultSelector() as ready:
+        print(server.getsockname()[1], flush=True)
+        ready.register(server, EVENT_READ)
+        ready.register(sys.stdin, EVENT_READ)
+        while True:
+            for key, _ in ready.select():
+                if key.fileobj is server:
+                    ready.register(server.accept()[0], EVENT_READ)
+                elif key.fileobj is sys.stdin:
+                    return
+                else:
+                    _answer(key.fileobj, answer, ready)
 
-    answer = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if data.endswith(b"\r\n\r\n"):
-            self.transport.write(self.answer)
-
-
-async def _serve() -> None:
-    _Answering.answer = Path(sys.argv[1]).read_bytes()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Answering, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
+def _answer(line: Any, answer: bytes, ready: BaseSelector) -> None:
+    if line.recv(65_536):
+        line.sendall(answer)
+    else:
+        ready.unregister(line)
+        line.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    _serve(Path(sys.argv[1]).read_bytes())

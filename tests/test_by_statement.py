@@ -1,16 +1,20 @@
 """What runs without a transaction, and connections whose server has hung up."""
 
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
-from sqlalchemy import event, func, insert, select, text
+from sqlalchemy import Engine, create_engine, func, insert, select, text
 
 from anchor.clock import utcnow
-from anchor.extensions import atomic, by_statement, db
+from anchor.errors import Unavailable
+from anchor.extensions import alone, atomic, by_statement, db
 from anchor.models import Transaction, UsedChallenge
 from anchor.services import logins
+from tests.waiting import until
 from tests.world import World
 
 
@@ -84,20 +88,73 @@ def test_no_transaction_begins_inside_of_it(world: World) -> None:
     assert atomic(noted)() == 0
 
 
-def test_a_challenge_is_used_once_by_one_statement_alone(world: World) -> None:
-    said: list[str] = []
+UNTIL = utcnow() + timedelta(minutes=5)
 
-    def listen(*args: Any) -> None:
-        said.append(args[2].partition(" ")[0])
 
-    until = utcnow() + timedelta(minutes=5)
-    event.listen(db.engine, "before_cursor_execute", listen)
-    try:
-        assert logins.is_first_use("one", until)
-        assert not logins.is_first_use("one", until)
-    finally:
-        event.remove(db.engine, "before_cursor_execute", listen)
-    assert said == ["INSERT", "INSERT"]
+def test_promise_13_a_challenge_is_good_once(world: World) -> None:
+    assert logins.is_first_use("one", UNTIL)
+    assert not logins.is_first_use("one", UNTIL)
+    assert atomic(noted)() == 1
+
+
+def test_a_statement_alone_goes_with_the_transaction_that_is_open(world: World) -> None:
+    @atomic
+    def use_and_fail() -> None:
+        assert logins.is_first_use("one", UNTIL)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        use_and_fail()
+    assert logins.is_first_use("one", UNTIL)
+
+
+def test_a_transaction_after_a_statement_alone_is_one_again(world: World) -> None:
+    """It has the same connection, the last that was given back."""
+
+    @atomic
+    def look() -> Any:
+        noted()
+        return standing()
+
+    logins.is_first_use("one", UNTIL)
+    assert look() == TransactionStatus.INTRANS
+    with pytest.raises(psycopg.Error):
+        alone(text("SELECT 1 / 0"), {})
+    assert look() == TransactionStatus.INTRANS
+
+
+def test_promise_15_an_error_of_a_statement_alone_tells_no_row(world: World) -> None:
+    twice = insert(UsedChallenge).values(hash="secret", expires_at=UNTIL)
+    twice = twice.returning(UsedChallenge.hash)
+    alone(twice, {"hash": "secret", "expires_at": UNTIL})
+    with pytest.raises(psycopg.errors.UniqueViolation) as raised:
+        alone(twice, {"hash": "secret", "expires_at": UNTIL})
+    assert "secret" not in str(raised.value)
+
+
+def test_promise_14_no_challenge_is_taken_while_the_database_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where it cannot be reached, and not where it hangs up in the middle."""
+    with db.engine.connect() as own:
+        own.execute(text("LOCK used_challenges"))
+        ours = own.scalar(text("SELECT pg_backend_pid()"))
+        ended = Thread(target=end_whoever_waits, args=(db.engine, ours))
+        ended.start()
+        with pytest.raises(Unavailable, match="the database did not answer"):
+            logins.is_first_use("one", UNTIL)
+        ended.join()
+    nowhere = create_engine(db.engine.url.set(host="127.0.0.1", port=1))
+    monkeypatch.setitem(db.engines, None, nowhere)
+    with pytest.raises(Unavailable, match="the database did not answer"):
+        logins.is_first_use("one", UNTIL)
+
+
+def end_whoever_waits(engine: Engine, for_whom: int) -> None:
+    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE :pid = ANY("
+    query += "pg_blocking_pids(pid))"
+    with engine.connect() as connection:
+        until(lambda: connection.scalars(text(query), {"pid": for_whom}).all())
 
 
 def test_connections_that_ended_while_they_rested_are_replaced_unseen(world: World) -> None:

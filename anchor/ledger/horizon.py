@@ -238,13 +238,7 @@ class HorizonGateway:
     ) -> tuple[int, dict[str, Any]]:
         """Hand an envelope in, once; `Unavailable` for a status that is not `known`."""
         try:
-            answer = self._wire.ask(
-                "POST",
-                path,
-                self._submit_timeout_s,
-                fields={"tx": envelope_xdr},
-                encode_multipart=False,
-            )
+            answer = self._wire.post_form(path, self._submit_timeout_s, {"tx": envelope_xdr})
         except Unavailable as error:
             raise Unavailable("submitting got no answer; look the hash up") from error
         if answer.status not in known:
@@ -307,7 +301,7 @@ class HorizonGateway:
     def _fetch(
         self, path: str, query: Mapping[str, str] | None, absent: Sequence[int]
     ) -> Answer | None:
-        answer = self._wire.ask("GET", path, self._timeout_s, fields=query)
+        answer = self._wire.get(path, self._timeout_s, query=query)
         if answer.status in absent and _is_horizons(answer):
             return None
         if answer.status != 200:

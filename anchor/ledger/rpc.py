@@ -90,7 +90,7 @@ class RpcGateway:
         """Ask once; return the result object."""
         asked = {"jsonrpc": "2.0", "id": next(self._ids), "method": method}
         whole = asked | ({"params": params} if params else {})
-        answer = self._wire.ask("POST", "", self._timeout_s, what=method, json=whole)
+        answer = self._wire.post_json("", self._timeout_s, whole, what=method)
         if answer.status != 200:
             raise Unavailable(f"{method} was answered {answer.status}")
         return _result(answer.body, method)

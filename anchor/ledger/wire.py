@@ -1,28 +1,34 @@
 """HTTP to a source of ledger facts: connections stay open, answers are of a bounded size."""
 
+import json
 import ssl
+import weakref
+import zlib
 from collections.abc import Mapping
+from email.message import Message
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-
-from urllib3 import BaseHTTPResponse, Timeout, connection_from_url
-from urllib3.exceptions import HTTPError
+from urllib.parse import urlencode, urlsplit
 
 from anchor.errors import Unavailable
 from anchor.ledger import outside
+from anchor.sockets import has_news
 
 _CONNECT_S = 5
 #: More threads than any process has: one that finds all connections in use opens another.
 _KEPT_OPEN = 64
-_CHUNK = 65_536
-_HEADERS = {"Accept-Encoding": "gzip"}
+_HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "stellar-anchor"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_JSON = {"Content-Type": "application/json"}
+#: What zlib calls the format of gzip.
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Answer(NamedTuple):
     """What was answered: a status, whatever it is, its headers, and the whole body."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
 
@@ -31,40 +37,107 @@ class Wire:
 
     def __init__(self, url: str, *, max_bytes: int) -> None:
         parts = urlsplit(url)
-        secure = {"ssl_context": ssl.create_default_context()} if parts.scheme == "https" else {}
-        self._pool = connection_from_url(url, maxsize=_KEPT_OPEN, headers=_HEADERS, **secure)
+        self._address = (str(parts.hostname), parts.port)
+        self._context = ssl.create_default_context() if parts.scheme == "https" else None
         self._root = parts.path
         self._max_bytes = max_bytes
+        self._idle: list[HTTPConnection] = []
+        weakref.finalize(self, _close, self._idle)
+
+    def get(self, path: str, timeout_s: int, *, query: Mapping[str, str] | None = None) -> Answer:
+        """Ask for `path`, with a query; raises as `ask` does."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        return self.ask("GET", target, timeout_s, what=path)
+
+    def post_form(self, path: str, timeout_s: int, form: Mapping[str, str]) -> Answer:
+        """Hand in a form; raises as `ask` does."""
+        return self.ask("POST", path, timeout_s, urlencode(form).encode(), _FORM, what=path)
+
+    def post_json(self, path: str, timeout_s: int, value: Any, *, what: str) -> Answer:
+        """Hand in a JSON value; raises as `ask` does. `what` is asked stands in errors."""
+        return self.ask("POST", path, timeout_s, json.dumps(value).encode(), _JSON, what=what)
 
     def ask(
-        self, method: str, path: str, timeout_s: int, *, what: str = "", **content: Any
+        self,
+        method: str,
+        target: str,
+        timeout_s: int,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        what: str,
     ) -> Answer:
-        """Ask once; `content` is `fields` for a query or a form, or `json`.
+        """Ask once.
 
         Raises `Unavailable` where nobody answers, no part of it within `timeout_s`, and where the
-        answer is too long: whether it was heard is unknown then. `what` is asked in words, where
-        the path does not tell.
+        answer is too long: whether it was heard is unknown then.
         """
         outside.check()
         try:
-            response = self._pool.request(
-                method,
-                self._root + path,
-                timeout=Timeout(connect=_CONNECT_S, read=timeout_s),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                **content,
-            )
-            return Answer(response.status, response.headers, self._body(response, what or path))
-        except HTTPError as error:
-            raise Unavailable(f"{what or path} did not answer: {type(error).__name__}") from error
+            connection = self._waiting() or self._connected()
+            try:
+                if connection.sock.gettimeout() != timeout_s:
+                    connection.sock.settimeout(timeout_s)
+                sent = _HEADERS | dict(headers or {})
+                connection.request(method, self._root + target, body, sent)
+                with connection.getresponse() as response:
+                    found = self._body(response, what)
+            except BaseException:
+                connection.close()
+                raise
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise Unavailable(f"{what} did not answer: {type(error).__name__}") from error
+        if response.will_close or len(self._idle) >= _KEPT_OPEN:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        return Answer(response.status, response.headers, found)
 
-    def _body(self, response: BaseHTTPResponse, what: str) -> bytes:
-        body = bytearray()
-        for chunk in response.stream(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                response.close()
-                raise Unavailable(f"{what} was answered with too much")
-        return bytes(body)
+    def _waiting(self) -> HTTPConnection | None:
+        """Return a connection that is open still, of those that have nothing to do."""
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if not has_news(connection.sock.fileno()):
+                return connection
+            connection.close()
+        return None
+
+    def _connected(self) -> HTTPConnection:
+        host, port = self._address
+        made = (
+            HTTPConnection(host, port, timeout=_CONNECT_S)
+            if self._context is None
+            else HTTPSConnection(host, port, timeout=_CONNECT_S, context=self._context)
+        )
+        made.connect()
+        return made
+
+    def _body(self, response: HTTPResponse, what: str) -> bytes:
+        body = response.read(self._max_bytes + 1)
+        if len(body) <= self._max_bytes:
+            # read(n) takes a body that ends early for a whole one.
+            if response.length:
+                raise Unavailable(f"{what} was not answered to the end")
+            if response.headers.get("Content-Encoding") == "gzip":
+                body = self._unpacked(body, what)
+        if len(body) > self._max_bytes:
+            raise Unavailable(f"{what} was answered with too much")
+        return body
+
+    def _unpacked(self, body: bytes, what: str) -> bytes:
+        packed = zlib.decompressobj(_GZIP)
+        try:
+            found = packed.decompress(body, self._max_bytes + 1)
+        except zlib.error as error:
+            raise Unavailable(f"{what} was answered with what cannot be unpacked") from error
+        if not packed.eof and len(found) <= self._max_bytes:
+            raise Unavailable(f"{what} was not answered to the end")
+        return found
+
+
+def _close(connections: list[HTTPConnection]) -> None:
+    for connection in connections:
+        connection.close()

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from anchor import web_auth
 from anchor.errors import Rejected, Unauthorized
-from anchor.extensions import atomic, by_statement, db, gateway, settings
+from anchor.extensions import alone, atomic, db, gateway, settings
 from anchor.models import UsedChallenge
 from anchor.services import client_domains
 from anchor.web_auth import WebAuthPolicy
@@ -101,11 +101,9 @@ def open_link(purpose: str, token: str) -> str:
     return link.transaction_id
 
 
-@by_statement
 def is_first_use(mark: str, expires_at: datetime) -> bool:
     """Tell whether something that is good once is used for the first time, and note it."""
-    used = db.session.execute(_USE, {"hash": mark, "expires_at": expires_at + _CLOCKS_APART})
-    return used.one_or_none() is not None
+    return bool(alone(_USE, {"hash": mark, "expires_at": expires_at + _CLOCKS_APART}))
 
 
 @atomic

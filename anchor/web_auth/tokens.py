@@ -1,7 +1,6 @@
 """Session tokens, and how any token of ours is written and read: each audience has its own."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -104,13 +103,8 @@ def _subject(subject: str, *, of_contracts: bool) -> Client:
 
 def encode(policy: WebAuthPolicy, audience: str, life_s: int, claims: dict[str, Any]) -> str:
     """Return a signed token for an audience, good for so many seconds."""
-    now = utcnow()
-    common = {
-        "iss": policy.issuer,
-        "aud": audience,
-        "iat": now,
-        "exp": now + timedelta(seconds=life_s),
-    }
+    now = int(utcnow().timestamp())
+    common = {"iss": policy.issuer, "aud": audience, "iat": now, "exp": now + life_s}
     key = jwt_keys.read(policy.jwt_secret)[0]
     named = {"kid": key.kid} if key.kid is not None else None
     return jwt.encode(common | claims, key.secret, algorithm=_ALGORITHM, headers=named)

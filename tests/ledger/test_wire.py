@@ -1,0 +1,177 @@
+"""The connections on which sources of ledger facts are asked."""
+
+import gzip
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import sleep
+
+import pytest
+
+from anchor.errors import Unavailable
+from anchor.ledger.wire import Wire
+from tests.waiting import until
+
+MAX_BYTES = 100_000
+Say = Callable[[int], bytes]
+
+
+class Server:
+    """Answers the nth request of all with what the test says; tells what it was asked."""
+
+    def __init__(self, say: Say, hangs_up: bool) -> None:
+        self.say, self.hangs_up = say, hangs_up
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.ended = 0
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while request := whole_request(connection):
+                self.requests.append(request)
+                connection.sendall(self.say(len(self.requests)))
+                if self.hangs_up:
+                    break
+        self.ended += 1
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+
+
+def whole_request(connection: socket.socket) -> bytes:
+    found = b""
+    while chunk := connection.recv(65_536):
+        found += chunk
+        head, mark, body = found.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        if mark and len(body) >= int(length[1] if length else 0):
+            return found
+    return b""
+
+
+@contextmanager
+def served(say: Say, *, hangs_up: bool = False) -> Iterator[tuple[Wire, Server]]:
+    server = Server(say, hangs_up)
+    try:
+        yield Wire(f"{server.url}/root", max_bytes=MAX_BYTES), server
+    finally:
+        server.listening.shutdown(socket.SHUT_RDWR)
+        server.listening.close()
+
+
+def answer(body: bytes, *headers: bytes) -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return b"\r\n".join((b"HTTP/1.1 200 OK", length, *headers, b"", body))
+
+
+def packed(body: bytes) -> bytes:
+    return answer(gzip.compress(body), b"Content-Encoding: gzip")
+
+
+def test_a_connection_is_used_again() -> None:
+    with served(lambda n: answer(b"%d" % n)) as (wire, server):
+        assert [wire.get("/a", 5).body for _ in range(3)] == [b"1", b"2", b"3"]
+    assert server.connections == 1
+
+
+def test_what_is_asked_is_below_the_root_with_its_query_or_its_body() -> None:
+    with served(lambda n: answer(b"")) as (wire, server):
+        wire.get("/a", 5, query={"b": "c d", "e": "&"})
+        wire.post_form("/f", 5, {"tx": "A+/="})
+        wire.post_json("", 5, {"id": 1}, what="it")
+    asked = [(each.splitlines()[0], each.partition(b"\r\n\r\n")[2]) for each in server.requests]
+    assert asked == [
+        (b"GET /root/a?b=c+d&e=%26 HTTP/1.1", b""),
+        (b"POST /root/f HTTP/1.1", b"tx=A%2B%2F%3D"),
+        (b"POST /root HTTP/1.1", b'{"id": 1}'),
+    ]
+
+
+def test_a_connection_that_ended_while_it_rested_is_replaced_unseen() -> None:
+    with served(lambda n: answer(b"%d" % n), hangs_up=True) as (wire, server):
+        assert wire.get("/a", 5).body == b"1"
+        until(lambda: server.ended == 1)
+        assert wire.get("/a", 5).body == b"2"
+
+
+def test_a_connection_that_is_to_be_closed_is_not_kept() -> None:
+    closing = answer(b"x", b"Connection: close")
+    with served(lambda n: closing, hangs_up=True) as (wire, server):
+        assert [wire.get("/a", 5).body for _ in range(2)] == [b"x", b"x"]
+    assert server.connections == 2
+
+
+def test_two_at_once_have_a_connection_each() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def say(n: int) -> bytes:
+        both.wait()
+        return answer(b"x")
+
+    with served(say) as (wire, server):
+        threads = [threading.Thread(target=wire.get, args=("/a", 5)) for _ in range(2)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert server.connections == 2
+
+
+def test_an_answer_may_be_packed() -> None:
+    with served(lambda n: packed(b"y" * MAX_BYTES)) as (wire, _):
+        assert wire.get("/a", 5).body == b"y" * MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (answer(b"x" * (MAX_BYTES + 1)), "too much"),
+        (packed(b"y" * (MAX_BYTES + 1)), "too much"),
+        (packed(b"y" * 50_000_000), "too much"),
+        (answer(b"no gzip", b"Content-Encoding: gzip"), "cannot be unpacked"),
+        (answer(gzip.compress(b"y" * 1000)[:-9], b"Content-Encoding: gzip"), "to the end"),
+        (answer(b"x" * 100)[:-1], "to the end"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "IncompleteRead"),
+        (b"SSH-2.0\r\n", "BadStatusLine"),
+        (b"", "RemoteDisconnected"),
+    ],
+)
+def test_promise_07_what_is_no_whole_answer_is_none(said: bytes, why: str) -> None:
+    """And the next is asked on a connection of its own, on which nothing is left of it."""
+    with served(lambda n: said if n == 1 else answer(b"good"), hangs_up=True) as (wire, server):
+        with pytest.raises(Unavailable, match=why):
+            wire.get("/a", 5)
+        assert wire.get("/a", 5).body == b"good"
+    assert server.connections == 2
+
+
+def test_promise_06_what_was_sent_is_not_sent_again_where_nobody_answers() -> None:
+    def say(n: int) -> bytes:
+        sleep(1.5)
+        return answer(b"late")
+
+    with served(say) as (wire, server):
+        with pytest.raises(Unavailable, match="TimeoutError"):
+            wire.post_form("/tx", 1, {"tx": "A"})
+        until(lambda: server.ended == 1)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "nobody.invalid", "a" * 64 + ".invalid"])
+def test_a_source_that_is_not_there_is_unavailable(host: str) -> None:
+    with pytest.raises(Unavailable, match="/a did not answer"):
+        Wire(f"http://{host}", max_bytes=MAX_BYTES).get("/a", 1)
