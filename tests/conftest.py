@@ -1,5 +1,6 @@
 """Real parts for all tests: PostgreSQL, Valkey, a sandbox network with its bank, an anchor."""
 
+import gc
 import hashlib
 import os
 import shutil
@@ -15,6 +16,8 @@ import psycopg
 import pytest
 from flask import Flask, Response, request_finished
 from flask import request as flask_request
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import make_url
 from werkzeug.routing import Rule
 
 from anchor import create_app, embedded, schema
@@ -67,6 +70,31 @@ def addresses_are_compiled_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    """Each test makes an app of its own, and an engine that keeps what it compiled: a sixth."""
+    engines: dict[tuple[object, ...], Any] = {}
+    make_engine = SQLAlchemy._make_engine
+
+    def once(self: SQLAlchemy, bind_key: str | None, options: dict[str, Any], app: Flask) -> Any:
+        url = make_url(options["url"]).render_as_string(hide_password=False)
+        key = (url, repr(sorted(options.items(), key=str)))
+        if key not in engines:
+            engines[key] = make_engine(self, bind_key, options, app)
+        return engines[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLAlchemy, "_make_engine", once)
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Look no more for garbage among what was imported, nor at each turn among the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event
 from stellar_sdk import Keypair
@@ -69,9 +70,17 @@ def written() -> Iterator[list[str]]:
         if WRITES.search(statement):
             found.append(statement)
 
+    execute = psycopg.Connection.execute
+
+    def alone(connection: Any, query: bytes, *args: Any) -> Any:
+        note(None, None, query.decode())
+        return execute(connection, query, *args)
+
     event.listen(db.engine, "before_cursor_execute", note)
     try:
-        yield found
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(psycopg.Connection, "execute", alone)
+            yield found
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
 

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,20 @@ from stellar_sdk import Keypair
 
 from anchor.sandbox.ground import CODE
 from anchor.sandbox.wallet import Wallet
+from tests.processes.nursery import Born as Process
+from tests.processes.nursery import Nursery
 from tests.waiting import free_port, until
 
 SCRIPTS = Path(sys.executable).parent
 #: This checkout, whatever the scripts were installed from.
 ROOT = Path(__file__).parents[2]
 FLASK = [str(SCRIPTS / "flask"), "--app", "anchor:create_app()", "anchor"]
+
+
+@cache
+def nursery() -> Nursery:
+    """Return the parent of all processes that this one starts."""
+    return Nursery()
 
 
 class Stage:
@@ -37,39 +47,32 @@ class Stage:
             "PYTHONPATH": str(ROOT),
             **env,
         }
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: list[Process] = []
         # two stages that start at once must not both find port 8000 free
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.data / "web.port").write_text(str(free_port()))
 
-    def start(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, *argv: str, **env: str) -> Process:
         """Start a process in a group of its own, its output in a file."""
-        with (self.folder / "output.log").open("ab") as log:
-            process = subprocess.Popen(
-                argv,
-                cwd=self.folder,
-                env=self.env | env,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        log = self.folder / "output.log"
+        process = nursery().start(list(argv), self.folder, self.env | env, log)
         self.running.append(process)
         return process
 
     def command(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a `flask anchor` command to its end."""
-        return subprocess.run(
-            [*FLASK, *words],
-            cwd=self.folder,
-            env=self.env | env,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        argv = [*FLASK, *words]
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder) / "out", Path(folder) / "err"
+            process = nursery().start(argv, self.folder, self.env | env, out, err)
+            try:
+                code = process.wait(100)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+            return subprocess.CompletedProcess(argv, code, out.read_text(), err.read_text())
 
-    def kill(self, process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+    def kill(self, process: Process, number: int = signal.SIGKILL) -> None:
         """End a process with its group."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -84,23 +87,23 @@ class Stage:
 
     # -- the kinds of process --------------------------------------------------------------
 
-    def web(self) -> subprocess.Popen[bytes]:
+    def web(self) -> Process:
         port = self.port
         return self.start(
             *(str(SCRIPTS / "gunicorn"), "anchor:create_app()", "--bind", f"127.0.0.1:{port}"),
             *("--threads", "8", "--no-control-socket"),
         )
 
-    def workers(self, processes: int = 1, threads: int = 4) -> subprocess.Popen[bytes]:
+    def workers(self, processes: int = 1, threads: int = 4) -> Process:
         return self.start(
             *(str(SCRIPTS / "dramatiq"), "anchor.actors", "-p", str(processes)),
             *("-t", str(threads)),
         )
 
-    def stream(self, *flags: str) -> subprocess.Popen[bytes]:
+    def stream(self, *flags: str) -> Process:
         return self.start(*FLASK, "watch-transactions", *flags)
 
-    def up(self) -> subprocess.Popen[bytes]:
+    def up(self) -> Process:
         """Start everything, and wait until it answers and follows the ledger."""
         process = self.start(*FLASK, "up")
         until(self._answers, 90, "for the web")
