@@ -149,6 +149,17 @@ def test_an_answer_may_be_packed() -> None:
         (b"SSH-2.0\r\n", "BadStatusLine"),
         (b"", "RemoteDisconnected"),
     ],
+    ids=[
+        "too long",
+        "unpacked too long",
+        "far too long unpacked",
+        "not packed",
+        "packed and cut",
+        "cut",
+        "cut in a chunk",
+        "another protocol",
+        "nothing",
+    ],
 )
 def test_promise_07_what_is_no_whole_answer_is_none(said: bytes, why: str) -> None:
     """And the next is asked on a connection of its own, on which nothing is left of it."""
