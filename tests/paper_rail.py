@@ -187,8 +187,12 @@ class PaperRail(RailsIntegration):
     def read_webhook(
         self, headers: Mapping[str, str], body: bytes
     ) -> Sequence[Receipt | tuple[str, Outcome]]:
-        name = json.loads(body)["booking"]
-        return [self.receipt(each) for each in self.paper.booked if each.receipt_id == name]
+        event = json.loads(body)
+        if "order" in event:
+            known = self.paper.find(event["order"])
+            return [(known.key, self.outcome(known))] if known else []
+        booked = [each for each in self.paper.booked if each.receipt_id == event["booking"]]
+        return [self.receipt(each) for each in booked]
 
     def check(self) -> str:
         return "there is paper"
@@ -230,8 +234,17 @@ class PaperContract(RailsContract):
 
     def webhook(self, deposit: PendingDeposit) -> tuple[Mapping[str, str], bytes]:
         booked = [e for e in self.paper.booked if e.reference == deposit.reference]
-        body = json.dumps({"event": f"E{booked[0].receipt_id}", "booking": booked[0].receipt_id})
-        return {MARK: mark(body.encode()), "content-type": "application/json"}, body.encode()
+        name = booked[0].receipt_id
+        return event({"event": f"E{name}", "booking": name})
+
+    def webhook_of(self, order: OutgoingTransaction) -> tuple[Mapping[str, str], bytes]:
+        return event({"event": f"E{order.key}", "order": order.key})
+
+
+def event(told: Mapping[str, str]) -> tuple[Mapping[str, str], bytes]:
+    """Tell an event as the bank does."""
+    body = json.dumps(told).encode()
+    return {MARK: mark(body), "content-type": "application/json"}, body
 
 
 def mark(body: bytes) -> str:

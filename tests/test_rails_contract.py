@@ -1,5 +1,6 @@
 """The contract of rails: each mistake fails the test that is for it."""
 
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -113,7 +114,9 @@ class TestSimulatedBank(RailsContract):
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         self.ask("/webhook", url=f"http://127.0.0.1:{server.port}/", secret=SECRET)
-        yield
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            self.silent = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            yield
         server.shutdown()
         thread.join()
         server.server_close()
@@ -128,7 +131,7 @@ class TestSimulatedBank(RailsContract):
         return SimulatedBankRail("bank", options)
 
     def unreachable(self) -> RailsIntegration:
-        return SimulatedBankRail("bank", {"url": "http://127.0.0.1:9", "timeout_s": 1})
+        return SimulatedBankRail("bank", {"url": self.silent, "timeout_s": 1})
 
     def settle(self, order: OutgoingTransaction) -> None:
         self.ask(f"/transfers/by-key/{order.key}/settled")
@@ -150,8 +153,13 @@ class TestSimulatedBank(RailsContract):
         self.ask(f"/deposits/{receipt.receipt_id}/reversed")
 
     def webhook(self, deposit: PendingDeposit) -> tuple[Mapping[str, str], bytes]:
-        def of_it() -> list[tuple[dict[str, str], bytes]]:
-            return [each for each in self.post.came if str(deposit.reference).encode() in each[1]]
+        return self.told(str(deposit.reference))
 
-        until(of_it)
-        return of_it()[0]
+    def webhook_of(self, order: OutgoingTransaction) -> tuple[Mapping[str, str], bytes]:
+        return self.told(order.key, '"settled"')
+
+    def told(self, *words: str) -> tuple[Mapping[str, str], bytes]:
+        def found() -> list[tuple[dict[str, str], bytes]]:
+            return [e for e in self.post.came if all(word.encode() in e[1] for word in words)]
+
+        return until(found)[0]  # type: ignore[no-any-return]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from unittest import SkipTest
 
-from anchor.errors import Unavailable
 from anchor.integrations.protocols import (
     Arrived,
     DepositAnswer,
@@ -15,7 +14,13 @@ from anchor.integrations.protocols import (
     Statement,
     Waiting,
 )
-from anchor.integrations.testing_rails.hooks import RailHooks, demand, is_amount, overrides
+from anchor.integrations.testing_rails.hooks import (
+    RailHooks,
+    demand,
+    is_amount,
+    of_silence,
+    overrides,
+)
 
 _POLL = "poll_pending_deposits"
 #: What a bank's clock may differ, and what it may cut off.
@@ -106,6 +111,10 @@ class ArrivalTests(RailHooks):
                 f"The receipt is in {receipt.currency!r}, not in {self.currency}: it credits "
                 "nobody, and becomes a case."
             )
+            assert receipt.reference in {None, deposit.reference}, (
+                f"Money came with {deposit.reference}, and the receipt says {receipt.reference!r}: "
+                "it credits nobody. Leave out what the bank or the payer wrote around it."
+            )
             self._demand_time(receipt.booked_at, began)
             assert _is_id(receipt.receipt_id), (
                 f"The id is {receipt.receipt_id!r}, which is no printable text of 1 to "
@@ -186,28 +195,23 @@ class ArrivalTests(RailHooks):
     def test_a_bank_that_is_away_says_nothing_of_deposits(self) -> None:
         """Neither that nothing came, nor that the list is at its end."""
         rail, deposit = self.unreachable(), self.deposit()
-        try:
-            answer = rail.poll_pending_deposits([deposit]).get(deposit.transaction_id)
-            assert answer is None, (
-                f"A bank that does not answer a poll is told as {answer}: deposits expire, though "
-                "their money came. Raise Unavailable."
-            )
-        except Unavailable:
-            pass
-        if rail.traits.lists_receipts:
-            self._demand_unavailable("receipts_since", lambda: rail.receipts_since(None))
-        if rail.traits.gives_statements:
-            self._demand_unavailable("statement", lambda: rail.statement(_yesterday()))
-
-    def _demand_unavailable(self, name: str, ask: Callable[[], object]) -> None:
-        try:
-            told = ask()
-        except Unavailable:
-            return
-        raise AssertionError(
-            f"A bank that does not answer {name} is told as {told}: the anchor takes it for all "
-            "that there is. Raise Unavailable."
+        told = of_silence(_POLL, lambda: rail.poll_pending_deposits([deposit]))
+        answer = (told or {}).get(deposit.transaction_id)
+        assert answer is None, (
+            f"A bank that does not answer a poll is told as {answer}: deposits expire, though "
+            "their money came. Raise Unavailable."
         )
+        asks: dict[str, Callable[[], object]] = {}
+        if rail.traits.lists_receipts:
+            asks["receipts_since"] = lambda: rail.receipts_since(None)
+        if rail.traits.gives_statements:
+            asks["statement"] = lambda: rail.statement(yesterday())
+        for name, ask in asks.items():
+            found = of_silence(name, ask)
+            assert found is None, (
+                f"A bank that does not answer {name} is told as {found}: the anchor takes it for "
+                "all that there is. Raise Unavailable."
+            )
 
     # -- instructions and statements ------------------------------------------------------------
 
@@ -235,7 +239,7 @@ class ArrivalTests(RailHooks):
         """A day that is over stays as it was (`gives_statements`)."""
         rail = self.rails()
         demand(rail.traits.gives_statements, "gives_statements")
-        first, second = (each.statement(_yesterday()) for each in (rail, self.rails()))
+        first, second = (each.statement(yesterday()) for each in (rail, self.rails()))
         assert isinstance(first, Statement), (
             f"The statement of a day is {first!r}, and no Statement with receipts and transfers."
         )
@@ -272,8 +276,9 @@ class ArrivalTests(RailHooks):
         self.until(
             read_on,
             f"{len(wanted)} bookings came, and the list after the last cursor does not tell all "
-            "of them: their money is never seen. A cursor may leave nothing out that came in the "
-            "same second as the page before, or that stood on the next page.",
+            "of them by their references: that money is never seen, or credits nobody. A cursor "
+            "may leave nothing out that came in the same second as the page before, or that stood "
+            "on the next page.",
         )
         return came, cursor
 
@@ -320,5 +325,6 @@ def _is_id(text: object) -> bool:
     return isinstance(text, str) and 0 < len(text) <= _ID_CHARS and text.isprintable()
 
 
-def _yesterday() -> date:
+def yesterday() -> date:
+    """Return the last day that is over."""
     return datetime.now(UTC).date() - timedelta(days=1)

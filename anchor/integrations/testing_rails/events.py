@@ -7,6 +7,7 @@ from unittest import SkipTest
 from anchor.errors import Rejected
 from anchor.integrations.protocols import Outcome, PendingDeposit, RailsIntegration, Receipt
 from anchor.integrations.testing_rails.arrivals import ArrivalTests
+from anchor.integrations.testing_rails.hooks import Positive
 
 _Event = tuple[Mapping[str, str], bytes]
 _GARBAGE = (b"", b"{}", b"[]", b"null", b"\x00\xff\xfe", b"<xml/>", b'{"event": {}}', b"[" * 5000)
@@ -52,6 +53,18 @@ class EventTests(ArrivalTests):
         assert ids <= elsewhere, (
             f"A booking is told by webhook as {sorted(ids)}, and by poll or list as "
             f"{sorted(elsewhere)}: it is credited twice. The event's id is not the booking's."
+        )
+
+    def test_an_event_tells_an_order_by_its_key(self) -> None:
+        """By `transaction.key`, not by the bank's own id."""
+        rail, order = self.rails(), self.outgoing()
+        self.settled(rail, order)
+        headers, body = self.webhook_of(order)
+        told = [e for e in rail.read_webhook(kept(rail, headers), body) if isinstance(e, tuple)]
+        positive = [key for key, outcome in told if isinstance(outcome, Positive)]
+        assert positive == [order.key], (
+            f"The order {order.key} was carried out, and its event is read as {told}: what is "
+            "told under another key is of nobody, and becomes a case."
         )
 
     def test_a_forged_event_is_rejected(self) -> None:

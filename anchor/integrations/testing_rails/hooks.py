@@ -88,8 +88,12 @@ class RailHooks:
         """
         raise SkipTest("webhook() does not give an event of the bank")
 
+    def webhook_of(self, order: OutgoingTransaction) -> tuple[Mapping[str, str], bytes]:
+        """Return the event by which the bank tells that it carried an order out."""
+        raise SkipTest("webhook_of() does not give an event about an order")
+
     def unreachable(self) -> RailsIntegration:
-        """Make the rail with a bank that does not answer."""
+        """Make the rail with a bank that does not answer: best one that is silent for ever."""
         raise SkipTest("unreachable() does not make a rail whose bank does not answer")
 
     # -- orders and deposits, as the anchor gives them ------------------------------------------
@@ -202,6 +206,19 @@ def given(rail: RailsIntegration, order: OutgoingTransaction) -> Outcome:
     if not isinstance(outcome, Outcome):
         return Unknown(f"it answered {outcome!r}, which is no outcome")
     return outcome
+
+
+def of_silence(name: str, ask: Callable[[], T]) -> T | None:
+    """Return what a rail concludes where its bank is silent; None where it raises `Unavailable`."""
+    try:
+        return ask()
+    except Unavailable:
+        return None
+    except Exception as error:
+        raise AssertionError(
+            f"{name} raises {type(error).__name__} where the bank does not answer: each time that "
+            "counts as a defect of the rail, and becomes a case. Raise Unavailable."
+        ) from error
 
 
 def at_once(number: int, act: Callable[[int], T]) -> list[T]:
