@@ -118,6 +118,15 @@ class DeliversCents(PaperRail):
         return outcome
 
 
+@fails("test_a_good_order_is_carried_out")
+class DeliversFloats(PaperRail):
+    def outcome(self, known: Any) -> Any:
+        outcome = super().outcome(known)
+        if isinstance(outcome, Done):
+            return replace(outcome, delivered_amount=float(known.amount))
+        return outcome
+
+
 @fails("test_the_bank_is_told_the_exact_amount")
 class ReckonsInFloats(PaperRail):
     def new(self, transaction: Any, account: str) -> Any:

@@ -54,9 +54,10 @@ class PayoutTests(RailHooks):
         """It ends in `Done`, with what was ordered."""
         order = self.outgoing()
         done = self.settled(self.rails(), order)
-        assert done.delivered_amount in {None, order.amount}, (
-            f"{order.amount} were ordered and delivered_amount is {done.delivered_amount}: each "
-            "payment becomes a case. It is in units (not in cents), without the bank's fee."
+        told = done.delivered_amount
+        assert told is None or (isinstance(told, Decimal) and told == order.amount), (
+            f"{order.amount} were ordered and delivered_amount is {told!r}: each payment becomes "
+            "a case. It is an exact Decimal in units (not in cents), without the bank's fee."
         )
         assert done.fee is None or done.fee == 0 or is_amount(done.fee, 7), (
             f"The fee is {done.fee!r}, which is no exact Decimal of 7 decimals at most."
