@@ -3,7 +3,10 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from unittest import SkipTest
 
 import click
 import pytest
@@ -70,6 +73,17 @@ def test_the_python_of_a_page_runs(page: Path) -> None:
     for found, body in blocks("python"):
         if found == page:
             exec(compile(body, str(page), "exec"), names)
+    for name, found in names.items():
+        if name.startswith("Test"):
+            run_tests_of(found)
+
+
+def run_tests_of(kind: Any) -> None:
+    """Run the tests of a class as pytest does."""
+    for name in dir(kind):
+        if name.startswith("test_"):
+            with suppress(SkipTest):
+                getattr(kind(), name)()
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
