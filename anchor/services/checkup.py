@@ -199,7 +199,10 @@ def _account(policy: AssetPolicy) -> str:
         raise Rejected(f"{policy.distribution} does not exist on the ledger")
     held = {balance.asset: balance for balance in account.balances}
     if policy.id not in held and policy.distribution != policy.issuer:
-        raise Rejected(f"{policy.distribution} has no trust line for {policy.id}")
+        raise Rejected(
+            f"{policy.distribution} has no trust line for {policy.id}; "
+            "`flask anchor trust` opens it"
+        )
     if policy.id in held and not held[policy.id].is_authorized:
         raise Rejected(f"{policy.distribution} is not authorized to hold {policy.id}")
     spare = held["native"].amount - _reserve(account)
