@@ -109,6 +109,8 @@ def _claim(order: LedgerOrder, _source: str, operation_source: str | None) -> Op
 
 
 def _trust(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
+    if order.asset == "native":
+        raise Rejected("lumens need no trust line")
     return ChangeTrust(_asset(order.asset), source=operation_source)
 
 

@@ -42,7 +42,7 @@ _BASE_RESERVE = 5_000_000
 _BOUND_S = 60
 #: So long it is waited for the queue, and then for what became of the envelope.
 _QUEUE_S, _OUTCOME_S = 60, 120
-_LOOK_S = 0.5
+_LOOK_MS = 500
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _claimed(source: str) -> jobs.Claim:
         claimed = jobs.claim(address)
         if claimed is not None:
             return claimed
-        sleep(_LOOK_S)
+        sleep(_LOOK_MS / 1000)
     raise Unavailable("payments from it are being made: run the command again in a minute")
 
 
@@ -274,7 +274,7 @@ def _outcome(signed: _Signed, claimed: jobs.Claim) -> LedgerTransaction:
             jobs.extend(claimed)
         except (Unavailable, jobs.Superseded):
             pass  # it is asked again, and what was handed in stays handed in
-        sleep(_LOOK_S)
+        sleep(_LOOK_MS / 1000)
     raise _Undecided(
         f"it is not known what became of the transaction {signed.hash}: run the command again "
         "in a few minutes, it looks first"
