@@ -36,10 +36,15 @@ def _claimed(place: Path, folder: Path) -> Path:
     return base
 
 
-def test_a_base_goes_with_the_folder_that_claimed_it(tmp_path: Path, place: Path) -> None:
-    base = _claimed(place, tmp_path / "a")
+@pytest.mark.parametrize("name", ["a", "mit Leerraum%20ü", os.fsdecode(b"no text \xff")])
+def test_a_base_goes_with_the_folder_that_claimed_it(
+    tmp_path: Path, place: Path, name: str
+) -> None:
+    base = _claimed(place, tmp_path / name)
     assert bases.sweep(place) == []
-    shutil.rmtree(tmp_path / "a")
+    (tmp_path / name / "claim").unlink()
+    assert bases.sweep(place) == []
+    shutil.rmtree(tmp_path / name)
     assert bases.sweep(place) == [base]
     assert list(place.iterdir()) == []
     assert bases.hold(base) is None
@@ -65,12 +70,6 @@ def test_a_base_that_a_copy_of_its_folder_uses_stays_until_both_are_gone(
     assert bases.sweep(place) == []
     shutil.rmtree(tmp_path / "a")
     assert bases.sweep(place) == [base]
-
-
-def test_a_folder_whose_claim_was_lost_keeps_its_base(tmp_path: Path, place: Path) -> None:
-    _claimed(place, tmp_path / "a")
-    (tmp_path / "a" / "claim").unlink()
-    assert bases.sweep(place) == []
 
 
 def test_a_folder_that_cannot_be_linked_keeps_its_base_for_ever(

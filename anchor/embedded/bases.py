@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import quote, unquote_to_bytes
 
 from anchor.errors import Unavailable
 from anchor.keeping import write_private
@@ -69,7 +70,7 @@ def claim(base: Path, folder: Path) -> None:
     """
     kept, new = folder / _CLAIM, folder / f"{_CLAIM}.new"
     before = kept.stat() if kept.exists() else None
-    write_private(new, str(folder))
+    write_private(new, quote(os.fsencode(folder)))  # a path need not be text
     try:
         os.link(new, base / f"{_CLAIM}-{secrets.token_hex(8)}")
     except OSError:
@@ -143,8 +144,8 @@ def _lasts(descriptor: int) -> bool:
     is_a_claim = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
     if not is_a_claim or stat.S_IMODE(found.st_mode) != 0o600 or found.st_nlink != 1:
         return True
-    folder = os.read(descriptor, 65_536).decode()
-    return not folder.startswith("/") or os.path.lexists(folder)
+    folder = unquote_to_bytes(os.read(descriptor, 65_536))
+    return not folder.startswith(b"/") or os.path.lexists(folder)
 
 
 def _remove(path: Path) -> None:
