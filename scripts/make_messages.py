@@ -59,7 +59,7 @@ OPERATORS = (
             *("settling", "signature_requests", "signatures", "signers", "signing", "slots"),
             *("statements", "submissions", "sweeps", "trustlines", "jobs"),
             *("following", "other_anchors", "remittance_views", "remittances", "remitting"),
-            *("operators", "remittance_orders", "delivering", "known_lines"),
+            *("operators", "remittance_orders", "delivering", "known_lines", "own_lines", "bids"),
         )
     ),
 )

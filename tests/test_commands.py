@@ -2,7 +2,10 @@
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -13,7 +16,12 @@ from anchor import schema
 from anchor.cli import group
 from anchor.config.file import FileSchema
 from anchor.extensions import db, transaction
+from anchor.integrations.protocols import Outcome, RailTraits, Receipt, ReceiptPage
+from anchor.policies import FlowPolicy
+from anchor.policies.quotes import QuotePolicy
 from anchor.services import networks
+from tests.puppets import Puppet
+from tests.receiving import Teller
 from tests.world import World
 
 
@@ -80,6 +88,78 @@ def test_the_doctor_names_each_thing_that_is_missing(world: World) -> None:
     for name in ("database ", "broker", "account of USDC", "rail bank"):
         assert any(name in line for line in failed), (name, done.output)
     assert "does not exist on the ledger" in done.output
+
+
+@dataclass
+class Mute(Puppet):
+    """A rail that pays out and never tells that money came."""
+
+
+@dataclass
+class Lister(Mute):
+    """It could list what came, and says so or not."""
+
+    def receipts_since(self, cursor: str | None) -> ReceiptPage:
+        raise AssertionError(cursor)
+
+
+@dataclass
+class Half(Mute):
+    """It knows who sends an event, and reads none."""
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> str:
+        raise AssertionError(headers)
+
+
+@dataclass
+class Listener(Half):
+    """It reads events."""
+
+    def read_webhook(
+        self, headers: Mapping[str, str], body: bytes
+    ) -> Sequence[Receipt | tuple[str, Outcome]]:
+        raise AssertionError(headers)
+
+
+LISTS = RailTraits(lists_receipts=True)
+
+
+@pytest.mark.parametrize(
+    ("rail", "is_fine"),
+    [
+        (Mute("bank"), False),
+        (Mute("bank", traits=LISTS), False),
+        (Lister("bank"), False),
+        (Lister("bank", traits=LISTS), True),
+        (Half("bank"), False),
+        (Listener("bank"), True),
+        (Teller("bank"), True),
+    ],
+    ids=["mute", "only says so", "says nothing", "lists", "half", "listens", "polled"],
+)
+def test_the_doctor_names_a_rail_that_could_never_tell_of_a_deposit(
+    world: World, rail: Puppet, is_fine: bool
+) -> None:
+    found = said_of_the_rail(world, rail)
+    assert found["is_good"] is is_fine
+    assert is_fine or "deposits of USDC are offered, and" in found["sentence"]
+
+
+@pytest.mark.parametrize("is_exchanged", [False, True])
+def test_a_rail_by_which_nobody_pays_in_need_not_tell_of_deposits(
+    world: World, is_exchanged: bool
+) -> None:
+    object.__setattr__(world.policy, "deposit", FlowPolicy())
+    if not is_exchanged:
+        object.__setattr__(world.settings, "quotes", QuotePolicy())
+    assert said_of_the_rail(world, Mute("bank"))["is_good"] is not is_exchanged
+
+
+def said_of_the_rail(world: World, rail: Puppet) -> dict[str, Any]:
+    world.app.extensions["anchor"].rails["bank"] = rail
+    told = json.loads(run(world, "doctor", "--json").output)
+    found: dict[str, Any] = next(each for each in told if each["name"] == "rail bank")
+    return found
 
 
 def test_the_status_tells_how_far_each_account_was_read(world: World) -> None:

@@ -1,12 +1,21 @@
 """What an operator does: channels, submissions, jobs and accounts that need a hand."""
 
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
 import click
 from flask.cli import with_appcontext
 
-from anchor.cli.group import group, signed
+from anchor.cli.group import EXIT_FAILED, group, signed
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import gateway, settings
+from anchor.money import format_amount
 from anchor.services import jobs, networks, restore, retries
+
+if TYPE_CHECKING:
+    from anchor.services.own_lines import Line
 
 
 @group.command("channels")
@@ -16,7 +25,7 @@ from anchor.services import jobs, networks, restore, retries
 @with_appcontext
 def channels(count: int | None, lumens: str, source: str | None) -> None:
     """Show the channel accounts; with --count make them, and top up those that hold too little."""
-    from anchor.money import format_amount, parse_amount
+    from anchor.money import parse_amount
     from anchor.services import channel_pool
 
     if count is not None:
@@ -27,6 +36,36 @@ def channels(count: int | None, lumens: str, source: str | None) -> None:
     for found in channel_pool.look(gateway()):
         held = "is not on the ledger" if found.lumens is None else format_amount(found.lumens)
         click.echo(f"{found.number:4}  {found.account_id}  {held}")
+
+
+@group.command("trust")
+@click.option("--asset", "code", help="Only this asset's; those of all assets by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@with_appcontext
+def trust(code: str | None, *, as_json: bool) -> None:
+    """Open the trust lines of distribution accounts, with the keys that are here.
+
+    Tells of those that are open already, and what to do where one cannot be opened: status 1.
+    """
+    from anchor.services import own_lines  # it brings stellar_sdk, which few commands need
+
+    policies = settings().assets
+    if code is not None and code not in policies:
+        raise click.BadParameter(f"{code} is no asset of the configuration.", param_hint="--asset")
+    found = []
+    for policy in policies.values() if code is None else [policies[code]]:
+        line = own_lines.look_after(policy)
+        found.append(line)
+        if not as_json:
+            click.echo(f"{line.asset}  {line.account}  {line.state}: {line.sentence}")
+    if as_json:
+        click.echo(json.dumps([_as_told(line) for line in found]))
+    sys.exit(EXIT_FAILED if any(line.state == "missing" for line in found) else 0)
+
+
+def _as_told(line: "Line") -> dict[str, Any]:
+    balance = None if line.balance is None else format_amount(line.balance)
+    return asdict(line) | {"balance": balance}
 
 
 @group.command("give-up-submission")

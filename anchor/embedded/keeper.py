@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from anchor.embedded import binaries
+from anchor.embedded import bases, binaries
 from anchor.embedded.binaries import Binaries
 from anchor.errors import Unavailable
 from anchor.keeping import Post, last_line, write_private
@@ -35,6 +35,7 @@ class Keeper:
         self.post = post
         self.folder = post.folder
         self.durable = durable
+        self.lock = -1
         self.state = self._load()
         self.base = self._base()
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -43,6 +44,8 @@ class Keeper:
         """Own the servers until nobody uses them, one of them dies, or a signal comes."""
         try:
             self._start()
+            if self.base.parent != self.folder:
+                bases.sweep(self.base.parent)
             while not self.post.is_alone() and all(p.poll() is None for p in self.processes):
                 sleep(_LOOK_S)
         finally:
@@ -52,9 +55,15 @@ class Keeper:
         path = self.folder / _STATE
         if path.exists():
             known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if Path(known["base"]).exists():
+            if self._hold(Path(known["base"])):
                 return known
         return {}
+
+    def _hold(self, base: Path) -> bool:
+        """Lock where data live, for as long as this process or a server runs."""
+        lock = bases.hold(base)
+        self.lock = -1 if lock is None else lock
+        return lock is not None
 
     def _base(self) -> Path:
         """Return where data live: in the folder, or where an unprivileged user can read."""
@@ -62,9 +71,9 @@ class Keeper:
             base = self.folder / "data"
             if os.geteuid() == 0:
                 # The folder is root's alone, and so may be those above it; none is touched.
-                base = Path(tempfile.mkdtemp(prefix="anchor-", dir=_roomy()))
-                base.chmod(0o711)
+                base = bases.make(_roomy())
             base.mkdir(exist_ok=True)
+            self._hold(base)
             self.state = {
                 "base": str(base),
                 "password": secrets.token_urlsafe(24),
@@ -73,8 +82,11 @@ class Keeper:
             }
         for name in ("postgres_port", "valkey_port"):
             self.state[name] = _free_port(self.state[name])
+        base = Path(self.state["base"])
+        if base.parent != self.folder:
+            bases.claim(base, self.folder)
         write_private(self.folder / _STATE, json.dumps(self.state))
-        return Path(self.state["base"])
+        return base
 
     def _start(self) -> None:
         found = binaries.find()
@@ -163,6 +175,7 @@ class Keeper:
             cwd="/",
             env={"PATH": os.defpath, "TZ": "UTC"},
             timeout=_START_S,
+            pass_fds=(self.lock,),
             **self._identity(),
         )
         if done.returncode:
@@ -181,6 +194,7 @@ class Keeper:
                 cwd="/",
                 env={"PATH": os.defpath, "TZ": "UTC"},
                 preexec_fn=_dies_with_parent(on_death),  # noqa: PLW1509 - no threads here
+                pass_fds=(self.lock,),
                 **self._identity(),
             )
         self.processes.append(process)
@@ -257,8 +271,8 @@ def _dies_with_parent(on_death: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
-def _roomy() -> str:
-    return "/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir()  # noqa: S108
+def _roomy() -> Path:
+    return Path("/var/tmp" if os.access("/var/tmp", os.W_OK) else tempfile.gettempdir())  # noqa: S108
 
 
 def _free_port(wanted: int) -> int:

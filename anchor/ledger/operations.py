@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from stellar_sdk import (
     Asset,
+    ChangeTrust,
     Claimant,
     ClaimClaimableBalance,
     ClaimPredicate,
@@ -107,12 +108,19 @@ def _claim(order: LedgerOrder, _source: str, operation_source: str | None) -> Op
     return ClaimClaimableBalance(order.balance_id or "", operation_source)
 
 
+def _trust(order: LedgerOrder, _source: str, operation_source: str | None) -> Operation:
+    if order.asset == "native":
+        raise Rejected("lumens need no trust line")
+    return ChangeTrust(_asset(order.asset), source=operation_source)
+
+
 _FORMS: Mapping[str, Callable[[LedgerOrder, str, str | None], Operation]] = {
     "payment": _payment,
     "create_account": _create_account,
     "establish": _establish,
     "claimable_balance": _claimable_balance,
     "claim": _claim,
+    "trust": _trust,
 }
 
 

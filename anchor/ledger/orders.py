@@ -21,6 +21,7 @@ class LedgerOrder:
       in ledgers that close before `reclaim_at`, and the source in those that close at or
       after it: never both.
     - ``claim``: the source claims the balance `balance_id` (72 hex digits).
+    - ``trust``: the source opens a trust line for `asset`, as wide as a line can be.
 
     Of a ``payment`` that `authorizes`, the issuer of the asset authorizes the trust line of the
     account in an operation of its own, directly before. Amounts are stroops; `asset` is

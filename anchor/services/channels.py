@@ -59,8 +59,11 @@ def _unknown(source: str) -> list[str]:
 
 
 @atomic
-def correct(account_id: str, sequence: int) -> None:
-    """Take a channel's sequence number from the ledger, unless a submission of it is open."""
+def correct(account_id: str, sequence: int | None) -> None:
+    """Take a channel's sequence number from the ledger, unless a submission of it is open.
+
+    With None it is asked for before the next submission.
+    """
     open_ones = select(Submission.id).where(
         Submission.channel_id == Channel.id, Submission.state.in_(SUBMISSION_OPEN)
     )
@@ -74,6 +77,21 @@ def correct(account_id: str, sequence: int) -> None:
         .values(sequence=sequence)
         .execution_options(synchronize_session=False)
     )
+
+
+@atomic
+def open_on(account_id: str) -> int | None:
+    """Return the submission that is open on an account's own sequence number, if one is."""
+    query = (
+        select(Submission.id)
+        .join(Channel, Channel.id == Submission.channel_id)
+        .where(
+            Channel.network_id == networks.current_id(),
+            Channel.account_id == account_id,
+            Submission.state.in_(SUBMISSION_OPEN),
+        )
+    )
+    return db.session.scalar(query.limit(1))
 
 
 def left_for(source: str, at_most: int | None) -> int | None:

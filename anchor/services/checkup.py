@@ -10,10 +10,11 @@ from anchor.clock import utcnow
 from anchor.errors import AnchorError, Rejected
 from anchor.extensions import contracts, db, gateway, house, settings, transaction
 from anchor.integrations.custody import Custodian, Signer
+from anchor.integrations.protocols import RailsIntegration
 from anchor.ledger.gateway import LedgerAccount
 from anchor.money import format_amount
 from anchor.policies import AssetPolicy
-from anchor.services import contract_logins, custodians, exchanges, logins, networks
+from anchor.services import contract_logins, custodians, exchanges, logins, networks, rails
 
 #: Two base reserves, and one more for each entry of the account.
 _BASE_RESERVE = 5_000_000
@@ -65,7 +66,7 @@ def look(revision: tuple[str | None, str | None], broker: Callable[[], str]) -> 
     if pages is not None:
         yield _try(f"pages {pages.name}", pages.check)
     for name, rail in house().rails.items():
-        yield _try(f"rail {name}", rail.check)
+        yield _try(f"rail {name}", lambda rail=rail: _rail(rail))  # type: ignore[misc]
     for name, source in house().rates.items():
         yield _try(f"rates {name}", source.check)
     for what, check in exchanges.prices():
@@ -81,6 +82,31 @@ def _custody(custody: Signer | Custodian) -> str:
     if missing:
         raise Rejected(f"the assets offer what it cannot do: {', '.join(sorted(missing))}")
     return sentence
+
+
+def _rail(rail: RailsIntegration) -> str:
+    """Try a rail; one by which customers pay in has to be able to tell that they did."""
+    sentence = rail.check()
+    codes = [p.code for p in settings().assets.values() if _pays_in(rail.name, p)]
+    if codes and not rails.tells_of_money(rail):
+        raise Rejected(
+            f"deposits of {', '.join(codes)} are offered, and their money would never be seen: "
+            "it has no poll_pending_deposits, no receipts_since with traits.lists_receipts, "
+            "and no webhook"
+        )
+    return sentence
+
+
+def _pays_in(rail: str, policy: AssetPolicy) -> bool:
+    """Tell whether customers may pay by a rail for an asset, with or without an exchange."""
+    quotes = settings().quotes
+    methods = (
+        quotes.offchain[pair.offchain].sell_delivery_methods
+        for pair in quotes.pairs
+        if pair.asset == policy.code and pair.deposit is not None
+    )
+    is_open = policy.deposit.enabled or any(rail in each for each in methods)
+    return is_open and rail in policy.rails
 
 
 def _forms_offered() -> set[str]:
@@ -173,7 +199,10 @@ def _account(policy: AssetPolicy) -> str:
         raise Rejected(f"{policy.distribution} does not exist on the ledger")
     held = {balance.asset: balance for balance in account.balances}
     if policy.id not in held and policy.distribution != policy.issuer:
-        raise Rejected(f"{policy.distribution} has no trust line for {policy.id}")
+        raise Rejected(
+            f"{policy.distribution} has no trust line for {policy.id}; "
+            "`flask anchor trust` opens it"
+        )
     if policy.id in held and not held[policy.id].is_authorized:
         raise Rejected(f"{policy.distribution} is not authorized to hold {policy.id}")
     spare = held["native"].amount - _reserve(account)

@@ -250,7 +250,7 @@ def run_claimed(claimed: Claim) -> Ran:
         _kinds[claimed.kind].run(claimed)
     except Exception as error:
         return ended(claimed, error)
-    _done(claimed)
+    done(claimed)
     return Ran.DONE
 
 
@@ -281,7 +281,8 @@ def ended(claimed: Claim, error: Exception) -> Ran:
 
 
 @atomic
-def _done(claimed: Claim) -> None:
+def done(claimed: Claim) -> None:
+    """Let go of a job that got done; it is due again where it was renewed meanwhile."""
     ours = (*_at(claimed), Job.token == claimed.token)
     gone = db.session.execute(delete(Job).where(*ours, Job.again.is_(False)).returning(Job.kind))
     if gone.one_or_none() is None:

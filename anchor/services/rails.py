@@ -33,6 +33,18 @@ def pays(rail: RailsIntegration, policy: AssetPolicy | None, currency: str) -> b
     )
 
 
+def tells_of_money(rail: RailsIntegration) -> bool:
+    """Tell whether a rail can say that money came to us: by poll, by list or by webhook."""
+    lists = rail.traits.lists_receipts and _implements(rail, "receipts_since")
+    listens = _implements(rail, "verify_webhook") and _implements(rail, "read_webhook")
+    return lists or listens or _implements(rail, "poll_pending_deposits")
+
+
+def _implements(rail: RailsIntegration, name: str) -> bool:
+    ours = getattr(RailsIntegration, name)
+    return getattr(getattr(rail, name), "__func__", None) is not ours
+
+
 def lease_s(name: str) -> int:
     """Return for how long a job that calls this rail is leased."""
     rail = house().rails.get(name)

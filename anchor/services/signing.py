@@ -20,6 +20,7 @@ from anchor.ledger.contract_gateway import CallFails, Prepared
 from anchor.ledger.gateway import Gateway
 from anchor.ledger.orders import Unsigned
 from anchor.services import (
+    bids,
     cases,
     channels,
     collecting,
@@ -226,13 +227,10 @@ def _tell(slot: Slot, code: str) -> None:
 
 def _fee(gateway: Gateway, slot: Slot) -> int:
     """Return what to bid for an operation, in stroops; `Unavailable` above the ceiling."""
-    stats, ceiling = gateway.fee_stats(), settings().base_fee_max
-    wanted = max(stats.base_fee, stats.charged.p70 if stats.capacity_percent > 50 else 0)
-    if slot.codes and slot.codes[0] == "tx_insufficient_fee":
-        wanted = max(wanted, stats.charged.p90, 2 * _bid(slot) // max(1, slot.operations))
-    if stats.base_fee > ceiling:
-        raise Unavailable(f"the base fee is {stats.base_fee} stroops, above base_fee_max")
-    return min(wanted, ceiling)
+    was_too_low = slot.codes[:1] == ("tx_insufficient_fee",)
+    return bids.per_operation(
+        gateway, 2 * _bid(slot) // max(1, slot.operations) if was_too_low else None
+    )
 
 
 def _bid(slot: Slot) -> int:

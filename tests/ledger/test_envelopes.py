@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stellar_sdk import (
     Asset,
+    ChangeTrust,
     ClaimClaimableBalance,
     CreateAccount,
     CreateClaimableBalance,
@@ -77,6 +78,7 @@ orders = st.one_of(
         st.just("claim"),
         balance_id=st.binary(min_size=32, max_size=32).map(lambda raw: "00000000" + raw.hex()),
     ),
+    st.builds(LedgerOrder, st.just("trust"), asset=assets.filter(lambda asset: asset != "native")),
 )
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 memos = st.one_of(
@@ -158,6 +160,12 @@ def carries_out(operation: Any, order: LedgerOrder) -> bool:
             isinstance(operation, ClaimClaimableBalance)
             and operation.balance_id == order.balance_id
         )
+    if order.form == "trust":
+        return (
+            isinstance(operation, ChangeTrust)
+            and named(operation.asset) == order.asset
+            and stroops(operation.limit) == MAX_STROOPS
+        )
     user, anchor = operation.claimants
     return (
         isinstance(operation, CreateClaimableBalance)
@@ -233,6 +241,7 @@ HASH = "ab" * 32
             "the account that pays it",
         ),
         ([LedgerOrder("claim", balance_id="00")], {}, "72 hex digits"),
+        ([LedgerOrder("trust")], {}, "lumens need no trust line"),
         ([payment()], {"sequence": 0}, "sequence number"),
         ([payment()], {"max_time": 0}, "time"),
         ([payment()], {"fee_per_operation": 0}, "fee"),

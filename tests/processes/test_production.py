@@ -16,7 +16,7 @@ from stellar_sdk import Keypair
 from anchor import embedded
 from tests.processes.servers import Servers
 from tests.processes.stage import SCRIPTS
-from tests.test_docs import ROOT, blocks, text_of
+from tests.test_docs import ROOT, text_of
 from tests.waiting import free_port, until
 from tests.world import World
 
@@ -92,10 +92,8 @@ def test_the_readme_runs_an_anchor(
     assert done.returncode == 0, done.stderr
     said = _shell(tmp_path, f"{env}\n{doctor}")
     assert "has no trust line" in said.stdout
-    [trust] = [body for page, body in blocks("live") if page.stem == "deploy"]
-    (tmp_path / "trust.py").write_text(trust)
-    done = _shell(tmp_path, f"{env}\npython trust.py")
-    assert done.returncode == 0, done.stderr
+    done = _shell(tmp_path, f"{env}\nflask anchor trust")
+    assert done.returncode == 0, done.stdout + done.stderr
     done = _shell(tmp_path, f"{env}\n{doctor}")
     assert done.returncode == 0, done.stdout
     _run(tmp_path, env, processes)
