@@ -362,7 +362,7 @@ def _status(session: PageSession, view: View, place: str) -> Response:
         session,
         standing=words.standing(view),
         to_do=_to_do(view) if is_waiting else [],
-        facts=words.facts(view, settings(), moment),
+        facts=words.facts(view, settings(), speech.language(), moment),
         is_over=view.row.status in FINAL | {Status.EXPIRED},
         progress=words.progress(view),
         pay_link=link,
@@ -375,4 +375,4 @@ def _status(session: PageSession, view: View, place: str) -> Response:
 
 def _to_do(view: View) -> list[words.Fact]:
     told = deposits.rail_says(view.row) if is_a_deposit(view) else {}
-    return words.to_do(view, settings(), told)
+    return words.to_do(view, settings(), told, speech.language())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import visits
+from anchor.blueprints import speech, visits
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
 from anchor.errors import NotFound
@@ -98,4 +98,4 @@ def price(way: str, transaction_id: str) -> ResponseReturnValue:
     query = answers.PriceQuery().load(request.args.to_dict())
     amount = parse_amount(query["amount"].strip())
     sums = drafts.estimate(transaction_id, amount, query.get("rail"), query.get("other") or None)
-    return jsonify(words.said(sums))
+    return jsonify(words.said(sums, speech.language()))

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from anchor import languages
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
-from anchor.money import format_amount
+from anchor.money import to_decimal
 from anchor.policies import HOUSE
 from anchor.serializers.admin import STATUSES
 from anchor.serializers.pages import Fact
@@ -120,8 +121,7 @@ def moment(instant: datetime | None, *, is_short: bool = False) -> Markup:
 
 def money(stroops: int) -> str:
     """Write an amount as banks do: ``1,250.00``, with more decimals only where it has them."""
-    whole, _, fraction = format_amount(stroops).partition(".")
-    return f"{int(whole):,}.{fraction.ljust(2, '0')}"
+    return languages.number(languages.SOURCE, to_decimal(stroops), 2)
 
 
 def facts(found: Story) -> list[Fact]:

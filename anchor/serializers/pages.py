@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from anchor import pricing, references
+from anchor import languages, pricing, references
 from anchor.assets import code_of
 from anchor.clock import utcnow
 from anchor.config import Settings
@@ -16,7 +16,7 @@ from anchor.languages import mark as _
 from anchor.ledger.destinations import address_of
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
-from anchor.money import format_amount
+from anchor.money import format_amount, to_decimal
 from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract, masked
 from anchor.services import federation
 from anchor.services.draft_sums import Sums
@@ -29,7 +29,7 @@ class Fact:
     """One line of a page. `is_code` is to be copied as it stands, `is_key` above all.
 
     `label` is said in the language of the page, with `words` in it. `copied` is what is copied of
-    it, where that is not `value`.
+    it, where that is not `value`, and `link` an address elsewhere that tells more of it.
     """
 
     label: str
@@ -38,6 +38,7 @@ class Fact:
     is_key: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
     copied: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Standing:
     tone: str = "busy"
 
 
+_NBSP = "\N{NO-BREAK SPACE}"
 #: What is said of the lines of a rail's instructions, by names of SEP-9 without `organization.`;
 #: of others what SEP-9 says of them.
 _LINES = {
@@ -213,7 +215,9 @@ def has_run_out(view: View) -> bool:
     return waits and view.quote is not None and view.quote.expires_at <= utcnow()
 
 
-def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> list[Fact]:
+def to_do(
+    view: View, settings: Settings, told: Mapping[str, Instruction], language: str
+) -> list[Fact]:
     """List what the customer needs to pay: by bank under the reference, or under a memo.
 
     `told` is what the rail says of a deposit, by SEP-9 names: where the money has to go.
@@ -222,7 +226,7 @@ def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> li
     due = row.amount_in
     amount = Fact(
         _("Amount"),
-        money(due, units(row, settings)[0]),
+        money(language, due, units(row, settings)[0]),
         is_key=True,
         copied=format_amount(due) if due is not None else "",
     )
@@ -288,20 +292,19 @@ def _label(name: str) -> str:
     return FIELDS[name].description if name in FIELDS else bare.replace("_", " ").capitalize()
 
 
-def facts(view: View, settings: Settings, moment: Callable[[datetime | None], Any]) -> list[Fact]:
+def facts(
+    view: View, settings: Settings, language: str, moment: Callable[[datetime | None], Any]
+) -> list[Fact]:
     """List what is known of a transaction, and leave out what is not.
 
     `moment` writes an instant in the language of the page.
     """
     row = view.row
-    paid_in, received_in = units(row, settings)
     is_deposit = is_a_deposit(view)
     paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        Fact(_("You pay"), money(row.amount_in or row.amount_expected, paid_in)),
-        Fact(_("Fee"), money(row.amount_fee, paid_in)),
-        Fact(_("You receive"), money(row.amount_out, received_in)),
+        *_sums(row, settings, language),
         Fact(
             _("To your wallet") if is_deposit else _("To your account"),
             paid_to or "",
@@ -310,11 +313,40 @@ def facts(view: View, settings: Settings, moment: Callable[[datetime | None], An
         Fact(_("Memo"), memo or "", is_code=True),
         Fact(_("Begun"), moment(row.started_at)),
         Fact(_("Ended"), moment(row.completed_at)),
-        Fact(_("Paid back"), money(row.amount_refunded or None, paid_in)),
-        Fact(_("Stellar transaction"), row.stellar_transaction_id or "", is_code=True),
+        Fact(
+            _("Stellar transaction"),
+            row.stellar_transaction_id or "",
+            is_code=True,
+            link=settings.pages.explorer_link(row.stellar_transaction_id),
+        ),
         Fact(_("Our number"), row.id, is_code=True, copied=row.id),
     ]
     return [line for line in lines if line.value]
+
+
+#: Statuses in which nobody is to pay or is promised anything any more.
+_STOPPED = {status for status, tone in _TONES.items() if tone == "bad"} | {_S.REFUNDED}
+
+
+def _sums(row: Transaction, settings: Settings, language: str) -> list[Fact]:
+    """List what is paid and received: what is over is said as past, what never was not at all."""
+    paid_in, received_in = units(row, settings)
+    is_stopped = row.status in _STOPPED
+    back = Fact(_("Paid back"), money(language, row.amount_refunded or None, paid_in))
+    if not row.funded_at:
+        label = _("Amount") if is_stopped else _("You pay")
+        paid = Fact(label, money(language, row.amount_in or row.amount_expected, paid_in))
+        if is_stopped:
+            return [paid, back]
+    else:
+        paid = Fact(_("You paid"), money(language, row.amount_received, paid_in))
+    got = _("You received") if row.status == Status.COMPLETED else _("You receive")
+    return [
+        paid,
+        Fact(_("Fee"), money(language, row.amount_fee, paid_in)),
+        Fact(got, "" if is_stopped else money(language, row.amount_out, received_in)),
+        back,
+    ]
 
 
 def review(draft: Draft, fields: Sequence[Field], rail: str) -> list[Fact]:
@@ -351,35 +383,44 @@ def pay_units(draft: Draft) -> list[tuple[str, str]]:
     return [("", draft.policy.booked_in), *((name, code_of(name)) for name in draft.others)]
 
 
-def said(sums: Sums) -> dict[str, Any]:
+def said(sums: Sums, language: str) -> dict[str, Any]:
     """Return sums for people: what is paid, the fee, what is received, and the rate."""
     told: dict[str, Any] = {
-        "paid": money(sums.paid, sums.paid_in),
-        "fee": money(sums.fee, sums.paid_in),
-        "received": money(sums.received, sums.received_in),
+        "paid": money(language, sums.paid, sums.paid_in),
+        "fee": money(language, sums.fee, sums.paid_in),
+        "received": money(language, sums.received, sums.received_in),
         "is_firm": sums.is_firm or not sums.is_exchange,
     }
-    rate = rate_of(sums)
+    rate = rate_of(sums, language)
     return told | ({"rate": rate} if rate else {})
 
 
-def rate_of(sums: Sums) -> str:
+def rate_of(sums: Sums, language: str) -> str:
     """Return how much one of what costs less is: the dearer of both for one, to six digits."""
     if sums.paid_in == sums.received_in:
         return ""
     before_fee = sums.paid - sums.fee
     if not sums.is_exchange:
-        return f"1 {sums.received_in} = 1 {sums.paid_in}"
+        return f"1{_NBSP}{sums.received_in} = 1{_NBSP}{sums.paid_in}"
     if before_fee >= sums.received:
         one, other, ratio = sums.received_in, sums.paid_in, Decimal(before_fee) / sums.received
     else:
         one, other, ratio = sums.paid_in, sums.received_in, Decimal(sums.received) / before_fee
-    return f"1 {one} = {pricing.plain(ratio, 6)} {other}"
+    written = languages.number(language, Decimal(pricing.plain(ratio, 6)))
+    return f"1{_NBSP}{one} = {written}{_NBSP}{other}"
 
 
-def money(stroops: int | None, code: str) -> str:
-    """Write an amount as people do, with no or with two decimals or more; nothing for None."""
+def money(language: str, stroops: int | None, code: str) -> str:
+    """Write an amount as a language does, in no fewer decimals than its currency has.
+
+    Each digit of it is there, and it stays on one line: ``1,234.50 USD``. Nothing for None.
+    """
     if stroops is None:
         return ""
-    whole, _dot, fraction = format_amount(stroops).partition(".")
-    return f"{whole}.{fraction.ljust(2, '0')} {code}" if fraction else f"{whole} {code}"
+    written = languages.number(language, to_decimal(stroops), languages.decimals_of(code))
+    return f"{written}{_NBSP}{code}"
+
+
+def figure(language: str, stroops: int, code: str) -> str:
+    """Write an amount for a sentence that names its currency: ``10,000``, ``1.50``."""
+    return languages.figure(language, to_decimal(stroops), languages.decimals_of(code))
