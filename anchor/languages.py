@@ -93,6 +93,13 @@ def figure(language: str, value: Decimal, decimals: int = 2) -> str:
     return number(language, value, 0 if value == value.to_integral_value() else decimals)
 
 
+def percent(language: str, value: Decimal) -> str:
+    """Write so many per cent with all their digits."""
+    from babel.numbers import format_percent
+
+    return format_percent(value.scaleb(-2), locale=language, decimal_quantization=False)
+
+
 def decimals_of(code: str) -> int:
     """Return in how many decimals a currency is written: two where nothing else is known of it."""
     from babel.numbers import get_currency_precision

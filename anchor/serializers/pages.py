@@ -17,7 +17,7 @@ from anchor.ledger.destinations import address_of
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
 from anchor.money import format_amount, to_decimal
-from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract, masked
+from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract
 from anchor.services import federation
 from anchor.services.draft_sums import Sums
 from anchor.services.drafts import Draft
@@ -280,8 +280,10 @@ def _federated(row: Transaction) -> list[Fact]:
 
 
 def _line(name: str, value: str) -> Fact:
-    is_code = any(map(str.isdigit, value))
-    return Fact(_label(name), value, is_code, copied=value if is_code else "")
+    """Return a line to copy where it has digits, and as code where it has no other words."""
+    is_copied = any(map(str.isdigit, value))
+    is_code = all(each.isupper() or any(map(str.isdigit, each)) for each in value.split())
+    return Fact(_label(name), value, is_code, copied=value if is_copied else "")
 
 
 def _label(name: str) -> str:
@@ -292,23 +294,25 @@ def _label(name: str) -> str:
     return FIELDS[name].description if name in FIELDS else bare.replace("_", " ").capitalize()
 
 
-def facts(
-    view: View, settings: Settings, language: str, moment: Callable[[datetime | None], Any]
-) -> list[Fact]:
-    """List what is known of a transaction, and leave out what is not.
+def _ending(account: str | None) -> str:
+    """Show the last four characters of an account number only (SEP24-102)."""
+    return f"••••{_NBSP}{account[-4:]}" if account else ""
+
+
+def facts(view: View, settings: Settings, moment: Callable[[datetime | None], Any]) -> list[Fact]:
+    """List what is known of a transaction beside its sums, and leave out what is not.
 
     `moment` writes an instant in the language of the page.
     """
     row = view.row
     is_deposit = is_a_deposit(view)
-    paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
+    paid_to = row.destination if is_deposit else _ending(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        *_sums(row, settings, language),
         Fact(
             _("To your wallet") if is_deposit else _("To your account"),
             paid_to or "",
-            is_code=True,
+            is_code=is_deposit,
         ),
         Fact(_("Memo"), memo or "", is_code=True),
         Fact(_("Begun"), moment(row.started_at)),
@@ -328,25 +332,29 @@ def facts(
 _STOPPED = {status for status, tone in _TONES.items() if tone == "bad"} | {_S.REFUNDED}
 
 
-def _sums(row: Transaction, settings: Settings, language: str) -> list[Fact]:
-    """List what is paid and received: what is over is said as past, what never was not at all."""
+def sums(view: View, settings: Settings, language: str) -> list[Fact]:
+    """List what is paid and received, the last as the key of it.
+
+    What has happened is said as past, and what will not happen is left out.
+    """
+    row = view.row
     paid_in, received_in = units(row, settings)
     is_stopped = row.status in _STOPPED
-    back = Fact(_("Paid back"), money(language, row.amount_refunded or None, paid_in))
-    if not row.funded_at:
+    back = Fact(
+        _("Paid back"), money(language, row.amount_refunded or None, paid_in), is_key=is_stopped
+    )
+    if row.funded_at:
+        paid = Fact(_("You paid"), money(language, row.amount_received, paid_in))
+    else:
         label = _("Amount") if is_stopped else _("You pay")
         paid = Fact(label, money(language, row.amount_in or row.amount_expected, paid_in))
-        if is_stopped:
-            return [paid, back]
-    else:
-        paid = Fact(_("You paid"), money(language, row.amount_received, paid_in))
-    got = _("You received") if row.status == Status.COMPLETED else _("You receive")
-    return [
-        paid,
-        Fact(_("Fee"), money(language, row.amount_fee, paid_in)),
-        Fact(got, "" if is_stopped else money(language, row.amount_out, received_in)),
-        back,
-    ]
+    lines = [paid, back]
+    if not is_stopped:
+        got = _("You received") if row.status == Status.COMPLETED else _("You receive")
+        fee = Fact(_("Fee"), money(language, row.amount_fee, paid_in))
+        received = Fact(got, money(language, row.amount_out, received_in), is_key=True)
+        lines = [paid, back, fee, received]
+    return [line for line in lines if line.value]
 
 
 def review(draft: Draft, fields: Sequence[Field], rail: str) -> list[Fact]:
@@ -421,6 +429,7 @@ def money(language: str, stroops: int | None, code: str) -> str:
     return f"{written}{_NBSP}{code}"
 
 
-def figure(language: str, stroops: int, code: str) -> str:
-    """Write an amount for a sentence that names its currency: ``10,000``, ``1.50``."""
-    return languages.figure(language, to_decimal(stroops), languages.decimals_of(code))
+def brief(language: str, stroops: int, code: str) -> str:
+    """Write an amount for a sentence: as `money`, but a whole one as such, ``10,000 USD``."""
+    written = languages.figure(language, to_decimal(stroops), languages.decimals_of(code))
+    return f"{written}{_NBSP}{code}"
