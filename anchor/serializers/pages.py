@@ -1,5 +1,6 @@
 """What the pages tell a customer: how a transaction stands, in a sentence, and its facts."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,7 @@ from anchor.languages import mark as _
 from anchor.ledger.destinations import address_of
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
-from anchor.money import format_amount, to_decimal
+from anchor.money import format_amount, parse_amount, to_decimal
 from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract
 from anchor.services import federation
 from anchor.services.draft_sums import Sums
@@ -53,6 +54,8 @@ class Standing:
     tone: str = "busy"
 
 
+#: A comma that can be of decimals alone, in each language: groups have three digits.
+_DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})")
 _NBSP = "\N{NO-BREAK SPACE}"
 #: What is said of the lines of a rail's instructions, by names of SEP-9 without `organization.`;
 #: of others what SEP-9 says of them.
@@ -416,6 +419,17 @@ def rate_of(sums: Sums, language: str) -> str:
         one, other, ratio = sums.paid_in, sums.received_in, Decimal(sums.received) / before_fee
     written = languages.number(language, Decimal(pricing.plain(ratio, 6)))
     return f"1{_NBSP}{one} = {written}{_NBSP}{other}"
+
+
+def typed(text: str) -> int:
+    """Read an amount that a customer typed as stroops: ``1234.5``, ``1234,5``.
+
+    Some telephones offer no other mark than the comma of their language. Raises `Rejected` for
+    what could be read in two ways, such as ``1,234``, as for whatever is no plain number.
+    """
+    found = text.strip()
+    comma = _DECIMAL_COMMA.fullmatch(found)
+    return parse_amount(f"{comma[1]}.{comma[2]}" if comma else found)
 
 
 def money(language: str, stroops: int | None, code: str) -> str:

@@ -14,7 +14,7 @@ from anchor.policies.pages import PagesPolicy
 from anchor.services import links
 from tests.deposits import Bench
 from tests.doors.test_page_brand import branded
-from tests.doors.test_page_steps import client, price, visited
+from tests.doors.test_page_steps import client, id_of, price, visited
 from tests.test_config import GOOD, environ
 from tests.visiting import Visitor
 from tests.world import ACCOUNT, World
@@ -67,6 +67,16 @@ def test_limits_are_said_in_the_language_and_a_field_holds_what_was_typed(
     visitor.send(amount="10000.5")
     assert "El importe máximo es 10.000." in visitor.page.text
     assert 'value="10000.5"' in visitor.page.text
+
+
+def test_a_customer_may_type_the_comma_of_their_keyboard(world: World, client: Any) -> None:
+    visitor = visited(world, client, lang="fr")
+    assert (
+        price(client, visitor, amount="1234,5", lang="fr").json["paid"] == "1\u202f234,50\xa0USDC"
+    )
+    visitor.send(amount="1234,5")
+    assert visitor.step == "account"
+    assert world.row(id_of(visitor)).amount_expected == 1234_5000000
 
 
 def test_what_is_copied_is_a_plain_amount(world: World, client: Any) -> None:

@@ -25,7 +25,19 @@ TOLD = {
     "organization.address": "Place de l’Indépendance 1,\n1000 Bruxelles",
     "note": "https://bank.example/a/very/long/address/that/has/no/place/to/break/in/it/at/all",
 }
+EXPLORER = "https://explorer.example/tx/"
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
+
+
+def assert_leads_outside(page: Any) -> None:
+    """Follow the link of the hash: to a tab that knows nothing of the page that it came from."""
+    page.context.route(f"{EXPLORER}*", lambda route: route.fulfill(body="told"))
+    with page.context.expect_page() as opened:
+        page.click("[target=_blank]")
+    other = opened.value
+    other.wait_for_url(f"{EXPLORER}*")
+    assert other.evaluate("[window.opener, document.referrer]") == [None, ""]
+    other.close()
 
 
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
@@ -37,7 +49,7 @@ def test_every_state_fits_its_page(
     told = {name: Instruction(value, "so") for name, value in TOLD.items()}
     bench = Bench(world)
     house = world.app.extensions["anchor"]
-    named = PagesPolicy(explorer_url="https://explorer.example/tx/{hash}")
+    named = PagesPolicy(explorer_url=f"{EXPLORER}{{hash}}")
     world.app.extensions["anchor"] = replace(house, settings=replace(house.settings, pages=named))
     one = tab(f"states-{scheme}", size, color_scheme=scheme, timezone_id="America/New_York")
     done = bench.deposit(world.payer.public_key, "9876.5")
@@ -59,6 +71,8 @@ def test_every_state_fits_its_page(
     ):
         one.page.goto(links.to_more_info(row_id, lang=lang))
         one.look(f"{name}-{lang}")
+        if name == "deposited":
+            assert_leads_outside(one.page)
 
 
 @pytest.mark.parametrize("lang", languages.LANGUAGES)

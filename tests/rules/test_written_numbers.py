@@ -70,6 +70,25 @@ def test_each_language_has_marks_of_its_own(
     assert pages.money(language, None, "USD") == ""
 
 
+@given(st.from_regex(r"[0-9]{1,6}[.,][0-9]{1,9}", fullmatch=True))
+def test_a_comma_is_one_of_decimals_or_refused_and_never_one_of_thousands(text: str) -> None:
+    whole, mark, fraction = text.partition("," if "," in text else ".")
+    try:
+        found = pages.typed(f" {text} ")
+    except Rejected:
+        assert mark == "," or len(fraction) > 7 or not int(whole + fraction)
+        assert len(fraction) > 2 or not int(whole + fraction)
+    else:
+        assert to_decimal(found) == Decimal(f"{whole}.{fraction}")
+        assert mark == "." or len(fraction) <= 2
+
+
+@pytest.mark.parametrize("text", ["1,234", "1.234,50", "1,234.50", "1 234,5", ",50", "1,", "١,٥"])
+def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
+    with pytest.raises(Rejected):
+        pages.typed(text)
+
+
 def test_a_sentence_writes_its_amounts_as_its_language_does_and_a_log_plainly() -> None:
     error = Rejected("the greatest amount is {amount}", amount=told(parse_amount("10000")))
     assert str(error) == "the greatest amount is 10000"
