@@ -8,6 +8,7 @@ first asked for, so that a checkout and a wheel work alike, with nothing to comp
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +22,12 @@ _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 _WORDS = frozenset({"label", "min_op", "max_op"})
 #: English dates as the rest of the world writes them.
 _DATES = {"en": "en_GB"}
+
+
+class Number(str):
+    """A plain number among the values of a sentence: each language writes it in its own way."""
+
+    __slots__ = ()
 
 
 def mark(sentence: str) -> str:
@@ -58,6 +65,8 @@ def say(language: str, sentence: str, **values: object) -> str:
 def _word(language: str, name: str, value: object) -> object:
     if isinstance(value, AnchorError):
         return said(language, value)
+    if isinstance(value, Number):
+        return figure(language, Decimal(value))
     return say(language, str(value)) if name in _WORDS else value
 
 
@@ -71,6 +80,33 @@ def is_known(sentence: str) -> bool:
     return sentence in catalog(LANGUAGES[1])
 
 
+def number(language: str, value: Decimal, decimals: int = 0) -> str:
+    """Write a number with all its digits, in groups, and with so many decimals or more."""
+    from babel.numbers import format_decimal
+
+    form = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
+    return format_decimal(value, form, locale=language, decimal_quantization=False)
+
+
+def figure(language: str, value: Decimal, decimals: int = 2) -> str:
+    """Write a number as sentences do: a whole one without decimals, another one as `number`."""
+    return number(language, value, 0 if value == value.to_integral_value() else decimals)
+
+
+def percent(language: str, value: Decimal) -> str:
+    """Write so many per cent with all their digits."""
+    from babel.numbers import format_percent
+
+    return format_percent(value.scaleb(-2), locale=language, decimal_quantization=False)
+
+
+def decimals_of(code: str) -> int:
+    """Return in how many decimals a currency is written: two where nothing else is known of it."""
+    from babel.numbers import get_currency_precision
+
+    return get_currency_precision(code)
+
+
 def moment(language: str, instant: datetime | None) -> str:
     """Write an instant for people, in UTC; nothing for None."""
     if instant is None:
@@ -79,7 +115,7 @@ def moment(language: str, instant: datetime | None) -> str:
 
     known = instant.astimezone(UTC)
     day = format_date(known, "long", locale=_DATES.get(language, language))
-    return f"{day}, {known:%H:%M} UTC"
+    return f"{day}, {known:%H:%M}\N{NO-BREAK SPACE}UTC"
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -4,6 +4,7 @@ import re
 from decimal import ROUND_CEILING, Decimal, localcontext
 
 from anchor.errors import Rejected
+from anchor.languages import Number
 
 DECIMALS = 7
 STROOPS_PER_UNIT: int = 10**DECIMALS
@@ -55,6 +56,11 @@ def format_amount_7(stroops: int) -> str:
     """Write stroops with exactly seven decimals, as Horizon does."""
     whole, fraction = divmod(stroops, STROOPS_PER_UNIT)
     return f"{whole}.{fraction:0{DECIMALS}d}"
+
+
+def told(stroops: int) -> Number:
+    """Return stroops as a value of a sentence, which writes them as its language does."""
+    return Number(format_amount(stroops))
 
 
 def signed(stroops: int) -> str:

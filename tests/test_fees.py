@@ -40,7 +40,7 @@ def served(world: World, fees: Fees, **changes: Any) -> AssetPolicy:
 
 
 @pytest.mark.parametrize(
-    ("amount", "fee"), [("100", "3"), ("499.99", "3.50"), ("500", "4"), ("1000", "8")]
+    ("amount", "fee"), [("100", "3.00"), ("499.99", "3.50"), ("500", "4.00"), ("1000", "8.00")]
 )
 def test_promise_09_page_transaction_payout_and_books_say_the_same_fee(
     world: World, amount: str, fee: str
@@ -49,12 +49,12 @@ def test_promise_09_page_transaction_payout_and_books_say_the_same_fee(
     world.fund()
     visitor = visited(world, world.app.test_client())
     told = price(visitor.client, visitor, amount=amount).json
-    assert told["fee"] == f"{fee} USDC"
+    assert told["fee"] == f"{fee}\xa0USDC"
     first = visitor.page.text
     visitor.send(amount=amount)
     assert "You will see the fee before you confirm." in first
     visitor.send(bank_account_number=ACCOUNT)
-    assert f"{fee} USDC" in visitor.page.text
+    assert f"{fee}\xa0USDC" in visitor.page.text
     visitor.send()
     row = world.row(id_of(visitor))
     assert row.amount_fee == parse_amount(fee)
@@ -134,8 +134,8 @@ def test_a_rail_of_its_own_fee_costs_that_on_the_page_and_in_the_end(wired: Worl
     wired.fund()
     client = wired.app.test_client()
     visitor = visited(wired, client)
-    assert price(client, visitor, amount="100", rail="wire").json["fee"] == "7 USDC"
-    assert price(client, visitor, amount="100", rail="bank").json["fee"] == "1 USDC"
+    assert price(client, visitor, amount="100", rail="wire").json["fee"] == "7.00\xa0USDC"
+    assert price(client, visitor, amount="100", rail="bank").json["fee"] == "1.00\xa0USDC"
     assert price(client, visitor, amount="6", rail="bank").status_code == 200
     assert price(client, visitor, amount="6", rail="wire").status_code == 400
     assert price(client, visitor, amount="6", rail="pigeon").status_code == 400

@@ -20,7 +20,6 @@ OTHERS = [name for name in languages.LANGUAGES if name != languages.SOURCE]
 #: Words that are written alike in two languages.
 SAME = {
     *("Memo", "Memo ({kind})", "Cbu alias", "Transaction", "optional", "Date"),
-    *("From {low} to {high} {code}.",),
 }
 
 

@@ -272,8 +272,8 @@ def test_a_wallet_sees_what_it_pays_and_receives(trade: Trade, world: World) -> 
     ).json["transactions"]
     assert listed == [found]
     answer = Visitor(client, one["url"]).fill_in()
-    assert "542 BRL" in answer.text
-    assert "100 USDC" in answer.text
+    assert "542.00\xa0BRL" in answer.text
+    assert "100.00\xa0USDC" in answer.text
 
 
 def test_a_quote_for_a_sale_opens_no_deposit(trade: Trade, world: World) -> None:

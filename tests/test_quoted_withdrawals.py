@@ -429,12 +429,12 @@ def test_a_wallet_sees_the_quotes_numbers(trade: Trade, world: World) -> None:
     parts = quote["fee"]["details"]
     assert found["fee_details"] == quote["fee"] | {"breakdown": parts}
     visitor = Visitor(client, one["url"])
-    assert "100 USDC" in visitor.page.text
-    assert "490 BRL" in visitor.page.text
+    assert "100.00\xa0USDC" in visitor.page.text
+    assert "490.00\xa0BRL" in visitor.page.text
     assert "readonly" in visitor.page.text
     assert visitor.send(amount="50").status_code == 400
     visitor.send(amount="100")
     answer = visitor.fill_in(bank_account_number="DE8937040044")
     assert answer.status_code == 200
-    assert "490 BRL" in answer.text
+    assert "490.00\xa0BRL" in answer.text
     assert world.status(one["id"]) == "pending_user_transfer_start"

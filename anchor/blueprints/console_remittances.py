@@ -54,7 +54,8 @@ def listing() -> ResponseReturnValue:
 def one(remittance_id: str) -> ResponseReturnValue:
     """Show one remittance: its facts, what it waits for, and what happened to it."""
     story = remittance_views.tell(known_id(remittance_id))
-    return page("console/remittance.html", story=story, shown=story.shown, facts=words.facts(story))
+    facts = words.facts(story, settings())
+    return page("console/remittance.html", story=story, shown=story.shown, facts=facts)
 
 
 @bp.get("/new")

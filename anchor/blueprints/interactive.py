@@ -22,7 +22,7 @@ from anchor.blueprints.speech import say
 from anchor.errors import AnchorError, NotFound, Rejected, Unavailable
 from anchor.extensions import settings
 from anchor.lifecycle import FINAL, Status
-from anchor.money import format_amount, parse_amount
+from anchor.money import format_amount
 from anchor.serializers import page_fields, sep07
 from anchor.serializers import pages as words
 from anchor.serializers.answers import PageBody, PageQuery
@@ -61,7 +61,7 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     draft = drafts.look(transaction_id)
     rail, other = given.get("rail") or draft.ways[0], given.get("other") or None
     try:
-        amount = parse_amount(given.get("amount", "").strip())
+        amount = words.typed(given.get("amount", ""))
         drafts.choose(transaction_id, amount, rail, other)
     except (Rejected, Unavailable) as error:
         if views.get(transaction_id).row.status != Status.INCOMPLETE:
@@ -362,6 +362,7 @@ def _status(session: PageSession, view: View, place: str) -> Response:
         session,
         standing=words.standing(view),
         to_do=_to_do(view) if is_waiting else [],
+        sums=words.sums(view, settings(), speech.language()),
         facts=words.facts(view, settings(), moment),
         is_over=view.row.status in FINAL | {Status.EXPIRED},
         progress=words.progress(view),
@@ -375,4 +376,4 @@ def _status(session: PageSession, view: View, place: str) -> Response:
 
 def _to_do(view: View) -> list[words.Fact]:
     told = deposits.rail_says(view.row) if is_a_deposit(view) else {}
-    return words.to_do(view, settings(), told)
+    return words.to_do(view, settings(), told, speech.language())

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import visits
+from anchor.blueprints import speech, visits
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
 from anchor.errors import NotFound
 from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
-from anchor.money import parse_amount
 from anchor.serializers import page_answers as answers
 from anchor.serializers import pages as words
 from anchor.serializers import sep24
@@ -96,6 +95,6 @@ def price(way: str, transaction_id: str) -> ResponseReturnValue:
     if views.get(transaction_id).row.kind not in drafts.WAYS[way]:
         raise NotFound("there is no such transaction")
     query = answers.PriceQuery().load(request.args.to_dict())
-    amount = parse_amount(query["amount"].strip())
+    amount = words.typed(query["amount"])
     sums = drafts.estimate(transaction_id, amount, query.get("rail"), query.get("other") or None)
-    return jsonify(words.said(sums))
+    return jsonify(words.said(sums, speech.language()))

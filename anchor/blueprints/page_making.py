@@ -6,6 +6,7 @@ in frames and pop-ups, so who may frame them is left open (SEP24-48).
 
 import hashlib
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
@@ -16,7 +17,6 @@ from anchor.blueprints import speech, visits
 from anchor.blueprints.speech import said, say
 from anchor.errors import AnchorError
 from anchor.extensions import settings
-from anchor.money import format_amount
 from anchor.serializers import pages as words
 from anchor.serializers.transaction_words import is_a_deposit
 from anchor.services.views import View
@@ -93,16 +93,17 @@ def say_on_page(sentence: str, **values: object) -> str:
 
 def made(template: str, *, policy: str = _POLICY, **context: Any) -> Response:
     """Return a page in the brand of the business, which may load what `policy` says."""
-    known = settings()
+    known, language = settings(), speech.language()
     name = known.home_domains[0]
     body = render_template(
         template,
         say=say_on_page,
         sentence=sentence,
         moment=moment,
-        format_amount=format_amount,
-        said_sums=words.said,
-        language=speech.language(),
+        brief=partial(words.brief, language),
+        percent=partial(languages.percent, language),
+        said_sums=partial(words.said, language=language),
+        language=language,
         languages=_NAMES,
         home_domain=name,
         organization=known.pages.name or known.organization.get("ORG_NAME") or name,

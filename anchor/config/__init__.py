@@ -32,7 +32,7 @@ from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
 from anchor.policies import AssetPolicy, LimitPolicy, ReceivingAnchor, SendingAnchor
 from anchor.policies.operators import Operator
-from anchor.policies.pages import PagesPolicy
+from anchor.policies.pages import HASH, PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
 from anchor.policies.web_auth import WebAuthOptions
@@ -250,7 +250,7 @@ class _Builder:
         seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
-        customers = self._customers()
+        customers, horizon_urls = self._customers(), self._horizon_urls()
         assets, keys = self._assets(customers), self._customer_keys()
         check_doors(data, self.problems)
         return Settings(
@@ -259,7 +259,7 @@ class _Builder:
             web_auth_domain=data["anchor"].get("web_auth_domain") or host,
             seps=seps,
             network_passphrase=passphrase,
-            horizon_urls=self._horizon_urls(),
+            horizon_urls=horizon_urls,
             database_url=self._database_url(),
             broker_url=self._broker_url(),
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
@@ -286,7 +286,7 @@ class _Builder:
             receiving_anchors=receiving_anchors(data, self.problems, has_keys=bool(keys)),
             customer_keys=keys,
             limits=data["limits"],
-            pages=pages_policy(data["pages"], self.folder, self.problems),
+            pages=self._pages(horizon_urls[0]),
             redis_url=self._redis_url(),
             operators=operators(self.values.get("ANCHOR_OPERATORS", ""), self.problems),
             development=self.development,
@@ -311,6 +311,12 @@ class _Builder:
         elif value and (problem := addresses.broker_problem(value)):
             self.problems.append(f"ANCHOR_REDIS_URL {problem}.")
         return value
+
+    def _pages(self, horizon_url: str) -> PagesPolicy:
+        table = self.data["pages"]
+        if self.development:  # its network is in no explorer
+            table = {"explorer_url": f"{horizon_url}/transactions/{HASH}"} | table
+        return pages_policy(table, self.folder, self.problems, development=self.development)
 
     def _horizon_urls(self) -> tuple[str, ...]:
         name, network = "ANCHOR_HORIZON_URL", self.data["network"]

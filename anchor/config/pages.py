@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from anchor.policies.pages import Logo, PagesPolicy
+from anchor.policies.pages import HASH, Logo, PagesPolicy
 
 #: By the ending of a file, its type and how such a file begins.
 _LOGOS = {
@@ -35,9 +36,12 @@ class PagesSchema(Schema):
     accent = fields.String(validate=_COLOUR)
     accent_dark = fields.String(validate=_COLOUR)
     templates = fields.String(validate=validate.Length(min=1))
+    explorer_url = fields.String()
 
 
-def pages_policy(table: Mapping[str, Any], folder: Path, problems: list[str]) -> PagesPolicy:
+def pages_policy(
+    table: Mapping[str, Any], folder: Path, problems: list[str], *, development: bool = False
+) -> PagesPolicy:
     """Return how the pages look; what is not there is added to `problems`.
 
     Files are named from `folder`, that of the configuration.
@@ -52,7 +56,26 @@ def pages_policy(table: Mapping[str, Any], folder: Path, problems: list[str]) ->
             problems.append(f"[pages] templates: {place} is no folder.")
     if "logo" in known:
         known["logo"] = _logo(folder / known["logo"], problems)
+    if "explorer_url" in known and (said := _explorer(known["explorer_url"], development)):
+        problems.append(f"[pages] explorer_url {said}.")
     return PagesPolicy(**known)
+
+
+def _explorer(address: str, development: bool) -> str | None:
+    """Return what is wrong with the address of an explorer, or None."""
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    place = address.partition("//")[2].partition("/")[2]
+    if not is_address or not address.isascii() or not address.isprintable() or " " in address:
+        return f"must be an address such as https://explorer.example/tx/{HASH}"
+    if place.count(HASH) != 1 or address.count(HASH) != 1:
+        return f"must have {HASH} once after the host, where the hash goes"
+    if parts.scheme != "https" and not development:
+        return "must begin with https:// outside development mode"
+    return None
 
 
 def _logo(path: Path, problems: list[str]) -> Logo | None:

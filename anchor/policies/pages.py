@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: What stands for a transaction in the address of an explorer.
+HASH = "{hash}"
 #: What the pages are shown on, by day and by night (`static/pages.css`).
 CARDS = {"light": "#ffffff", "dark": "#18222b"}
 _BLACK, _WHITE = "#0b141b", "#ffffff"
@@ -23,7 +25,8 @@ class PagesPolicy:
     """Which plug-in shows pages, and how the built-in ones look.
 
     `accent` and `accent_dark` are colours (``#14508c``); the latter counts where the customer wants
-    it dark. `templates` is a folder whose files stand in front of our own.
+    it dark. `templates` is a folder whose files stand in front of our own. `explorer_url` is an
+    address of a Stellar transaction with ``{hash}`` in it.
     """
 
     plugin: str = "forms"
@@ -33,6 +36,13 @@ class PagesPolicy:
     accent: str | None = None
     accent_dark: str | None = None
     templates: str | None = None
+    explorer_url: str | None = None
+
+    def explorer_link(self, transaction_hash: str | None) -> str:
+        """Return where more is told of a Stellar transaction; empty where nothing is."""
+        if self.explorer_url is None or transaction_hash is None:
+            return ""
+        return self.explorer_url.replace(HASH, transaction_hash)
 
     @property
     def style(self) -> str:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from anchor import languages
+from anchor.config import Settings
 from anchor.languages import mark as _
 from anchor.lifecycle import Status
-from anchor.money import format_amount
+from anchor.money import to_decimal
 from anchor.policies import HOUSE
 from anchor.serializers.admin import STATUSES
 from anchor.serializers.pages import Fact
@@ -120,16 +122,15 @@ def moment(instant: datetime | None, *, is_short: bool = False) -> Markup:
 
 def money(stroops: int) -> str:
     """Write an amount as banks do: ``1,250.00``, with more decimals only where it has them."""
-    whole, _, fraction = format_amount(stroops).partition(".")
-    return f"{int(whole):,}.{fraction.ljust(2, '0')}"
+    return languages.number(languages.SOURCE, to_decimal(stroops), 2)
 
 
-def facts(found: Story) -> list[Fact]:
+def facts(found: Story, settings: Settings) -> list[Fact]:
     """Return what is known of a remittance, without what its heading says."""
-    return [fact for fact in _facts(found) if fact.value]
+    return [fact for fact in _facts(found, settings) if fact.value]
 
 
-def _facts(found: Story) -> Iterator[Fact]:
+def _facts(found: Story, settings: Settings) -> Iterator[Fact]:
     shown = found.shown
     yield _code(_("Id"), shown.id)
     yield Fact(_("Paid from"), source(shown.rail))
@@ -142,7 +143,8 @@ def _facts(found: Story) -> Iterator[Fact]:
         yield Fact(_("Receiver gets"), f"{money(shown.least_out)} {shown.buys} or more")
     yield _code(_("Id there"), shown.remote_id)
     yield Fact(_("Status there"), shown.remote_status or "", is_code=True)
-    yield _code(_("Stellar transaction"), shown.stellar_transaction_id)
+    hash_ = shown.stellar_transaction_id
+    yield _code(_("Stellar transaction"), hash_, settings.pages.explorer_link(hash_))
     for label, amount in ((_("Paid"), shown.amount_paid), (_("Refunded"), shown.amount_refunded)):
         yield Fact(label, f"{money(amount)} {shown.asset}" if amount else "")
     for part, names in found.details.items():
@@ -150,8 +152,8 @@ def _facts(found: Story) -> Iterator[Fact]:
     yield _code(_("Key"), shown.key)
 
 
-def _code(label: str, value: str | None) -> Fact:
-    return Fact(label, value or "", is_code=True, copied=value or "")
+def _code(label: str, value: str | None, link: str = "") -> Fact:
+    return Fact(label, value or "", is_code=True, copied=value or "", link=link)
 
 
 def callback_standing(found: Owed) -> Standing:

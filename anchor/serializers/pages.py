@@ -1,12 +1,13 @@
 """What the pages tell a customer: how a transaction stands, in a sentence, and its facts."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from anchor import pricing, references
+from anchor import languages, pricing, references
 from anchor.assets import code_of
 from anchor.clock import utcnow
 from anchor.config import Settings
@@ -16,8 +17,8 @@ from anchor.languages import mark as _
 from anchor.ledger.destinations import address_of
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
-from anchor.money import format_amount
-from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract, masked
+from anchor.money import format_amount, parse_amount, to_decimal
+from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract
 from anchor.services import federation
 from anchor.services.draft_sums import Sums
 from anchor.services.drafts import Draft
@@ -29,7 +30,7 @@ class Fact:
     """One line of a page. `is_code` is to be copied as it stands, `is_key` above all.
 
     `label` is said in the language of the page, with `words` in it. `copied` is what is copied of
-    it, where that is not `value`.
+    it, where that is not `value`, and `link` an address elsewhere that tells more of it.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Fact:
     is_key: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
     copied: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Standing:
     tone: str = "busy"
 
 
+#: A comma that can be of decimals alone, in each language: groups have three digits.
+_DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})")
+_NBSP = "\N{NO-BREAK SPACE}"
 #: What is said of the lines of a rail's instructions, by names of SEP-9 without `organization.`;
 #: of others what SEP-9 says of them.
 _LINES = {
@@ -213,7 +218,9 @@ def has_run_out(view: View) -> bool:
     return waits and view.quote is not None and view.quote.expires_at <= utcnow()
 
 
-def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> list[Fact]:
+def to_do(
+    view: View, settings: Settings, told: Mapping[str, Instruction], language: str
+) -> list[Fact]:
     """List what the customer needs to pay: by bank under the reference, or under a memo.
 
     `told` is what the rail says of a deposit, by SEP-9 names: where the money has to go.
@@ -222,7 +229,7 @@ def to_do(view: View, settings: Settings, told: Mapping[str, Instruction]) -> li
     due = row.amount_in
     amount = Fact(
         _("Amount"),
-        money(due, units(row, settings)[0]),
+        money(language, due, units(row, settings)[0]),
         is_key=True,
         copied=format_amount(due) if due is not None else "",
     )
@@ -276,8 +283,10 @@ def _federated(row: Transaction) -> list[Fact]:
 
 
 def _line(name: str, value: str) -> Fact:
-    is_code = any(map(str.isdigit, value))
-    return Fact(_label(name), value, is_code, copied=value if is_code else "")
+    """Return a line to copy where it has digits, and as code where it has no other words."""
+    is_copied = any(map(str.isdigit, value))
+    is_code = all(each.isupper() or any(map(str.isdigit, each)) for each in value.split())
+    return Fact(_label(name), value, is_code, copied=value if is_copied else "")
 
 
 def _label(name: str) -> str:
@@ -288,32 +297,66 @@ def _label(name: str) -> str:
     return FIELDS[name].description if name in FIELDS else bare.replace("_", " ").capitalize()
 
 
+def _ending(account: str | None) -> str:
+    """Show the last four characters of an account number only (SEP24-102)."""
+    return f"••••{_NBSP}{account[-4:]}" if account else ""
+
+
 def facts(view: View, settings: Settings, moment: Callable[[datetime | None], Any]) -> list[Fact]:
-    """List what is known of a transaction, and leave out what is not.
+    """List what is known of a transaction beside its sums, and leave out what is not.
 
     `moment` writes an instant in the language of the page.
     """
     row = view.row
-    paid_in, received_in = units(row, settings)
     is_deposit = is_a_deposit(view)
-    paid_to = row.destination if is_deposit else masked(row.details.get("bank_account_number"))
+    paid_to = row.destination if is_deposit else _ending(row.details.get("bank_account_number"))
     memo = row.destination_memo if is_deposit else None
     lines = [
-        Fact(_("You pay"), money(row.amount_in or row.amount_expected, paid_in)),
-        Fact(_("Fee"), money(row.amount_fee, paid_in)),
-        Fact(_("You receive"), money(row.amount_out, received_in)),
         Fact(
             _("To your wallet") if is_deposit else _("To your account"),
             paid_to or "",
-            is_code=True,
+            is_code=is_deposit,
         ),
         Fact(_("Memo"), memo or "", is_code=True),
         Fact(_("Begun"), moment(row.started_at)),
         Fact(_("Ended"), moment(row.completed_at)),
-        Fact(_("Paid back"), money(row.amount_refunded or None, paid_in)),
-        Fact(_("Stellar transaction"), row.stellar_transaction_id or "", is_code=True),
+        Fact(
+            _("Stellar transaction"),
+            row.stellar_transaction_id or "",
+            is_code=True,
+            link=settings.pages.explorer_link(row.stellar_transaction_id),
+        ),
         Fact(_("Our number"), row.id, is_code=True, copied=row.id),
     ]
+    return [line for line in lines if line.value]
+
+
+#: Statuses in which nobody is to pay or is promised anything any more.
+_STOPPED = {status for status, tone in _TONES.items() if tone == "bad"} | {_S.REFUNDED}
+
+
+def sums(view: View, settings: Settings, language: str) -> list[Fact]:
+    """List what is paid and received, the last as the key of it.
+
+    What has happened is said as past, and what will not happen is left out.
+    """
+    row = view.row
+    paid_in, received_in = units(row, settings)
+    is_stopped = row.status in _STOPPED
+    back = Fact(
+        _("Paid back"), money(language, row.amount_refunded or None, paid_in), is_key=is_stopped
+    )
+    if row.funded_at:
+        paid = Fact(_("You paid"), money(language, row.amount_received, paid_in))
+    else:
+        label = _("Amount") if is_stopped else _("You pay")
+        paid = Fact(label, money(language, row.amount_in or row.amount_expected, paid_in))
+    lines = [paid, back]
+    if not is_stopped:
+        got = _("You received") if row.status == Status.COMPLETED else _("You receive")
+        fee = Fact(_("Fee"), money(language, row.amount_fee, paid_in))
+        received = Fact(got, money(language, row.amount_out, received_in), is_key=True)
+        lines = [paid, back, fee, received]
     return [line for line in lines if line.value]
 
 
@@ -351,35 +394,56 @@ def pay_units(draft: Draft) -> list[tuple[str, str]]:
     return [("", draft.policy.booked_in), *((name, code_of(name)) for name in draft.others)]
 
 
-def said(sums: Sums) -> dict[str, Any]:
+def said(sums: Sums, language: str) -> dict[str, Any]:
     """Return sums for people: what is paid, the fee, what is received, and the rate."""
     told: dict[str, Any] = {
-        "paid": money(sums.paid, sums.paid_in),
-        "fee": money(sums.fee, sums.paid_in),
-        "received": money(sums.received, sums.received_in),
+        "paid": money(language, sums.paid, sums.paid_in),
+        "fee": money(language, sums.fee, sums.paid_in),
+        "received": money(language, sums.received, sums.received_in),
         "is_firm": sums.is_firm or not sums.is_exchange,
     }
-    rate = rate_of(sums)
+    rate = rate_of(sums, language)
     return told | ({"rate": rate} if rate else {})
 
 
-def rate_of(sums: Sums) -> str:
+def rate_of(sums: Sums, language: str) -> str:
     """Return how much one of what costs less is: the dearer of both for one, to six digits."""
     if sums.paid_in == sums.received_in:
         return ""
     before_fee = sums.paid - sums.fee
     if not sums.is_exchange:
-        return f"1 {sums.received_in} = 1 {sums.paid_in}"
+        return f"1{_NBSP}{sums.received_in} = 1{_NBSP}{sums.paid_in}"
     if before_fee >= sums.received:
         one, other, ratio = sums.received_in, sums.paid_in, Decimal(before_fee) / sums.received
     else:
         one, other, ratio = sums.paid_in, sums.received_in, Decimal(sums.received) / before_fee
-    return f"1 {one} = {pricing.plain(ratio, 6)} {other}"
+    written = languages.number(language, Decimal(pricing.plain(ratio, 6)))
+    return f"1{_NBSP}{one} = {written}{_NBSP}{other}"
 
 
-def money(stroops: int | None, code: str) -> str:
-    """Write an amount as people do, with no or with two decimals or more; nothing for None."""
+def typed(text: str) -> int:
+    """Read an amount that a customer typed as stroops: ``1234.5``, ``1234,5``.
+
+    Some telephones offer no other mark than the comma of their language. Raises `Rejected` for
+    what could be read in two ways, such as ``1,234``, as for whatever is no plain number.
+    """
+    found = text.strip()
+    comma = _DECIMAL_COMMA.fullmatch(found)
+    return parse_amount(f"{comma[1]}.{comma[2]}" if comma else found)
+
+
+def money(language: str, stroops: int | None, code: str) -> str:
+    """Write an amount as a language does, in no fewer decimals than its currency has.
+
+    Each digit of it is there, and it stays on one line: ``1,234.50 USD``. Nothing for None.
+    """
     if stroops is None:
         return ""
-    whole, _dot, fraction = format_amount(stroops).partition(".")
-    return f"{whole}.{fraction.ljust(2, '0')} {code}" if fraction else f"{whole} {code}"
+    written = languages.number(language, to_decimal(stroops), languages.decimals_of(code))
+    return f"{written}{_NBSP}{code}"
+
+
+def brief(language: str, stroops: int, code: str) -> str:
+    """Write an amount for a sentence: as `money`, but a whole one as such, ``10,000 USD``."""
+    written = languages.figure(language, to_decimal(stroops), languages.decimals_of(code))
+    return f"{written}{_NBSP}{code}"

@@ -15,7 +15,7 @@ from anchor.errors import Rejected
 from anchor.extensions import db
 from anchor.lifecycle import DEPOSITS, FINAL, WITHDRAWALS, Kind, Status
 from anchor.models import Transaction
-from anchor.money import format_amount
+from anchor.money import told
 from anchor.policies import FlowPolicy
 
 _DAY, _MONTH = timedelta(hours=24), timedelta(days=30)
@@ -51,15 +51,15 @@ def demand(row: Transaction, flow: FlowPolicy, amount: int | None) -> None:
         raise Rejected(
             "{left} {code} is left of the limit of {limit} in 24 hours",
             code=row.asset_code,
-            left=format_amount(left),
-            limit=format_amount(flow.daily_limit or 0),
+            left=told(left),
+            limit=told(flow.daily_limit or 0),
         )
     if (left := _left(row, flow.monthly_limit, _MONTH)) is not None and wanted > left:
         raise Rejected(
             "{left} {code} is left of the limit of {limit} in 30 days",
             code=row.asset_code,
-            left=format_amount(left),
-            limit=format_amount(flow.monthly_limit or 0),
+            left=told(left),
+            limit=told(flow.monthly_limit or 0),
         )
 
 

@@ -11,7 +11,7 @@ from anchor.errors import Rejected
 from anchor.extensions import db
 from anchor.fees import Split
 from anchor.models import Quote, Transaction
-from anchor.money import format_amount
+from anchor.money import told
 
 
 def quote_of(row: Transaction) -> Quote:
@@ -51,7 +51,7 @@ def demand_exact(row: Transaction, amount: int) -> None:
         raise Rejected(
             "{transaction} is on a quote, for {amount} and nothing else",
             transaction=row.id,
-            amount=format_amount(quoted),
+            amount=told(quoted),
         )
 
 

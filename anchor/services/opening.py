@@ -12,7 +12,7 @@ from anchor.extensions import db, settings
 from anchor.fees import FeeSchedule, Split, split, to_stored
 from anchor.lifecycle import DEPOSITS, Kind, Status
 from anchor.models import Quote, Transaction, new_id
-from anchor.money import DECIMALS, format_amount, round_down
+from anchor.money import DECIMALS, round_down, told
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services import allowances, conversions
 from anchor.services.transactions import Owner, opened
@@ -66,9 +66,9 @@ def _frozen(fee: FeeSchedule) -> dict[str, Any]:
 def check_limits(flow: FlowPolicy, amount: int) -> None:
     """Raise `Rejected` unless `amount` stroops are within the limits."""
     if flow.min_amount is not None and amount < flow.min_amount:
-        raise Rejected("the least amount is {amount}", amount=format_amount(flow.min_amount))
+        raise Rejected("the least amount is {amount}", amount=told(flow.min_amount))
     if flow.max_amount is not None and amount > flow.max_amount:
-        raise Rejected("the greatest amount is {amount}", amount=format_amount(flow.max_amount))
+        raise Rejected("the greatest amount is {amount}", amount=told(flow.max_amount))
 
 
 def begin(

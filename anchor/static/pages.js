@@ -101,12 +101,19 @@
     });
   });
 
-  // -- instants in the clock of whoever looks ----------------------------------------------------------
+  // -- instants in the clock of whoever looks, written as the server writes those of UTC -----------------
   const instants = () => all("time[datetime]").forEach((time) => {
+    const lang = document.documentElement.lang;
+    const locale = lang === "en" ? "en-GB" : lang;
+    const at = new Date(time.dateTime);
+    const parts = new Intl.DateTimeFormat(locale, {
+      hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short",
+    }).formatToParts(at);
+    const part = (type) => parts.find((each) => each.type === type).value;
+    const zone = part("timeZoneName").replace("-", "\u2212");  // which no line breaks after
+    const day = new Intl.DateTimeFormat(locale, { dateStyle: "long" }).format(at);
     time.title = time.textContent;
-    time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, {
-      dateStyle: "long", timeStyle: "short",
-    }).format(new Date(time.dateTime));
+    time.textContent = `${day}, ${part("hour")}:${part("minute")}\u00a0${zone}`;
   });
 
   // -- how it stands -----------------------------------------------------------------------------------
@@ -131,7 +138,6 @@
       const place = $("[data-state]");
       if (!place) return;
       const isOver = "over" in place.dataset;
-      if (!isOver) $("[data-live]").hidden = false;
       try {
         const found = await state();
         failures = 0;
@@ -155,7 +161,12 @@
     });
   };
 
-  const begin = () => { copies(); instants(); closes(); };
+  const lives = () => {
+    const place = $("[data-state]");
+    if (place && !("over" in place.dataset)) $("[data-live]").hidden = false;
+  };
+
+  const begin = () => { copies(); instants(); closes(); lives(); };
   begin();
   forms();
   mends();

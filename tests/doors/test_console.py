@@ -12,6 +12,7 @@ from anchor import create_app
 from anchor.clock import utcnow
 from anchor.policies import LimitPolicy
 from anchor.policies.operators import Role
+from anchor.policies.pages import PagesPolicy
 from anchor.services import logins
 from anchor.web_auth import operators as web_auth
 from tests.doors.test_admin import acts, begun
@@ -408,6 +409,19 @@ def test_what_is_not_there_is_said_on_a_page(console: Console) -> None:
     for path in ("/remittances?limit=x", "/callbacks?after=x", "/callbacks?due=-1"):
         assert console.get(path).status_code == 303
     assert console.get("/nothing").status_code == 404
+
+
+def test_the_stellar_transaction_of_a_remittance_leads_to_an_explorer(pair: Pair) -> None:
+    row_id = pair.paid("999.5")
+    house = pair.ours.app.extensions["anchor"]
+    named = PagesPolicy(explorer_url="https://explorer.example/tx/{hash}")
+    pair.ours.app.extensions["anchor"] = replace(
+        house, settings=replace(house.settings, pages=named)
+    )
+    page = Console(pair.ours.app.test_client()).sign_in().get(f"/remittances/{row_id}")
+    found = pair.ours.row(row_id).stellar_transaction_id
+    assert f'<a href="https://explorer.example/tx/{found}" target="_blank" rel=' in page.text
+    assert "999.50 USDC to" in page.text
 
 
 def test_what_others_wrote_is_shown_as_it_is_and_runs_nowhere(pair: Pair) -> None:

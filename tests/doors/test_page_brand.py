@@ -99,6 +99,14 @@ def test_each_colour_can_be_read_and_seen(accent: str) -> None:
         ({"logo": "large.svg"}, "is larger than 200 kB"),
         ({"templates": "nowhere"}, "is no folder"),
         ({"accent_dark": "#000000"}, "and no accent"),
+        ({"explorer_url": "explorer.example/tx/{hash}"}, "must be an address such as"),
+        ({"explorer_url": "javascript:alert('{hash}')"}, "must be an address such as"),
+        ({"explorer_url": "https://[x/{hash}"}, "must be an address such as"),
+        ({"explorer_url": "https://explorer.example/ tx/{hash}"}, "must be an address such as"),
+        ({"explorer_url": "https://explorer.example/tx/"}, "must have {hash} once"),
+        ({"explorer_url": "https://explorer.example/{hash}/{hash}"}, "must have {hash} once"),
+        ({"explorer_url": "https://{hash}.example/tx"}, "must have {hash} once"),
+        ({"explorer_url": "http://explorer.example/tx/{hash}"}, "must begin with https://"),
     ],
 )
 def test_what_is_not_there_stops_the_start(

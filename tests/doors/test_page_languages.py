@@ -76,7 +76,7 @@ def test_what_to_pay_and_until_when_is_said_in_the_language(
     assert "Virez maintenant l’argent" in page
     assert "Nous attendons votre virement jusqu’au" in page
     assert "Référence" in page
-    assert " UTC</time>." in page
+    assert "\xa0UTC</time>." in page
 
 
 def test_each_line_of_how_to_pay_has_its_own_name_in_the_language(

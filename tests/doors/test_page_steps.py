@@ -53,21 +53,21 @@ def quotes() -> int:
 def test_the_fee_and_the_rate_are_shown_while_one_types(world: World, client: Any) -> None:
     visitor = visited(world, client)
     assert price(client, visitor, amount="100").json == {
-        "paid": "100 USDC",
-        "fee": "1.50 USDC",
-        "received": "98.50 USD",
-        "rate": "1 USD = 1 USDC",
+        "paid": "100.00\xa0USDC",
+        "fee": "1.50\xa0USDC",
+        "received": "98.50\xa0USD",
+        "rate": "1\xa0USD = 1\xa0USDC",
         "is_firm": True,
     }
     assert price(client, visitor, amount="100", other=BRL).json == {
-        "paid": "100 USDC",
-        "fee": "2 USDC",
-        "received": "490 BRL",
-        "rate": "1 USDC = 5 BRL",
+        "paid": "100.00\xa0USDC",
+        "fee": "2.00\xa0USDC",
+        "received": "490.00\xa0BRL",
+        "rate": "1\xa0USDC = 5\xa0BRL",
         "is_firm": False,
     }
     deposit = visited(world, client, "deposit")
-    assert price(client, deposit, amount="542", other=BRL).json["received"] == "100 USDC"
+    assert price(client, deposit, amount="542", other=BRL).json["received"] == "100.00\xa0USDC"
     for wrong in (
         {},
         {"amount": "0.5"},
@@ -174,7 +174,7 @@ def test_a_customer_may_change_their_mind_about_the_currency(world: World, clien
     row = world.row(row_id)
     assert (row.kind, row.quote_id, row.amount_in_asset) == ("withdrawal", None, None)
     visitor.fill_in(bank_account_number=ACCOUNT)
-    assert "48.75 USD" in visitor.page.text
+    assert "48.75\xa0USD" in visitor.page.text
     assert world.row(row_id).amount_in == parse_amount("50")
 
 
@@ -194,12 +194,12 @@ def test_a_rate_that_ran_out_is_promised_anew_before_it_is_confirmed(
     visitor.send()
     assert visitor.page.status_code == 400
     assert "The quote has run out" in visitor.page.text
-    assert "392 BRL" in visitor.page.text
+    assert "392.00\xa0BRL" in visitor.page.text
     assert world.status(row_id) == "incomplete"
     assert world.row(row_id).quote_id != old
     visitor.send()
     assert visitor.step == "status"
-    assert "392 BRL" in visitor.page.text
+    assert "392.00\xa0BRL" in visitor.page.text
     assert audits.look() == []
 
 
@@ -212,7 +212,7 @@ def test_what_changed_after_it_was_shown_is_shown_again(world: World, client: An
     visitor.send()
     assert visitor.page.status_code == 400
     assert "Something has changed meanwhile" in visitor.page.text
-    assert "95 USD" in visitor.page.text
+    assert "95.00\xa0USD" in visitor.page.text
     assert world.status(id_of(visitor)) == "incomplete"
     visitor.send()
     assert world.row(id_of(visitor)).amount_out == parse_amount("95")

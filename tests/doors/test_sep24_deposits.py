@@ -119,8 +119,8 @@ def test_the_customer_is_told_what_to_transfer_and_can_look_again(
     done = filled(client, one)
     reference = reference_on(done)
     assert references.read(reference) == world.row(one["id"]).reference
-    assert "100 USD" in done.text
-    assert "98.50 USDC" in done.text
+    assert "100.00\xa0USD" in done.text
+    assert "98.50\xa0USDC" in done.text
     path, _token = page_of(one)
     assert reference_on(client.get(path, follow_redirects=True)) == reference
     more = client.get(shown(client, one)["more_info_url"].removeprefix("http://localhost"))
@@ -176,7 +176,7 @@ def test_a_form_that_is_sent_twice_at_once_is_taken_once(
     ("amount", "said"),
     [
         ("0.5", "The least amount is 1."),
-        ("10001", "The greatest amount is 10000."),
+        ("10001", "The greatest amount is 10,000."),
         ("10.001", "The amount has 2 decimals at most."),
         ("ten", "An amount is written as a plain number"),
         ("", "An amount is written as a plain number"),
@@ -376,7 +376,7 @@ def test_accounts_are_created_and_claimable_balances_taken_where_the_asset_says_
         claimable_balance_supported="true",
     )
     assert delivering.row(one["id"]).takes_claimable_balance
-    assert "we send them for 0.5 USDC" in Visitor(client, one["url"]).page.text
+    assert "we send them for 0.50\xa0USDC" in Visitor(client, one["url"]).page.text
     plain = opened(delivering, client, headers)
     assert not delivering.row(plain["id"]).takes_claimable_balance
 

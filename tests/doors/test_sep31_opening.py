@@ -49,7 +49,7 @@ def sends() -> int:
             "this asset is not received here",
         ),
         ({"amount": "0.5"}, "the least amount is 1"),
-        ({"amount": "10001"}, "the greatest amount is 10000"),
+        ({"amount": "10001"}, "the greatest amount is 10,000"),
         ({"amount": "1.00000001"}, None),
         ({"amount": "-1"}, None),
         ({"amount": "0"}, None),

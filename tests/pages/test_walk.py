@@ -98,6 +98,7 @@ def test_a_customer_goes_from_the_amount_to_the_end(
     one.look("status-checking")
     accept()
     page.wait_for_selector(".slip")
+    assert page.is_visible("[data-live]"), "the page still follows, and says so"
     one.look("status-to-pay")
     if way == "withdraw":
         page.click("summary")
