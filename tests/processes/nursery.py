@@ -23,6 +23,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _ENDS_S = 20
+#: Commands that are run here; all others are what they are.
+_SCRIPTS = frozenset({"flask", "gunicorn", "dramatiq", "periodiq"})
 #: Not `anchor.actors`: to import it is to choose a broker, by the environment.
 _IMPORTED = (
     "dramatiq.brokers.redis",
@@ -41,7 +43,8 @@ _IMPORTED = (
 class Born:
     """A process of the nursery's, with what the tests use of `subprocess.Popen`."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, argv: list[str]) -> None:
+        self.args = argv
         self._line = line
         self._said = b""
         self.returncode: int | None = None
@@ -111,7 +114,7 @@ class Nursery:
         asked = {"argv": argv, "cwd": str(cwd), "env": env, "out": str(out), "err": str(err or out)}
         with theirs:
             socket.send_fds(self._ours, [json.dumps(asked).encode()], [theirs.fileno()])
-        return Born(line)
+        return Born(line, argv)
 
 
 # -- in the nursery --------------------------------------------------------------------------
@@ -157,7 +160,9 @@ def _become(order: dict[str, Any]) -> str:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv = order["argv"]
-    return str(sys.argv[0])
+    if Path(sys.argv[0]).name not in _SCRIPTS:
+        os.execvp(sys.argv[0], sys.argv)
+    return sys.argv[0]
 
 
 if __name__ == "__main__":

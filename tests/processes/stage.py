@@ -55,6 +55,7 @@ class Stage:
     def start(self, *argv: str, **env: str) -> Process:
         """Start a process in a group of its own, its output in a file."""
         log = self.folder / "output.log"
+        log.touch()
         process = nursery().start(list(argv), self.folder, self.env | env, log)
         self.running.append(process)
         return process
