@@ -162,7 +162,7 @@ def test_what_somebody_puts_at_the_path_of_a_base_is_not_removed_for_it(
     precious = tmp_path / "precious"
     (precious / "folder").mkdir(parents=True)
     (precious / "file").write_text("of somebody")
-    base = _claimed(place, tmp_path / "a")
+    _claimed(place, tmp_path / "a")
     shutil.rmtree(tmp_path / "a")
     rename = Path.rename
 
