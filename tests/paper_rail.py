@@ -62,6 +62,7 @@ class Paper:
     lock: threading.RLock = field(default_factory=threading.RLock)
     numbers: Any = field(default_factory=count)
     is_away: bool = False
+    loses_answers: bool = False
     told: set[str] = field(default_factory=set)
     read: int = 0
 
@@ -74,7 +75,9 @@ class Paper:
         with self.lock:
             made = Order(f"T{next(self.numbers)}", key, account, amount, currency)
             self.orders.append(made)
-            return made
+        if self.loses_answers:
+            raise TimeoutError("the paper bank does not answer")
+        return made
 
     def find(self, key: str) -> Order | None:
         """Return the first order under a key."""
@@ -213,6 +216,9 @@ class PaperContract(RailsContract):
 
     def unreachable(self) -> RailsIntegration:
         return self.kind("paper", {}, Paper(is_away=True))
+
+    def losing_answers(self) -> RailsIntegration:
+        return self.kind("paper", {}, Paper(loses_answers=True))
 
     def settle(self, order: OutgoingTransaction) -> None:
         for each in self.paper.orders:

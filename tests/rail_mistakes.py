@@ -291,6 +291,33 @@ class PollsNoOutOfSilence(PaperRail):
             return {each.key: Refused("no answer") for each in transactions}
 
 
+@fails("test_an_order_whose_answer_was_lost_was_begun")
+class TakesALostAnswerForNoOrder(PaperRail):
+    def execute_outgoing_transaction(self, transaction: Any) -> Any:
+        try:
+            return super().execute_outgoing_transaction(transaction)
+        except TimeoutError as error:
+            raise Unavailable(str(error)) from error
+
+
+@fails("test_an_order_whose_answer_was_lost_was_begun")
+class TakesALostAnswerForANo(PaperRail):
+    def execute_outgoing_transaction(self, transaction: Any) -> Any:
+        try:
+            return super().execute_outgoing_transaction(transaction)
+        except TimeoutError as error:
+            raise Rejected(str(error)) from error
+
+
+@fails("test_a_refund_whose_answer_was_lost_was_begun")
+class TakesALostAnswerForNoRefund(PaperRail):
+    def refund(self, transaction: Any) -> Any:
+        try:
+            return super().refund(transaction)
+        except TimeoutError as error:
+            raise Unavailable(str(error)) from error
+
+
 # -- refunds ------------------------------------------------------------------------------------
 
 

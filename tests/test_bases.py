@@ -155,6 +155,27 @@ def test_links_in_a_base_are_not_followed(tmp_path: Path, place: Path) -> None:
     assert (precious / "file").read_text() == "of somebody"
 
 
+def test_what_somebody_puts_at_the_path_of_a_base_is_not_removed_for_it(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a place without a sticky bit anybody may, between the last look and the removal."""
+    precious = tmp_path / "precious"
+    (precious / "folder").mkdir(parents=True)
+    (precious / "file").write_text("of somebody")
+    _claimed(place, tmp_path / "a")
+    shutil.rmtree(tmp_path / "a")
+    rename = Path.rename
+
+    def be_late(path: Path, target: Path) -> Path:
+        rename(path, tmp_path / "aside")
+        path.symlink_to(precious)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", be_late)
+    assert bases.sweep(place) == []
+    assert sorted(each.name for each in precious.iterdir()) == ["file", "folder"]
+
+
 def test_a_base_that_was_half_removed_is_removed_by_the_next(tmp_path: Path, place: Path) -> None:
     base = _claimed(place, tmp_path / "a")
     shutil.rmtree(tmp_path / "a")

@@ -1,9 +1,7 @@
 """Fetching strangers' addresses: nothing inside is reached, and nobody holds us up."""
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import pytest
 from anchor import outgoing
 from anchor.errors import Rejected, Unavailable
 from anchor.ledger import outside
+from tests import certificates
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -332,19 +331,7 @@ def test_promise_08_nothing_is_fetched_inside_a_transaction(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for ``wallet.example``, with its key in the same file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    key, made = folder / "key.pem", folder / "made.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    subject = ["-subj", "/CN=wallet.example", "-addext", "subjectAltName=DNS:wallet.example"]
-    subprocess.run(
-        [*command.split(), *subject, "-keyout", str(key), "-out", str(made)],
-        check=True,
-        capture_output=True,
-    )
-    made.write_text(made.read_text() + key.read_text())
-    return made
+    return certificates.make(tmp_path_factory.mktemp("tls"), "wallet.example")
 
 
 def test_a_certificate_is_checked_for_the_name_and_not_the_address(

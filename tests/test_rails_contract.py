@@ -133,6 +133,10 @@ class TestSimulatedBank(RailsContract):
     def unreachable(self) -> RailsIntegration:
         return SimulatedBankRail("bank", {"url": self.silent, "timeout_s": 1})
 
+    def losing_answers(self) -> RailsIntegration:
+        """To the rail a bank that took an order is as silent as one that reads nothing."""
+        return self.unreachable()
+
     def settle(self, order: OutgoingTransaction) -> None:
         self.ask(f"/transfers/by-key/{order.key}/settled")
 

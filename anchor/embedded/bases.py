@@ -101,7 +101,7 @@ def _removes(path: Path) -> bool:
             return False
         if not os.path.samestat(path.lstat(), os.fstat(descriptor)):
             return False
-        _remove(path)
+        _remove(path, descriptor)
     except OSError:
         return False
     finally:
@@ -148,13 +148,16 @@ def _lasts(descriptor: int) -> bool:
     return not folder.startswith(b"/") or os.path.lexists(folder)
 
 
-def _remove(path: Path) -> None:
-    """Remove a base, its claims last: what is left by a crash is still known as a base."""
+def _remove(path: Path, base: int) -> None:
+    """Remove a base, its claims last: what is left by a crash is still known as a base.
+
+    What is in it goes by its descriptor: whatever stands at its path by now, it is nothing else.
+    """
     gone = path if path.name.endswith(_GONE) else path.with_name(path.name + _GONE)
     path.rename(gone)
-    for each in gone.iterdir():
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        elif not each.name.startswith(f"{_CLAIM}-"):
-            each.unlink()
-    shutil.rmtree(gone)
+    for name in sorted(os.listdir(base), key=lambda name: name.startswith(f"{_CLAIM}-")):
+        if stat.S_ISDIR(os.stat(name, dir_fd=base, follow_symlinks=False).st_mode):
+            shutil.rmtree(name, dir_fd=base)
+        else:
+            os.unlink(name, dir_fd=base)
+    gone.rmdir()

@@ -1,12 +1,14 @@
 """HTTP to a source of ledger facts: connections stay open, answers are of a bounded size."""
 
 import json
+import os
 import ssl
 import weakref
 import zlib
 from collections.abc import Mapping
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from socket import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +22,8 @@ _KEPT_OPEN = 64
 _HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "stellar-anchor"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
+#: Answers without a body. Behind them may come one all the same, or what 1xx only announces.
+_BODILESS = frozenset({*range(100, 200), 204, 304})
 #: What zlib calls the format of gzip.
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -37,11 +41,13 @@ class Wire:
 
     def __init__(self, url: str, *, max_bytes: int) -> None:
         parts = urlsplit(url)
-        self._address = (str(parts.hostname), parts.port)
-        self._context = ssl.create_default_context() if parts.scheme == "https" else None
+        is_secure = parts.scheme == "https"
+        # Without a port, what follows the last colon of an IPv6 address would be taken for it.
+        self._address = (str(parts.hostname), parts.port or (443 if is_secure else 80))
+        self._context = ssl.create_default_context() if is_secure else None
         self._root = parts.path
         self._max_bytes = max_bytes
-        self._idle: list[HTTPConnection] = []
+        self._owner, self._idle = os.getpid(), list[HTTPConnection]()
         weakref.finalize(self, _close, self._idle)
 
     def get(self, path: str, timeout_s: int, *, query: Mapping[str, str] | None = None) -> Answer:
@@ -85,9 +91,9 @@ class Wire:
             except BaseException:
                 connection.close()
                 raise
-        except (OSError, HTTPException, UnicodeError) as error:
+        except (OSError, HTTPException, ValueError) as error:
             raise Unavailable(f"{what} did not answer: {type(error).__name__}") from error
-        if response.will_close or len(self._idle) >= _KEPT_OPEN:
+        if response.will_close or response.status in _BODILESS or len(self._idle) >= _KEPT_OPEN:
             connection.close()
         else:
             self._idle.append(connection)
@@ -95,12 +101,16 @@ class Wire:
 
     def _waiting(self) -> HTTPConnection | None:
         """Return a connection that is open still, of those that have nothing to do."""
+        if self._owner != os.getpid():  # a fork: its parent goes on with what was open
+            self._owner = os.getpid()
+            _close(self._idle)
+            self._idle.clear()
         while self._idle:
             try:
                 connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if not has_news(connection.sock.fileno()):
+            if not _has_news(connection.sock):
                 return connection
             connection.close()
         return None
@@ -121,7 +131,7 @@ class Wire:
             # read(n) takes a body that ends early for a whole one.
             if response.length:
                 raise Unavailable(f"{what} was not answered to the end")
-            if response.headers.get("Content-Encoding") == "gzip":
+            if response.headers.get("Content-Encoding", "").lower() == "gzip":
                 body = self._unpacked(body, what)
         if len(body) > self._max_bytes:
             raise Unavailable(f"{what} was answered with too much")
@@ -133,9 +143,15 @@ class Wire:
             found = packed.decompress(body, self._max_bytes + 1)
         except zlib.error as error:
             raise Unavailable(f"{what} was answered with what cannot be unpacked") from error
-        if not packed.eof and len(found) <= self._max_bytes:
+        if (not packed.eof or packed.unused_data) and len(found) <= self._max_bytes:
             raise Unavailable(f"{what} was not answered to the end")
         return found
+
+
+def _has_news(waiting: socket) -> bool:
+    """Tell whether there is something to read, be it that TLS has read it from the socket."""
+    is_read = isinstance(waiting, ssl.SSLSocket) and waiting.pending() > 0
+    return is_read or has_news(waiting.fileno())
 
 
 def _close(connections: list[HTTPConnection]) -> None:

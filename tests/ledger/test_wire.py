@@ -1,28 +1,35 @@
 """The connections on which sources of ledger facts are asked."""
 
 import gzip
+import os
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import sleep
 
 import pytest
 
 from anchor.errors import Unavailable
+from anchor.ledger import wire as wires
 from anchor.ledger.wire import Wire
+from tests import certificates
 from tests.waiting import until
 
 MAX_BYTES = 100_000
+#: What a reader takes from a socket at once. It goes with the answer, however much of it is left.
+READ_AT_ONCE = 8192
 Say = Callable[[int], bytes]
 
 
 class Server:
     """Answers the nth request of all with what the test says; tells what it was asked."""
 
-    def __init__(self, say: Say, hangs_up: bool) -> None:
-        self.say, self.hangs_up = say, hangs_up
+    def __init__(self, say: Say, hangs_up: bool, tls: ssl.SSLContext | None) -> None:
+        self.say, self.hangs_up, self.tls = say, hangs_up, tls
         self.requests: list[bytes] = []
         self.connections = 0
         self.ended = 0
@@ -39,7 +46,7 @@ class Server:
             threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
     def talk(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+        with suppress(OSError), self.secured(connection) as connection:
             while request := whole_request(connection):
                 self.requests.append(request)
                 connection.sendall(self.say(len(self.requests)))
@@ -47,9 +54,13 @@ class Server:
                     break
         self.ended += 1
 
+    def secured(self, connection: socket.socket) -> socket.socket:
+        return self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+        host = "https://localhost" if self.tls else "http://127.0.0.1"
+        return f"{host}:{self.listening.getsockname()[1]}"
 
 
 def whole_request(connection: socket.socket) -> bytes:
@@ -64,8 +75,10 @@ def whole_request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def served(say: Say, *, hangs_up: bool = False) -> Iterator[tuple[Wire, Server]]:
-    server = Server(say, hangs_up)
+def served(
+    say: Say, *, hangs_up: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[Wire, Server]]:
+    server = Server(say, hangs_up, tls)
     try:
         yield Wire(f"{server.url}/root", max_bytes=MAX_BYTES), server
     finally:
@@ -115,6 +128,17 @@ def test_a_connection_that_is_to_be_closed_is_not_kept() -> None:
     assert server.connections == 2
 
 
+def test_a_fork_has_connections_of_its_own() -> None:
+    with served(lambda n: answer(b"%d" % n)) as (wire, server):
+        assert wire.get("/a", 5).body == b"1"
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if wire.get("/a", 5).body == b"2" else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert wire.get("/a", 5).body == b"3"
+    assert server.connections == 2
+
+
 def test_two_at_once_have_a_connection_each() -> None:
     both = threading.Barrier(2, timeout=10)
 
@@ -131,8 +155,10 @@ def test_two_at_once_have_a_connection_each() -> None:
     assert server.connections == 2
 
 
-def test_an_answer_may_be_packed() -> None:
-    with served(lambda n: packed(b"y" * MAX_BYTES)) as (wire, _):
+@pytest.mark.parametrize("coding", [b"gzip", b"GZip"])
+def test_an_answer_may_be_packed(coding: bytes) -> None:
+    said = answer(gzip.compress(b"y" * MAX_BYTES), b"Content-Encoding: " + coding)
+    with served(lambda n: said) as (wire, _):
         assert wire.get("/a", 5).body == b"y" * MAX_BYTES
 
 
@@ -144,8 +170,13 @@ def test_an_answer_may_be_packed() -> None:
         (packed(b"y" * 50_000_000), "too much"),
         (answer(b"no gzip", b"Content-Encoding: gzip"), "cannot be unpacked"),
         (answer(gzip.compress(b"y" * 1000)[:-9], b"Content-Encoding: gzip"), "to the end"),
+        (
+            answer(gzip.compress(b"1") + gzip.compress(b"2"), b"Content-Encoding: gzip"),
+            "to the end",
+        ),
         (answer(b"x" * 100)[:-1], "to the end"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "IncompleteRead"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc", "ValueError"),
         (b"SSH-2.0\r\n", "BadStatusLine"),
         (b"", "RemoteDisconnected"),
     ],
@@ -155,8 +186,10 @@ def test_an_answer_may_be_packed() -> None:
         "far too long unpacked",
         "not packed",
         "packed and cut",
+        "packed in two parts",
         "cut",
         "cut in a chunk",
+        "less than nothing",
         "another protocol",
         "nothing",
     ],
@@ -168,6 +201,57 @@ def test_promise_07_what_is_no_whole_answer_is_none(said: bytes, why: str) -> No
             wire.get("/a", 5)
         assert wire.get("/a", 5).body == b"good"
     assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", ["102 Processing", "103 Early Hints", "204 None", "304 Same"])
+def test_promise_07_what_follows_an_answer_without_a_body_answers_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """Not even where it comes only after the connection was looked at."""
+    monkeypatch.setattr(wires, "has_news", lambda _: False)
+    head = f"HTTP/1.1 {status}\r\nX: {{}}\r\n\r\n"
+    head = head.format("x" * (READ_AT_ONCE - len(head) + 2))
+    first = head.encode() + answer(b"of the first")
+    with served(lambda n: first if n == 1 else answer(b"of the second")) as (wire, _):
+        wire.get("/1", 5)
+        assert wire.get("/2", 5).body == b"of the second"
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    certificate = certificates.make(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def test_a_connection_with_tls_is_used_again(tls: ssl.SSLContext) -> None:
+    with served(lambda n: answer(b"%d" % n), tls=tls) as (wire, server):
+        assert [wire.get("/a", 5).body for _ in range(3)] == [b"1", b"2", b"3"]
+    assert server.connections == 1
+
+
+def test_a_source_whose_certificate_is_not_known_is_unavailable(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with (
+        served(lambda n: answer(b"x"), tls=tls) as (wire, server),
+        pytest.raises(Unavailable, match="SSLCertVerificationError"),
+    ):
+        wire.get("/a", 5)
+    assert server.requests == []
+
+
+def test_promise_07_what_tls_has_read_beyond_an_answer_answers_nothing_else(
+    tls: ssl.SSLContext,
+) -> None:
+    """The socket is silent then."""
+    more = answer(b"x").ljust(READ_AT_ONCE) + answer(b"nobody asked")
+    with served(lambda n: more if n == 1 else answer(b"asked"), tls=tls) as (wire, _):
+        assert wire.get("/a", 5).body == b"x"
+        assert wire.get("/a", 5).body == b"asked"
 
 
 def test_promise_06_what_was_sent_is_not_sent_again_where_nobody_answers() -> None:
@@ -186,3 +270,12 @@ def test_promise_06_what_was_sent_is_not_sent_again_where_nobody_answers() -> No
 def test_a_source_that_is_not_there_is_unavailable(host: str) -> None:
     with pytest.raises(Unavailable, match="/a did not answer"):
         Wire(f"http://{host}", max_bytes=MAX_BYTES).get("/a", 1)
+
+
+def test_the_end_of_an_ipv6_address_is_not_taken_for_a_port() -> None:
+    problem = ""
+    try:
+        Wire("http://[::ffff:127.0.0.1]", max_bytes=MAX_BYTES).get("/a", 1)
+    except Unavailable as error:
+        problem = str(error)
+    assert "InvalidURL" not in problem

@@ -96,6 +96,10 @@ class RailHooks:
         """Make the rail with a bank that does not answer: best one that is silent for ever."""
         raise SkipTest("unreachable() does not make a rail whose bank does not answer")
 
+    def losing_answers(self) -> RailsIntegration:
+        """Make the rail with a bank that takes an order, and whose answer to it never comes."""
+        raise SkipTest("losing_answers() does not make a rail whose bank's answers are lost")
+
     # -- orders and deposits, as the anchor gives them ------------------------------------------
 
     def outgoing(self, **changes: Any) -> OutgoingTransaction:

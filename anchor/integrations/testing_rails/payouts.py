@@ -201,6 +201,25 @@ class PayoutTests(RailHooks):
                 "thread's order was taken for another's. Keep nothing of an order on the rail."
             )
 
+    def test_an_order_whose_answer_was_lost_was_begun(self) -> None:
+        """`Unavailable` says that it was not, and is believed whatever the traits say."""
+        self.was_begun(self.outgoing())
+
+    def was_begun(self, order: OutgoingTransaction) -> None:
+        """Give an order to a bank that takes it and does not answer."""
+        try:
+            outcome = given(self.losing_answers(), order)
+        except Unavailable as error:
+            raise AssertionError(
+                f"The bank took an order and its answer was lost, and the rail raises {error!r}: "
+                "the anchor believes that nothing was begun and gives the order again. Raise "
+                "Unavailable only where the bank was never reached, else return Unknown."
+            ) from error
+        assert not isinstance(outcome, Negative), (
+            f"The bank took an order and its answer was lost, and the rail says {outcome}: a no is "
+            "final, and an operator pays it again under another key. Return Unknown."
+        )
+
     # -- the look-up ----------------------------------------------------------------------------
 
     def test_a_key_that_was_never_given_is_not_found(self) -> None:

@@ -27,6 +27,10 @@ class RefundTests(ArrivalTests, PayoutTests):
         demand(rail.traits.can_look_up, "can_look_up")
         self.is_found(self._refund(rail))
 
+    def test_a_refund_whose_answer_was_lost_was_begun(self) -> None:
+        """As an order whose answer was lost."""
+        self.was_begun(self._refund(self._refunding()))
+
     def _refunding(self) -> RailsIntegration:
         rail = self.rails()
         demand(rail.traits.can_refund, "can_refund")
