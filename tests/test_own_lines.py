@@ -302,6 +302,29 @@ def test_what_the_network_refuses_is_said_when_no_ledger_can_take_it(bench: Benc
     assert told(bench)["state"] == "opened"
 
 
+def test_a_number_that_was_used_by_hand_meanwhile_keeps_no_payment(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(bench, time_bound_s=2)
+    keys = Keypair.from_secret(settings(bench).distribution_secrets["USDC"])
+    submit = gateway().submit_async
+
+    def after_a_hand(envelope_xdr: str) -> Any:
+        if not by_hand:
+            by_hand.append(bench.builder(keys).append_bump_sequence_op(0))
+            bench.world.submit(by_hand[0], keys)
+        return submit(envelope_xdr)
+
+    by_hand: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway(), "submit_async", after_a_hand)
+        assert "(its number was used by others): run the command" in told(bench)["sentence"]
+    settle(bench, time_bound_s=60)
+    bench.wait(bench.deposit(bench.account().public_key))
+    assert told(bench)["state"] == "opened"
+    assert bench.world.cases() == []
+
+
 def test_a_base_fee_above_the_ceiling_opens_nothing(bench: Bench) -> None:
     settle(bench, base_fee_max=150)
     knob(bench, "base-fee", stroops=200)

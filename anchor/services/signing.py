@@ -141,11 +141,19 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         closed = account.ledger_closed_at
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
-            settling.used_by_others(slot.id)
+            _used_by_others(slot)
     elif slot.is_ready and may_build:
         _within_the_bounds(gateway, slot, signers)
     elif not slot.orders and _PASSING.intersection(slot.codes[:1]):
         slots.hand_in_again(slot)
+
+
+def _used_by_others(slot: Slot) -> None:
+    """What pays is for a person; what pays nobody keeps the number of no payment for that."""
+    if slot.orders:
+        settling.used_by_others(slot.id)
+    else:
+        settling.given_up(slot.id, "its number was used by others")
 
 
 def _may_build(slot: Slot) -> bool:

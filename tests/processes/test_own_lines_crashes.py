@@ -1,4 +1,4 @@
-"""Commands of an account's own killed between handing in and knowing: no number is bid for twice."""
+"""Commands of an account's own killed between handing in and knowing: none races a payment."""
 
 import os
 import signal
