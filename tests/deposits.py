@@ -123,3 +123,11 @@ def stretch(bench: Bench) -> None:
         for _ in range(3):
             bench.world.sandbox.network.close_ledger()
             driver.round()
+
+
+def submit_only(bench: Bench) -> None:
+    """Hand in what is queued, and look nothing up."""
+    source = bench.world.distribution
+    channels.prepare(gateway(), source)
+    with ThreadPoolExecutor(2) as pool:
+        _Driver(source, gateway(), pool, lambda: None, Signers(gateway())).round()

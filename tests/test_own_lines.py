@@ -1,7 +1,6 @@
 """`flask anchor trust`: lines of our own accounts, opened without hurting what is under way."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +12,10 @@ from anchor.cli import group
 from anchor.config import Secret
 from anchor.extensions import gateway, transaction
 from anchor.sealed_keys import seal
-from anchor.services import channels, jobs, own_lines, sweeps
+from anchor.services import jobs, own_submissions, sweeps
 from anchor.services.deposit_payments import DRIVE, lane_of
-from anchor.services.signers import Signers
-from anchor.services.submissions import _Driver
 from anchor.services.transactions import PAY_ON_LEDGER
-from tests.deposits import Bench
+from tests.deposits import Bench, stretch, submit_only
 from tests.test_result_codes import leave_lumens
 from tests.test_submission_faults import knob, settle
 from tests.world import World
@@ -208,7 +205,7 @@ def test_promise_06_a_submission_on_the_account_s_own_number_is_left_alone(bench
     knob(bench, "freeze")
     row_id = bench.deposit(account.public_key)
     sweeps.work_off([PAY_ON_LEDGER])
-    _submit_only(bench)
+    submit_only(bench)
     before = bench.sql("SELECT id FROM submissions WHERE state = 'submitted'")
     assert before != []
     done = run(bench, "--asset", CODE)
@@ -220,14 +217,6 @@ def test_promise_06_a_submission_on_the_account_s_own_number_is_left_alone(bench
     assert bench.world.cases() == []
 
 
-def _submit_only(bench: Bench) -> None:
-    """Hand in what is queued, and look nothing up."""
-    source = bench.world.distribution
-    channels.prepare(gateway(), source)
-    with ThreadPoolExecutor(2) as pool:
-        _Driver(source, gateway(), pool, lambda: None, Signers(gateway())).round()
-
-
 def test_promise_06_nothing_is_submitted_while_a_line_is_opened_and_all_goes_on_after_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,28 +224,30 @@ def test_promise_06_nothing_is_submitted_while_a_line_is_opened_and_all_goes_on_
     bench.wait(first)  # the account's number is known now, and out of date in a moment
     row_id = bench.deposit(bench.account().public_key)
     sweeps.work_off([PAY_ON_LEDGER])
-    submit = gateway().submit
+    submit, counts = gateway().submit_async, []
 
     def meanwhile(envelope_xdr: str) -> Any:
-        bench.work()
-        assert bench.sql("SELECT count(*) FROM submissions") == [(1,)]
-        found = submit(envelope_xdr)
-        bench.work()
-        assert bench.sql("SELECT count(*) FROM submissions") == [(1,)]
+        with bench.world.app.app_context():
+            bench.work()
+            counts.append(bench.sql("SELECT count(*) FROM submissions"))
+            found = submit(envelope_xdr)
+            bench.work()
+            counts.append(bench.sql("SELECT count(*) FROM submissions"))
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(gateway(), "submit", meanwhile)
+        patch.setattr(gateway(), "submit_async", meanwhile)
         assert told(bench)["state"] == "opened"
+    assert counts == [[(2,)], [(2,)]]
     bench.wait(row_id)
-    assert bench.sql("SELECT count(*) FROM envelopes") == [(2,)]
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(3,)]
     assert bench.world.cases() == []
 
 
 def test_it_waits_for_whoever_makes_payments_and_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_lines, "_QUEUE_S", 1)
+    monkeypatch.setattr(own_submissions, "_QUEUE_S", 1)
     source = bench.world.distribution
     with transaction():
         jobs.renew(jobs.Address(DRIVE, source), lane_of(source))
@@ -267,48 +258,71 @@ def test_it_waits_for_whoever_makes_payments_and_says_so(
     assert told(bench)["state"] == "opened"
 
 
-@pytest.mark.parametrize("answer", ["504-applied", "cut-applied"])
+@pytest.mark.parametrize("answer", ["504-applied", "cut-applied", "504-lost", "cut-lost"])
 def test_promise_07_a_line_whose_answer_was_lost_is_looked_up(bench: Bench, answer: str) -> None:
     before = sequence(bench)
     knob(bench, "misbehave", answer=answer, times=1)
     assert told(bench)["state"] == "opened"
     assert sequence(bench) == before + 1
-
-
-@pytest.mark.parametrize("answer", ["504-lost", "cut-lost"])
-def test_an_envelope_that_no_ledger_can_take_any_more_is_told_so(bench: Bench, answer: str) -> None:
-    settle(bench, time_bound_s=2)
-    knob(bench, "misbehave", answer=answer, times=1)
-    assert "no ledger took it in time: run the command again" in told(bench)["sentence"]
-    assert number_of_leases(bench) == 0
-    settle(bench, time_bound_s=60)
-    assert told(bench)["state"] == "opened"
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(1,)]
 
 
 def test_promise_07_while_its_end_is_unknown_nothing_is_submitted(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_lines, "_OUTCOME_S", 2)
+    monkeypatch.setattr(own_submissions, "_OUTCOME_S", 2)
     row_id = bench.deposit(bench.account().public_key)
     sweeps.work_off([PAY_ON_LEDGER])
     knob(bench, "freeze")
     knob(bench, "misbehave", answer="cut-applied", times=1)
-    assert "it is not known what became of the transaction" in told(bench)["sentence"]
-    bench.work()
-    assert bench.sql("SELECT count(*) FROM submissions") == [(0,)]
+    assert "it is not known yet what became of submission" in told(bench)["sentence"]
+    assert number_of_leases(bench) == 0, "its open submission holds payments back, no lease"
+    bench.sql("UPDATE jobs SET due_at = now()")
+    stretch(bench)
+    assert bench.sql("SELECT count(*) FROM submissions") == [(1,)]
     knob(bench, "thaw")
+    bench.wait(row_id, hurry=True)
     assert told(bench)["state"] == "open"
-    bench.sql("UPDATE jobs SET leased_until = now()")
-    bench.wait(row_id)
     assert bench.world.cases() == []
 
 
 @pytest.mark.parametrize("answer", ["bad-seq", "tx_insufficient_fee"])
-def test_what_the_network_refuses_is_said_and_may_be_repeated(bench: Bench, answer: str) -> None:
+def test_what_passes_is_handed_in_again_as_it_is(bench: Bench, answer: str) -> None:
     knob(bench, "misbehave", answer=answer, times=1)
-    assert "the network refused it: tx_" in told(bench)["sentence"]
-    assert number_of_leases(bench) == 0
     assert told(bench)["state"] == "opened"
+    assert bench.sql("SELECT count(*) FROM envelopes") == [(1,)]
+
+
+def test_what_the_network_refuses_is_said_when_no_ledger_can_take_it(bench: Bench) -> None:
+    settle(bench, time_bound_s=2)
+    knob(bench, "misbehave", answer="tx_bad_auth_extra", times=1)
+    assert "no ledger took it in time (tx_bad_auth_extra): run" in told(bench)["sentence"]
+    assert number_of_leases(bench) == 0
+    settle(bench, time_bound_s=60)
+    assert told(bench)["state"] == "opened"
+
+
+def test_a_number_that_was_used_by_hand_meanwhile_keeps_no_payment(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(bench, time_bound_s=2)
+    keys = Keypair.from_secret(settings(bench).distribution_secrets["USDC"])
+    submit = gateway().submit_async
+
+    def after_a_hand(envelope_xdr: str) -> Any:
+        if not by_hand:
+            by_hand.append(bench.builder(keys).append_bump_sequence_op(0))
+            bench.world.submit(by_hand[0], keys)
+        return submit(envelope_xdr)
+
+    by_hand: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway(), "submit_async", after_a_hand)
+        assert "(its number was used by others): run the command" in told(bench)["sentence"]
+    settle(bench, time_bound_s=60)
+    bench.wait(bench.deposit(bench.account().public_key))
+    assert told(bench)["state"] == "opened"
+    assert bench.world.cases() == []
 
 
 def test_a_base_fee_above_the_ceiling_opens_nothing(bench: Bench) -> None:

@@ -388,6 +388,7 @@ def test_tx_no_source_account_is_told_and_goes_on_with_a_new_channel(bench: Benc
     account = bench.account()
     row_id = queued(bench, account)
     open_slot(bench)
+    [(left,)] = bench.sql("SELECT submission_id FROM outflows")
     keys = Keypair.from_secret(channels.keys_of(0).secret)
     builder = bench.builder(keys).append_account_merge_op(bench.world.distribution)
     bench.world.submit(builder, keys)
@@ -397,6 +398,6 @@ def test_tx_no_source_account_is_told_and_goes_on_with_a_new_channel(bench: Benc
     bounds_pass(bench)
     stretch(bench)
     assert bench.world.cases() == ["submission_refused", "sequence_used_by_others"]
-    assert run(group, ["give-up-submission", "1", "--yes"]).exit_code == 0
+    assert run(group, ["give-up-submission", str(left), "--yes"]).exit_code == 0
     bench.wait(row_id, hurry=True)
     assert bench.held(account.public_key) == "99.0000000"

@@ -43,7 +43,10 @@ def distribution(bench: Bench) -> Keypair:
 def paid_once(bench: Bench, row_id: str, account: str) -> None:
     assert bench.world.status(row_id) == "completed"
     assert bench.held(account) == "99.0000000"
-    done = bench.sql("SELECT count(*) FROM submissions WHERE state = 'confirmed'")
+    done = bench.sql(
+        "SELECT count(*) FROM submissions WHERE state = 'confirmed'"
+        " AND EXISTS (SELECT 1 FROM outflows WHERE submission_id = submissions.id)"
+    )
     assert done == [(1,)]
 
 

@@ -28,7 +28,7 @@ The ledger is read
 Money goes to the ledger
     delivering, deposit_payments, known_lines, trustlines, claimable_balances, queues, slots,
     submissions, signing, bids, preparing, signers, signatures, signature_requests, collecting,
-    channels, channel_pool, own_lines, settling, unseen, order_ends
+    channels, channel_pool, own_submissions, own_lines, settling, unseen, order_ends
 
 A custodian pays on the ledger
     custodians, custody_orders, custody_outcomes, custodian_payments, evidence

@@ -14,11 +14,11 @@ from sqlalchemy.dialects.postgresql import insert
 from anchor.assets import NATIVE
 from anchor.errors import Misconfigured, Rejected, Unavailable
 from anchor.extensions import atomic, db, house, settings
-from anchor.integrations.custody import Signed, Signer, SigningRequest
-from anchor.ledger.gateway import Gateway
-from anchor.ledger.orders import LedgerOrder
+from anchor.integrations.custody import Declined, Signature, Signed, Signer, SigningRequest
+from anchor.ledger.gateway import Gateway, LedgerAccount
+from anchor.ledger.orders import LedgerOrder, Unsigned
 from anchor.models import Channel
-from anchor.services import networks
+from anchor.services import networks, own_submissions
 from anchor.services.channels import keys_of
 
 #: What one transaction can hold.
@@ -48,57 +48,55 @@ def grow(gateway: Gateway, source: str, count: int, lumens: int) -> int:
     """Make the pool `count` channels large, each with `lumens` stroops; return how many came.
 
     `source` pays for them. They are noted before the ledger hears of them: who follows it
-    knows at once whom we have paid, and a crash on the way forgets none. Raises
-    `Unavailable` where the outcome is unknown: the same again does what is missing.
+    knows at once whom we have paid, and a crash on the way forgets none. Raises as
+    `own_submissions.carry_out` does: the same again does what is missing.
     """
+    networks.stamp(gateway, settings().network_passphrase)
     new = {keys_of(number).account: number for number in range(_next_number(), count)}
     for account_id, number in new.items():
         _add(number, account_id)
     missing = [account for _, account in _pool() if gateway.account(account) is None]
-    orders = [
-        LedgerOrder("establish", destination=each, starting_balance=lumens) for each in missing
-    ]
-    for start in range(0, len(orders), _ORDERS_MAX):
-        _carry_out(gateway, source, orders[start : start + _ORDERS_MAX])
+    _fill(source, missing, lumens)
     return len(new.keys() | set(missing))
 
 
 def top_up(gateway: Gateway, source: str, lumens: int) -> int:
-    """Bring each channel that holds less than `lumens` stroops up to that; return how many."""
-    low = [each for each in look(gateway) if (each.lumens or 0) < lumens]
-    orders = [
-        LedgerOrder("payment", destination=each.account_id, amount=lumens - each.lumens)
-        if each.lumens is not None
-        else LedgerOrder("establish", destination=each.account_id, starting_balance=lumens)
-        for each in low
-    ]
-    for start in range(0, len(orders), _ORDERS_MAX):
-        _carry_out(gateway, source, orders[start : start + _ORDERS_MAX])
+    """Bring each channel that holds less than `lumens` stroops up to that; return how many.
+
+    Raises as `grow` does.
+    """
+    low = [each.account_id for each in look(gateway) if (each.lumens or 0) < lumens]
+    _fill(source, low, lumens)
     return len(low)
 
 
-def _carry_out(gateway: Gateway, source: str, orders: Sequence[LedgerOrder]) -> None:
-    """Do what is ordered in one transaction of the source account itself."""
-    from anchor.ledger import envelopes  # only who signs needs stellar_sdk
+def _fill(source: str, accounts: Sequence[str], lumens: int) -> None:
+    """Give each of some channels what it lacks of `lumens`, in as many envelopes as it takes."""
+    for start in range(0, len(accounts), _ORDERS_MAX):
+        some = accounts[start : start + _ORDERS_MAX]
 
-    if not orders:
-        return
-    account, state = gateway.account(source), gateway.network()
+        def wanted(
+            node: Gateway, _source: LedgerAccount | None, some: Sequence[str] = some
+        ) -> list[LedgerOrder]:
+            orders = (_order(each, node.account(each), lumens) for each in some)
+            return [order for order in orders if order is not None]
+
+        own_submissions.carry_out(source, wanted, _sign)
+
+
+def _order(account_id: str, account: LedgerAccount | None, lumens: int) -> LedgerOrder | None:
+    """Return what a channel needs to hold `lumens`; None where it does."""
     if account is None:
-        raise Rejected(f"{source} does not exist on the ledger")
+        return LedgerOrder("establish", destination=account_id, starting_balance=lumens)
+    line = account.balance(NATIVE)
+    lacks = lumens - (line.amount if line else 0)
+    return LedgerOrder("payment", destination=account_id, amount=lacks) if lacks > 0 else None
+
+
+def _sign(unsigned: Unsigned, max_time: int) -> Sequence[Signature]:
     custody = house().custody
     if not isinstance(custody, Signer):
         raise Misconfigured("No custody signs for the distribution accounts here.")
-    max_time = int(state.latest_closed_at.timestamp()) + settings().time_bound_s
-    unsigned = envelopes.build(
-        source,
-        account.sequence + 1,
-        source,
-        orders,
-        fee_per_operation=min(gateway.fee_stats().base_fee, settings().base_fee_max),
-        max_time=max_time,
-        passphrase=settings().network_passphrase,
-    )
     answer = custody.sign(
         SigningRequest(
             key=f"channels-{unsigned.hash}",
@@ -106,16 +104,15 @@ def _carry_out(gateway: Gateway, source: str, orders: Sequence[LedgerOrder]) -> 
             envelope_xdr=unsigned.envelope_xdr,
             hash=unsigned.hash,
             network_passphrase=settings().network_passphrase,
-            accounts=(source,),
+            accounts=unsigned.sources,
             valid_until=datetime.fromtimestamp(max_time, UTC),
         )
     )
+    if isinstance(answer, Declined):
+        raise Rejected(f"custody declined: {answer.reason}")
     if not isinstance(answer, Signed):
         raise Unavailable("custody has not signed; try again later")
-    signed = envelopes.add_signatures(
-        unsigned.envelope_xdr, answer.signatures, settings().network_passphrase
-    )
-    gateway.submit(signed)
+    return answer.signatures
 
 
 @atomic

@@ -46,6 +46,16 @@ def _offer(source: str) -> None:
     )
 
 
+def own(source: str) -> Channel:
+    """Lock and return a source account as its own channel. Needs an open transaction."""
+    _offer(source)
+    query = select(Channel).where(
+        Channel.network_id == networks.current_id(), Channel.account_id == source
+    )
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    return db.session.execute(locked).scalar_one()
+
+
 @atomic
 def _unknown(source: str) -> list[str]:
     own = (Channel.account_id == source) | Channel.number.is_not(None)
@@ -77,21 +87,6 @@ def correct(account_id: str, sequence: int | None) -> None:
         .values(sequence=sequence)
         .execution_options(synchronize_session=False)
     )
-
-
-@atomic
-def open_on(account_id: str) -> int | None:
-    """Return the submission that is open on an account's own sequence number, if one is."""
-    query = (
-        select(Submission.id)
-        .join(Channel, Channel.id == Submission.channel_id)
-        .where(
-            Channel.network_id == networks.current_id(),
-            Channel.account_id == account_id,
-            Submission.state.in_(SUBMISSION_OPEN),
-        )
-    )
-    return db.session.scalar(query.limit(1))
 
 
 def left_for(source: str, at_most: int | None) -> int | None:

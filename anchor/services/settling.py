@@ -223,15 +223,16 @@ def lacks_signatures(submission_id: int, why: str) -> None:
 
 
 @atomic
-def given_up(submission_id: int) -> bool:
+def given_up(submission_id: int, why: str = "given up by a person") -> bool:
     """Put what a submission carries back into the queue, on a person's word; False where it ended.
 
-    The person has made sure that none of its envelopes is in a ledger or can enter one.
+    The person has made sure that none of its envelopes is in a ledger or can enter one. One that
+    carries nothing needs nobody's word.
     """
     submission = _locked(submission_id)
     if submission.state in ENDED:
         return False
-    bury(submission, "given up by a person")
+    bury(submission, why)
     submission.is_used_up = True
     db.session.execute(
         update(Channel).where(Channel.id == submission.channel_id).values(sequence=None)

@@ -48,6 +48,8 @@ _TRIAL = {"fee_per_operation": 100, "max_time": 1}
 _SIMULATIONS = 3
 _WRONG_RESOURCES = "tx_soroban_invalid"
 _CODES_THAT_PASS = frozenset({"tx_bad_seq", "tx_too_late", "tx_insufficient_fee", "tx_failed"})
+#: What the same bytes may get over while their time lasts.
+_PASSING = frozenset({"tx_bad_seq", "tx_insufficient_fee"})
 #: What the network says where the channel, or the source account, has not signed enough.
 _UNSIGNED_CODES = frozenset({"tx_bad_auth", "op_bad_auth"})
 _SHORT = "an account of it asks for more signatures than custody gives"
@@ -129,8 +131,8 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         if slot.codes[:1] == ("tx_no_source_account",):
             _tell(slot, slot.codes[0])
         raise Unavailable(f"the channel {slot.channel} is not on the ledger")
-    we_sign = custodians.current() is None
-    unsigned = bool(_UNSIGNED_CODES.intersection(slot.codes)) and we_sign
+    may_build = _may_build(slot)
+    unsigned = bool(_UNSIGNED_CODES.intersection(slot.codes)) and may_build
     if unsigned and not _is_authorized(slot, signers):
         _await_signatures(gateway, slot, signers)
     elif account.has_let_pass(slot.sequence, slot.last_max_time):
@@ -139,9 +141,24 @@ def renew(gateway: Gateway, slot: Slot, signers: Signers | None = None) -> None:
         closed = account.ledger_closed_at
         gone = closed is not None and closed.timestamp() > slot.last_max_time
         if gone and not any(gateway.transaction(each.hash) for each in slot.envelopes):
-            settling.used_by_others(slot.id)
-    elif slot.is_ready and we_sign:
+            _used_by_others(slot)
+    elif slot.is_ready and may_build:
         _within_the_bounds(gateway, slot, signers)
+    elif not slot.orders and _PASSING.intersection(slot.codes[:1]):
+        slots.hand_in_again(slot)
+
+
+def _used_by_others(slot: Slot) -> None:
+    """What pays is for a person; what pays nobody keeps the number of no payment for that."""
+    if slot.orders:
+        settling.used_by_others(slot.id)
+    else:
+        settling.given_up(slot.id, "its number was used by others")
+
+
+def _may_build(slot: Slot) -> bool:
+    """Tell whether another envelope may follow: not where a custodian pays, nor for nobody."""
+    return custodians.current() is None and bool(slot.orders)
 
 
 def _is_authorized(slot: Slot, signers: Signers) -> bool:
@@ -174,8 +191,7 @@ def _after_the_bounds(gateway: Gateway, slot: Slot, sequence: int, signers: Sign
     if slot.codes[:1] == (_WRONG_RESOURCES,) and len(slot.envelopes) > _SIMULATIONS:
         culprits = {0: _WRONG_RESOURCES}
     why = " ".join(slot.codes)
-    we_sign = custodians.current() is None
-    may_go_on = we_sign and not queues.is_paused(slot.id)
+    may_go_on = _may_build(slot) and not queues.is_paused(slot.id)
     if sequence == slot.sequence - 1 and not culprits and may_go_on:
         if not slot.is_ready and _was_asked(slot):
             settling.lacks_signatures(slot.id, _LATE)

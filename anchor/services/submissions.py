@@ -105,6 +105,29 @@ def drive(claimed: jobs.Claim) -> None:
     raise jobs.Later(0, "there is more to do")
 
 
+def bring_to_end(claimed: jobs.Claim, submission_id: int, timeout_s: int) -> bool:
+    """Bring one submission of an account to its end, and begin no other; False: it is open still.
+
+    Its envelope is stored. `claimed` is the account's job; raises `jobs.Superseded` where that
+    was lost.
+    """
+    source, deadline = claimed.subject_id, monotonic() + timeout_s
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="submissions") as pool,
+        closing(Preparing()) as calls,
+    ):
+        extend = _now_and_then(lambda: jobs.extend(claimed))
+        driver = _Driver(source, gateway(), pool, extend, Signers(gateway(), calls))
+        while monotonic() < deadline:
+            opened = [slot for slot in slots.opened(source) if slot.id == submission_id]
+            if not opened:
+                return True
+            extend()
+            driver.see_to(cast("Gateway", _Round(gateway())), opened)
+            sleep(_REST_MS / 1000)
+    return False
+
+
 def _signatures_in_s(standing: Standing) -> int:
     """Return how long to leave envelopes alone that lack signatures; an import wakes us."""
     if standing.queued_now or standing.queued_later:
@@ -172,6 +195,10 @@ class _Driver:
         self._each(lambda slot: signing.complete(gateway, slot, self.signers), fresh)
         if fresh:
             opened = slots.opened(self.source)
+        return self.see_to(gateway, opened)
+
+    def see_to(self, gateway: Gateway, opened: Sequence[Slot]) -> bool:
+        """Hand in what is new of some, and look up what was; tell whether any has ended so."""
         taken = self._submit([slot for slot in opened if slot.is_ready and not slot.is_submitted])
         handed_in = [slot for slot in opened if slot.envelopes and slot.id not in taken]
         if handed_in and self._is_time_to_look(gateway):

@@ -1,10 +1,8 @@
-"""`flask anchor trust` killed between handing in and knowing: no payment is bid for twice."""
+"""Commands of an account's own killed between handing in and knowing: none races a payment."""
 
-import json
 import os
 import signal
 from pathlib import Path
-from time import sleep
 
 import pytest
 
@@ -26,7 +24,7 @@ currency = "EUR"
 min_amount = "1"
 max_amount = "100"
 """
-_FORGOTTEN = "SELECT 1 FROM channels WHERE number IS NULL AND sequence IS NULL"
+_OPEN = "SELECT 1 FROM submissions WHERE state IN ('prepared', 'submitted')"
 
 
 def serve_another(stage: Stage) -> None:
@@ -42,8 +40,9 @@ def count(stage: Stage, table: str) -> int:
     return int(stage.sql(f"SELECT count(*) FROM {table}")[0][0])
 
 
-def test_promise_06_a_command_that_was_killed_holds_payments_back_until_its_envelope_is_over(
-    tmp_path: Path,
+@pytest.mark.parametrize("words", [("trust", "--asset", CODE), ("channels", "--count", "1")])
+def test_promise_06_what_a_command_that_was_killed_left_open_is_ended_by_the_account_s_job(
+    tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     with followed(tmp_path) as stage:
         wallet, first, reference = opened(stage)
@@ -52,21 +51,21 @@ def test_promise_06_a_command_that_was_killed_holds_payments_back_until_its_enve
         wallet, row_id, reference = opened(stage)
         serve_another(stage)
         knob(stage, "freeze")
-        victim = stage.start(*FLASK, "trust", "--asset", CODE)
-        until(lambda: stage.sql(_FORGOTTEN), 60, "for the command to hold the queue")
-        sleep(2)  # and to have its envelope handed in: nothing shows that now
+        victim = stage.start(*FLASK, *words)
+        until(lambda: stage.sql(_OPEN), 60, "for the command to store its envelope")
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
         book(stage, reference)
-        for words in (["poll-pending-deposits"], ["work"]):
-            assert stage.command(*words).returncode == 0
+        for others in (["poll-pending-deposits"], ["work"]):
+            assert stage.command(*others).returncode == 0
         assert count(stage, "outflows WHERE state = 'prepared'") == 1
-        assert count(stage, "submissions") == 1, "its payment waits for the lease"
+        assert count(stage, "submissions") == 2, "its payment waits for the number"
         knob(stage, "thaw")
-        done = stage.command("trust", "--asset", CODE, "--json")
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert json.loads(done.stdout)[0]["state"] == "open"
         stage.sql("UPDATE jobs SET leased_until = now()")  # as the two minutes would
         finish(stage, wallet, row_id)
-        assert count(stage, "envelopes") == 2
+        assert count(stage, "submissions WHERE state = 'confirmed' AND fee_charged = 100") == 3
+        assert count(stage, "envelopes") == 3
+        done = stage.command(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert count(stage, "envelopes") <= 4, "a channel that paid for a payment is topped up"
         assert count(stage, "cases") == 0
