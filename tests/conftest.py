@@ -90,6 +90,16 @@ def statements_are_compiled_once() -> Iterator[None]:
         yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that may take longest: they wait, and others work meanwhile."""
+
+    def may_take(item: pytest.Item) -> int:
+        marker = item.get_closest_marker("timeout")
+        return marker.args[0] if marker else 0
+
+    items.sort(key=may_take, reverse=True)
+
+
 def pytest_collection_finish() -> None:
     """Look no more for garbage among what was imported, nor at each turn among the rest."""
     gc.collect()

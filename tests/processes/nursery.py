@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -67,6 +68,10 @@ class Born:
         """Send a signal, to this process alone."""
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it by SIGKILL, this process alone."""
+        self.send_signal(signal.SIGKILL)
 
     def _end(self, timeout: float | None) -> int | None:
         if self.returncode is None:
@@ -159,6 +164,7 @@ def _become(order: dict[str, Any]) -> str:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
+    sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.argv = order["argv"]
     if Path(sys.argv[0]).name not in _SCRIPTS:
         os.execvp(sys.argv[0], sys.argv)
