@@ -84,7 +84,8 @@ def _parsed(envelope_xdr: str) -> tuple[xdr.TransactionV1Envelope, bytes]:
         raise Rejected("it is not an envelope in base64") from error
     if envelope.v1 is None:
         raise Rejected("it is not a plain transaction")
-    length = 4 + sum(len(each.to_xdr_bytes()) for each in envelope.v1.signatures)
+    lengths = (len(each.signature.signature) for each in envelope.v1.signatures)
+    length = 4 + sum(8 + length + -length % 4 for length in lengths)  # count; hint, length, padding
     return envelope.v1, raw[:-length]
 
 
@@ -276,7 +277,7 @@ def _weights(challenge: Challenge, account: LedgerAccount | None) -> tuple[dict[
 def _signers(challenge: Challenge, keys: Iterable[str]) -> set[str]:
     """Return those keys that signed; `Rejected` for a signature of none, or a second of one."""
     digest = bytes.fromhex(challenge.hash)
-    left = {key: Keypair.from_public_key(key) for key in keys}
+    left = {key: _verifying(key) for key in keys}
     signed = set()
     for each in challenge.signatures:
         signer = next((name for name, key in left.items() if _is_of(key, digest, each)), None)
@@ -285,6 +286,12 @@ def _signers(challenge: Challenge, keys: Iterable[str]) -> set[str]:
         del left[signer]
         signed.add(signer)
     return signed
+
+
+@lru_cache(maxsize=1024)
+def _verifying(address: str) -> Keypair:
+    """Return what verifies by a signer's address: a wallet comes again, or it is one for many."""
+    return Keypair.from_public_key(address)
 
 
 def _is_of(key: Keypair, digest: bytes, signature: tuple[bytes, bytes]) -> bool:
