@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -204,34 +205,43 @@ class Line:
 def opened(url: str, connections: int) -> list[Line]:
     """Open connections of which each process of gunicorn has as many as the others.
 
-    Whoever wakes first takes one. Where one process took all, half of the server would be measured.
+    Whoever wakes first takes one. Where one process has all, half of the server is measured.
     """
-    place = urlsplit(url)
-    for _ in range(50):
+    place, shares, kept, spare = urlsplit(url), Counter[int](), [], []
+    for _ in range(20 * connections):
         before = _sockets(url)
-        lines = [Line(str(place.hostname), int(place.port or 80)) for _ in range(connections)]
-        sleep(0.05)
-        taken = [now - then for now, then in zip(_sockets(url), before, strict=True)]
-        if max(taken, default=0) - min(taken, default=0) <= 1:
-            return lines
-        for line in lines:
-            line.socket.close()
-        sleep(0.05)
-    raise SystemExit("one process takes the connections of all")
+        line = Line(str(place.hostname), int(place.port or 80))
+        sleep(0.01)
+        rose = [now > then for now, then in zip(_sockets(url), before, strict=True)]
+        taker = rose.index(True) if True in rose else -1
+        is_wanted = shares[taker] < -(-connections // len(rose))
+        (kept if is_wanted else spare).append(line)
+        shares[taker] += is_wanted
+        if len(kept) == connections:
+            break
+    kept += [spare.pop() for _ in range(connections - len(kept))]
+    for line in spare:
+        line.socket.close()
+    return kept
 
 
 def _sockets(url: str) -> list[int]:
     """Return how many sockets each process of the server has open."""
-    bound = f":{urlsplit(url).port}\0".encode()
-    counts = []
+    bound, found = f":{urlsplit(url).port}\0".encode(), []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if b"gunicorn" in (line := (entry / "cmdline").read_bytes()) and bound in line:
-                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                if bound in Path(f"/proc/{parent}/cmdline").read_bytes():
-                    links = [os.readlink(each) for each in (entry / "fd").iterdir()]
-                    counts.append(sum(link.startswith("socket:") for link in links))
-    return counts
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (entry.name, parent)]
+            if all(b"gunicorn" in line and bound in line for line in lines):
+                found.append(entry)
+    return [sum(_is_socket(each) for each in (entry / "fd").iterdir()) for entry in found]
+
+
+def _is_socket(link: Path) -> bool:
+    try:
+        return os.readlink(link).startswith("socket:")
+    except OSError:  # closed meanwhile
+        return False
 
 
 def ask(url: str, wanted: Sequence[bytes], connections: int, status: int) -> Figures:
