@@ -23,7 +23,7 @@ from anchor.errors import AnchorError, NotFound, Rejected, Unavailable
 from anchor.extensions import settings
 from anchor.lifecycle import FINAL, Status
 from anchor.money import format_amount
-from anchor.serializers import page_fields, sep07
+from anchor.serializers import page_amounts, page_fields, sep07
 from anchor.serializers import pages as words
 from anchor.serializers.answers import PageBody, PageQuery
 from anchor.serializers.transaction_words import is_a_deposit
@@ -61,7 +61,7 @@ def submit(way: str, transaction_id: str) -> ResponseReturnValue:
     draft = drafts.look(transaction_id)
     rail, other = given.get("rail") or draft.ways[0], given.get("other") or None
     try:
-        amount = words.typed(given.get("amount", ""))
+        amount = page_amounts.typed(given.get("amount", ""))
         drafts.choose(transaction_id, amount, rail, other)
     except (Rejected, Unavailable) as error:
         if views.get(transaction_id).row.status != Status.INCOMPLETE:

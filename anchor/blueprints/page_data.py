@@ -11,9 +11,8 @@ from anchor.blueprints.limits import costly
 from anchor.errors import NotFound
 from anchor.extensions import house, settings
 from anchor.lifecycle import Kind
+from anchor.serializers import page_amounts, sep24
 from anchor.serializers import page_answers as answers
-from anchor.serializers import pages as words
-from anchor.serializers import sep24
 from anchor.serializers.fields import known_id
 from anchor.services import drafts, links, views
 
@@ -95,6 +94,6 @@ def price(way: str, transaction_id: str) -> ResponseReturnValue:
     if views.get(transaction_id).row.kind not in drafts.WAYS[way]:
         raise NotFound("there is no such transaction")
     query = answers.PriceQuery().load(request.args.to_dict())
-    amount = words.typed(query["amount"])
+    amount = page_amounts.typed(query["amount"])
     sums = drafts.estimate(transaction_id, amount, query.get("rail"), query.get("other") or None)
-    return jsonify(words.said(sums, speech.language()))
+    return jsonify(page_amounts.said(sums, speech.language()))

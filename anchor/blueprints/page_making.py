@@ -17,7 +17,7 @@ from anchor.blueprints import speech, visits
 from anchor.blueprints.speech import said, say
 from anchor.errors import AnchorError
 from anchor.extensions import settings
-from anchor.serializers import pages as words
+from anchor.serializers import page_amounts
 from anchor.serializers.transaction_words import is_a_deposit
 from anchor.services.views import View
 from anchor.web_auth import PageSession
@@ -100,9 +100,9 @@ def made(template: str, *, policy: str = _POLICY, **context: Any) -> Response:
         say=say_on_page,
         sentence=sentence,
         moment=moment,
-        brief=partial(words.brief, language),
+        brief=partial(page_amounts.brief, language),
         percent=partial(languages.percent, language),
-        said_sums=partial(words.said, language=language),
+        said_sums=partial(page_amounts.said, language=language),
         language=language,
         languages=_NAMES,
         home_domain=name,

@@ -1,13 +1,11 @@
 """What the pages tell a customer: how a transaction stands, in a sentence, and its facts."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from anchor import languages, pricing, references
+from anchor import references
 from anchor.assets import code_of
 from anchor.clock import utcnow
 from anchor.config import Settings
@@ -17,10 +15,10 @@ from anchor.languages import mark as _
 from anchor.ledger.destinations import address_of
 from anchor.lifecycle import DEPOSITS, Status
 from anchor.models import Transaction
-from anchor.money import format_amount, parse_amount, to_decimal
+from anchor.money import format_amount
+from anchor.serializers.page_amounts import NBSP, money
 from anchor.serializers.transaction_words import is_a_deposit, is_paid_by_contract
 from anchor.services import federation
-from anchor.services.draft_sums import Sums
 from anchor.services.drafts import Draft
 from anchor.services.views import View
 
@@ -54,9 +52,6 @@ class Standing:
     tone: str = "busy"
 
 
-#: A comma that can be of decimals alone, in each language: groups have three digits.
-_DECIMAL_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})")
-_NBSP = "\N{NO-BREAK SPACE}"
 #: What is said of the lines of a rail's instructions, by names of SEP-9 without `organization.`;
 #: of others what SEP-9 says of them.
 _LINES = {
@@ -299,7 +294,7 @@ def _label(name: str) -> str:
 
 def _ending(account: str | None) -> str:
     """Show the last four characters of an account number only (SEP24-102)."""
-    return f"••••{_NBSP}{account[-4:]}" if account else ""
+    return f"••••{NBSP}{account[-4:]}" if account else ""
 
 
 def facts(view: View, settings: Settings, moment: Callable[[datetime | None], Any]) -> list[Fact]:
@@ -392,58 +387,3 @@ def exchanged(row: Transaction) -> str | None:
 def pay_units(draft: Draft) -> list[tuple[str, str]]:
     """Return the currencies that may be chosen outside the ledger: a value and its name."""
     return [("", draft.policy.booked_in), *((name, code_of(name)) for name in draft.others)]
-
-
-def said(sums: Sums, language: str) -> dict[str, Any]:
-    """Return sums for people: what is paid, the fee, what is received, and the rate."""
-    told: dict[str, Any] = {
-        "paid": money(language, sums.paid, sums.paid_in),
-        "fee": money(language, sums.fee, sums.paid_in),
-        "received": money(language, sums.received, sums.received_in),
-        "is_firm": sums.is_firm or not sums.is_exchange,
-    }
-    rate = rate_of(sums, language)
-    return told | ({"rate": rate} if rate else {})
-
-
-def rate_of(sums: Sums, language: str) -> str:
-    """Return how much one of what costs less is: the dearer of both for one, to six digits."""
-    if sums.paid_in == sums.received_in:
-        return ""
-    before_fee = sums.paid - sums.fee
-    if not sums.is_exchange:
-        return f"1{_NBSP}{sums.received_in} = 1{_NBSP}{sums.paid_in}"
-    if before_fee >= sums.received:
-        one, other, ratio = sums.received_in, sums.paid_in, Decimal(before_fee) / sums.received
-    else:
-        one, other, ratio = sums.paid_in, sums.received_in, Decimal(sums.received) / before_fee
-    written = languages.number(language, Decimal(pricing.plain(ratio, 6)))
-    return f"1{_NBSP}{one} = {written}{_NBSP}{other}"
-
-
-def typed(text: str) -> int:
-    """Read an amount that a customer typed as stroops: ``1234.5``, ``1234,5``.
-
-    Some telephones offer no other mark than the comma of their language. Raises `Rejected` for
-    what could be read in two ways, such as ``1,234``, as for whatever is no plain number.
-    """
-    found = text.strip()
-    comma = _DECIMAL_COMMA.fullmatch(found)
-    return parse_amount(f"{comma[1]}.{comma[2]}" if comma else found)
-
-
-def money(language: str, stroops: int | None, code: str) -> str:
-    """Write an amount as a language does, in no fewer decimals than its currency has.
-
-    Each digit of it is there, and it stays on one line: ``1,234.50 USD``. Nothing for None.
-    """
-    if stroops is None:
-        return ""
-    written = languages.number(language, to_decimal(stroops), languages.decimals_of(code))
-    return f"{written}{_NBSP}{code}"
-
-
-def brief(language: str, stroops: int, code: str) -> str:
-    """Write an amount for a sentence: as `money`, but a whole one as such, ``10,000 USD``."""
-    written = languages.figure(language, to_decimal(stroops), languages.decimals_of(code))
-    return f"{written}{_NBSP}{code}"

@@ -1,7 +1,7 @@
 """Processes that are born with everything imported.
 
 A process of the anchor imports for more than a second of CPU before it does anything, and these
-tests start some thousand. So there is one that has imported everything and does nothing else; each
+tests start many hundred. So there is one that has imported everything and does nothing else; each
 process of a test is forked of it, with arguments, environment, folder and output of its own, and
 is from there on what its command makes of it.
 """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from anchor import languages
 from anchor.errors import Rejected
 from anchor.money import MAX_STROOPS, format_amount, parse_amount, to_decimal, told
-from anchor.serializers import pages
+from anchor.serializers import page_amounts
 
 LANGUAGES = st.sampled_from(languages.LANGUAGES)
 STROOPS = st.integers(0, MAX_STROOPS)
@@ -43,12 +43,12 @@ def test_promise_09_no_digit_is_lost_however_it_is_written(
 def test_an_amount_has_the_decimals_of_its_currency_and_stays_on_one_line(
     language: str, stroops: int, code: str
 ) -> None:
-    for write in (pages.money, pages.brief):
+    for write in (page_amounts.money, page_amounts.brief):
         number, _, unit = write(language, stroops, code).partition("\xa0")
         assert unit == code
         assert parse_amount(read(language, number)) == stroops
     least = {"JPY": 0, "KWD": 3}.get(code, 2)
-    written = read(language, pages.money(language, stroops, code).partition("\xa0")[0])
+    written = read(language, page_amounts.money(language, stroops, code).partition("\xa0")[0])
     assert len(written.partition(".")[2]) >= least
 
 
@@ -64,17 +64,17 @@ def test_an_amount_has_the_decimals_of_its_currency_and_stays_on_one_line(
 def test_each_language_has_marks_of_its_own(
     language: str, money: str, brief: str, share: str
 ) -> None:
-    assert pages.money(language, parse_amount("1234.5"), "USD") == money
-    assert pages.brief(language, parse_amount("10000"), "USD") == brief
+    assert page_amounts.money(language, parse_amount("1234.5"), "USD") == money
+    assert page_amounts.brief(language, parse_amount("10000"), "USD") == brief
     assert languages.percent(language, Decimal("0.50")) == share
-    assert pages.money(language, None, "USD") == ""
+    assert page_amounts.money(language, None, "USD") == ""
 
 
 @given(st.from_regex(r"[0-9]{1,6}[.,][0-9]{1,9}", fullmatch=True))
 def test_a_comma_is_one_of_decimals_or_refused_and_never_one_of_thousands(text: str) -> None:
     whole, mark, fraction = text.partition("," if "," in text else ".")
     try:
-        found = pages.typed(f" {text} ")
+        found = page_amounts.typed(f" {text} ")
     except Rejected:
         assert mark == "," or len(fraction) > 7 or not int(whole + fraction)
         assert len(fraction) > 2 or not int(whole + fraction)
@@ -88,7 +88,7 @@ def test_a_comma_is_one_of_decimals_or_refused_and_never_one_of_thousands(text: 
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
     with pytest.raises(Rejected):
-        pages.typed(text)
+        page_amounts.typed(text)
 
 
 def test_a_sentence_writes_its_amounts_as_its_language_does_and_a_log_plainly() -> None:
