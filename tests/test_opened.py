@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from anchor.extensions import db, transaction
 from anchor.lifecycle import Kind, Status
 from anchor.models import Memo, Transaction, new_id
-from anchor.services import memos, transactions
+from anchor.services import beginnings, memos
 from tests.world import World
 
 
@@ -43,7 +43,7 @@ def test_what_was_left_out_begins_as_the_model_says(world: World) -> None:
     by_the_session = stored()
     row = begun(world)
     with transaction():
-        transactions.opened(row)
+        beginnings.opened(row)
         assert (row.details, row.version, row.is_resting) == ({}, 1, False)
         assert row.started_at == row.updated_at
     assert stored() == by_the_session
@@ -52,7 +52,7 @@ def test_what_was_left_out_begins_as_the_model_says(world: World) -> None:
 
 def paid_at(world: World, account: str | None) -> Memo | None:
     with transaction():
-        return transactions.opened(begun(world), account)
+        return beginnings.opened(begun(world), account)
 
 
 def test_a_memo_that_was_issued_before_is_not_issued_again(
@@ -66,7 +66,7 @@ def test_a_memo_that_was_issued_before_is_not_issued_again(
     assert first.memo == "7"
     row = begun(world)
     with transaction():
-        assert transactions.opened(row, account) is None
+        assert beginnings.opened(row, account) is None
         drawn = iter([6, 8, 10])
         monkeypatch.setattr(memos.secrets, "randbelow", lambda _limit: next(drawn))
         assert memos.issue(account, row.id).memo == "9"

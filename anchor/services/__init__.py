@@ -6,7 +6,8 @@ Work that waits
     jobs, claims, choosing, batches, sweeps, passes, retries, asking, budgets
 
 Transactions
-    transactions, opening, views, details, allowances, expiry, corrections, references, memos
+    transactions, beginnings, opening, views, details, allowances, expiry, corrections,
+    references, memos
 
 Doors open them
     deposits, withdrawals, programmatic, sends, send_customers, rail_needs, federation, quotes,

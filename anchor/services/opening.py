@@ -15,7 +15,8 @@ from anchor.models import Quote, Transaction, new_id
 from anchor.money import DECIMALS, round_down, told
 from anchor.policies import AssetPolicy, FlowPolicy
 from anchor.services import allowances, conversions
-from anchor.services.transactions import Owner, opened
+from anchor.services.beginnings import opened
+from anchor.services.transactions import Owner
 
 #: What is opened so is agreed on by its customer later, on a page.
 ON_PAGES = "interactive"

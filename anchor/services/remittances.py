@@ -22,6 +22,7 @@ from anchor.models import Act, Job, Remittance, Transaction, new_id
 from anchor.money import format_amount, to_decimal
 from anchor.policies import HOUSE, AssetPolicy, ReceivingAnchor
 from anchor.services import (
+    beginnings,
     customers,
     jobs,
     memos,
@@ -71,7 +72,7 @@ def begin(policy: AssetPolicy, wanted: Wanted, who: str, note: str | None = None
     details = read_details(wanted.details)
     demand_room(known, policy, wanted.amount)
     row = _row(policy, wanted)
-    transactions.opened(row)
+    beginnings.opened(row)
     sealed = seal(row.id, details)
     db.session.add(
         Remittance(

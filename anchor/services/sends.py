@@ -35,10 +35,11 @@ from anchor.services import (
     send_customers,
     views,
 )
+from anchor.services.beginnings import opened
 from anchor.services.known_customers import Known
 from anchor.services.quotes import Use
 from anchor.services.send_customers import CustomerInfoNeeded, Found, Party
-from anchor.services.transactions import Happening, Owner, happened, opened, owner_of
+from anchor.services.transactions import Happening, Owner, happened, owner_of
 from anchor.services.views import View
 
 FLOW = "send"

@@ -1,4 +1,4 @@
-"""Transactions: opening them, reading them, and the one function that moves their status."""
+"""What happens to transactions: the one function that moves their status."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
-    ColumnDefault,
     ColumnElement,
     Table,
     Text,
@@ -20,17 +19,15 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from anchor import lifecycle
 from anchor.assets import is_contracts
 from anchor.extensions import atomic, db
 from anchor.lifecycle import Event, Kind, NoSuchMove, Status
-from anchor.models import History, Memo, Remittance, Transaction
-from anchor.services import cases, jobs, memos
+from anchor.models import History, Remittance, Transaction
+from anchor.services import cases, jobs
 
 PAY_OUT = "execute_outgoing_transaction"
 PAY_ON_LEDGER = "pay_on_ledger"
@@ -83,9 +80,7 @@ _RESTS_UNTIL = frozenset(
     }
 )
 #: Columns that are set to the database's clock.
-_INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
-#: Columns that the database fills in as a transaction begins.
-_TOLD = ("started_at", *sorted(_INSTANTS))
+INSTANTS = frozenset({"updated_at", "completed_at", "funded_at", "agreed_at"})
 _ENDS = frozenset({Status.COMPLETED, Status.REFUNDED})
 
 
@@ -125,27 +120,6 @@ class Owner:
 def owner_of(row: Transaction) -> Owner:
     """Return whose a transaction is."""
     return Owner(row.owner_account, row.owner_subaccount)
-
-
-def opened(row: Transaction, paid_at: str | None = None) -> Memo | None:
-    """Store a transaction that begins, with the first line of its history.
-
-    With the account that it is `paid_at` it gets its memo in the same statement; None where the
-    one that was drawn is taken, or the account not followed, which `memos.issue` finds out. The
-    row is one of the session from then on, and whole. Needs an open transaction.
-    """
-    here = vars(row)  # set one by one, each of them would be noted as a change
-    here.update({name: _beginning(name) for name in _BEGUN_HERE.keys() - here.keys()})
-    values = {name: value for name in _COLUMNS if (value := here.get(name)) is not None}
-    bound = {f"new_{name}": value for name, value in values.items() if name not in _INSTANTS}
-    memo = memos.drawn(paid_at, row.id) if paid_at is not None else {}
-    begin = _begin(tuple(values), with_memo=bool(memo))
-    made = db.session.connection().execute(begin, bound | memo).one()
-    for name in _TOLD:
-        set_committed_value(row, name, made._mapping[name])
-    make_transient_to_detached(row)
-    db.session.add(row)
-    return memos.issued(memo, made.memo_id, made.network_id) if memo and made.memo_id else None
 
 
 @dataclass(frozen=True)
@@ -198,7 +172,7 @@ def goes_on(row: Transaction, happening: Happening) -> None:
     change.add(happening)
     values, moved = change.values(), _write([change])
     for name, value in values.items():
-        if name in _INSTANTS:
+        if name in INSTANTS:
             db.session.expire(row, [name])
         else:
             set_committed_value(row, name, value)
@@ -341,45 +315,13 @@ _KNOWN = select(History.transaction_id, History.event, History.cause).where(
 _TABLE = cast(Table, Transaction.__table__)
 _HISTORY = cast(Table, History.__table__)
 _REMEMBER = insert(_HISTORY)
-_COLUMNS = tuple(_TABLE.columns.keys())
-#: Columns that begin with what is said here. All of them: with the history as a CTE SQLAlchemy
-#: fills none in by itself, and writes None.
-_BEGUN_HERE = {
-    each.key: each.default
-    for each in _TABLE.columns
-    if each.default is not None or each.server_default is None
-}
-
-
-def _beginning(name: str) -> Any:
-    """Return what a column of a transaction begins with where nobody says otherwise."""
-    default = _BEGUN_HERE[name]
-    if not isinstance(default, ColumnDefault):
-        return None
-    return default.arg(None) if default.is_callable else default.arg
-
-
-@cache
-def _begin(columns: tuple[str, ...], *, with_memo: bool) -> ReturningInsert[Any]:
-    """Return the statement that stores a transaction of these columns, and that it was opened."""
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-    values |= {name: func.now() for name in _INSTANTS & values.keys()}
-    line = {"transaction_id": values["id"], "cause": values["id"], "status": values["status"]}
-    first = insert(_HISTORY).values(version=1, event="opened", **line)
-    made = insert(_TABLE).values(values).add_cte(first.cte("opened"))
-    told: list[ColumnElement[Any]] = [_TABLE.c[name] for name in _TOLD]
-    if with_memo:
-        issued = memos.ISSUE.cte("issued")
-        told.append(select(issued.c.id).scalar_subquery().label("memo_id"))
-        told.append(select(issued.c.network_id).scalar_subquery().label("network_id"))
-    return made.returning(*told)
 
 
 @cache
 def _swap(columns: tuple[str, ...]) -> Update:
     """Return the statement that writes columns of a transaction which has the version still."""
     assignments: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-    assignments |= {name: func.now() for name in _INSTANTS & assignments.keys()}
+    assignments |= {name: func.now() for name in INSTANTS & assignments.keys()}
     return (
         update(_TABLE)
         .where(_TABLE.c.id == bindparam("the_id"), _TABLE.c.version == bindparam("the_version"))
@@ -422,5 +364,5 @@ def _by_columns(changes: Sequence[_Change]) -> dict[tuple[str, ...], list[_Chang
 
 def _bound(change: _Change, columns: Iterable[str]) -> dict[str, Any]:
     values = change.values()
-    bound = {f"new_{name}": values[name] for name in columns if name not in _INSTANTS}
+    bound = {f"new_{name}": values[name] for name in columns if name not in INSTANTS}
     return bound | {"the_id": change.row.id, "the_version": change.row.version}
