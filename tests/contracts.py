@@ -36,7 +36,7 @@ def with_contracts(
     )
     if fund:
         key = Keypair.from_secret(settings.signing_secret)
-        world.sandbox_get("/friendbot", addr=key.public_key)
+        world.create(key.public_key)
     made = World(create_app(settings), settings, world.sandbox, world.bank)
     _made.append(made)
     return made

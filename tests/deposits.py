@@ -34,7 +34,7 @@ class Bench:
     def account(self, *, trusts: bool = True, limit: str | None = None) -> Keypair:
         """Make a customer's account with lumens and, perhaps, a trust line."""
         keys = Keypair.random()
-        self.world.sandbox_get("/friendbot", addr=keys.public_key)
+        self.world.create(keys.public_key)
         if trusts:
             self.trust(keys, limit)
         return keys

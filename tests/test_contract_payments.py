@@ -54,7 +54,7 @@ def causes() -> list[tuple[str, str]]:
 def second(world: World) -> str:
     """Follow another account of ours; return it."""
     other = Keypair.random()
-    world.sandbox_get("/friendbot", addr=other.public_key)
+    world.create(other.public_key)
     networks.watch(gateway(), world.network_id, [other.public_key])
     return other.public_key
 

@@ -33,7 +33,7 @@ def test_accounts_that_we_may_not_create_are_waited_for(bench: Bench) -> None:
     row_id = bench.deposit(account.public_key)
     bench.wait(row_id, "pending_trust")
     assert bench.sql("SELECT count(*) FROM outflows") == [(0,)]
-    bench.world.sandbox_get("/friendbot", addr=account.public_key)
+    bench.world.create(account.public_key)
     bench.trust(account)
     bench.wait(row_id, hurry=True)
     assert bench.held(account.public_key) == "99.0000000"

@@ -137,7 +137,7 @@ def test_op_no_destination_is_looked_at_again_and_the_account_made(bench: Bench)
 def test_op_already_exists_of_an_account_to_establish_is_looked_at_again(bench: Bench) -> None:
     account = Keypair.random()
     row_id = queued(bench, account)
-    bench.world.sandbox_get("/friendbot", addr=account.public_key)
+    bench.world.create(account.public_key)
     bench.trust(account)
     bench.wait(row_id)
     assert outcomes(bench) == [("refused", "op_already_exists"), ("done", None)]
@@ -150,7 +150,7 @@ def test_op_already_exists_of_lumens_is_followed_by_a_payment(bench: Bench) -> N
     account = Keypair.random()
     row_id = bench.deposit(account.public_key, "20", asset="native", asset_code="native")
     sweeps.work_off([PAY_ON_LEDGER])
-    bench.world.sandbox_get("/friendbot", addr=account.public_key)
+    bench.world.create(account.public_key)
     bench.wait(row_id)
     assert outcomes(bench) == [("refused", "op_already_exists"), ("done", None)]
     found = bench.world.sandbox_get(f"/accounts/{account.public_key}")

@@ -1,9 +1,11 @@
 """What goes wrong between us and the ledger: a deposit is paid once all the same."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 from stellar_sdk import Keypair, MuxedAccount
@@ -108,6 +110,30 @@ def open_slot(bench: Bench) -> int:
     [slot] = slots.opened(source)
     signing.complete(gateway(), slot)
     return slot.sequence
+
+
+def test_an_answer_is_noted_while_somebody_else_holds_the_submission(bench: Bench) -> None:
+    """Both lock the submission before its envelopes; the other way round is a deadlock."""
+    bench.deposit(bench.account().public_key)
+    sweeps.work_off([PAY_ON_LEDGER])
+    open_slot(bench)
+    [slot] = slots.opened(bench.world.distribution)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    url = bench.world.settings.database_url.replace("+psycopg", "")
+
+    def note() -> None:
+        with bench.world.app.app_context():
+            slots.answered([(slot, "pending")])
+
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(url, autocommit=True) as looking:
+        with psycopg.connect(url) as other:
+            other.execute("SELECT 1 FROM submissions FOR UPDATE")
+            noted = pool.submit(note)
+            until(lambda: looking.execute(waits).fetchone() == (1,))
+            other.execute("UPDATE envelopes SET asks = 7")
+        noted.result()
+        found = looking.execute("SELECT asks, answer FROM envelopes").fetchall()
+    assert found == [(7, "pending")]
 
 
 def test_promise_06_a_sequence_number_that_others_used_is_told_and_the_deposit_paid_once(
@@ -260,7 +286,7 @@ def test_promise_02_another_network_under_the_same_name_is_handed_nothing(bench:
     sweeps.work_off([PAY_ON_LEDGER])
     open_slot(bench)
     knob(bench, "reset")
-    bench.world.sandbox_get("/friendbot", addr=account.public_key)
+    bench.world.create(account.public_key)
     establish(bench.world.sandbox.url, TESTNET_PASSPHRASE, _keys[bench.world.distribution])
     bench.trust(account)
     knob(bench, "clock", seconds=120)

@@ -241,7 +241,7 @@ def test_promise_03_muxed_id_and_memo_that_disagree_credit_nothing(world: World)
 def test_promise_01_an_account_merge_is_kept_with_its_amount(world: World) -> None:
     row_id = world.withdrawal("100")
     merged = Keypair.random()
-    world.sandbox_get("/friendbot", addr=merged.public_key)
+    world.create(merged.public_key)
     builder = world.builder(merged.public_key)
     builder.append_account_merge_op(world.distribution)
     world.add_memo(builder, world.memo(row_id))

@@ -14,12 +14,10 @@ from stellar_sdk import (
     IdMemo,
     Keypair,
     MuxedAccount,
-    Server,
     TextMemo,
     TransactionBuilder,
     TransactionEnvelope,
 )
-from stellar_sdk.client.requests_client import RequestsClient
 
 from anchor.config import (
     TESTNET_PASSPHRASE,
@@ -35,12 +33,13 @@ from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.reasons import Reason
 from anchor.sandbox.bank import Bank
-from anchor.sandbox.ground import CODE, establish, new_keys
+from anchor.sandbox.ground import CODE, new_keys
 from anchor.sandbox.network import Sandbox
 from anchor.services import deposits, jobs, memos, networks, sweeps, withdrawals
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT, Owner
 from anchor.streams.follower import _Reading
+from tests import by_hand
 from tests.operating import OPERATORS
 
 ACCOUNT = "DE89370400440532013000"
@@ -57,7 +56,7 @@ def settings_for(
     keys = new_keys()
     if issuer is not None:
         keys = replace(keys, issuer=issuer)
-    establish(sandbox.url, TESTNET_PASSPHRASE, keys)
+    by_hand.established(sandbox, keys)
     _keys[keys.distribution_id] = keys
     withdrawal = FlowPolicy(
         True,
@@ -204,12 +203,16 @@ class World:
             memos.issue(self.distribution, row.id)
             return row.id
 
+    def create(self, *accounts: str) -> None:
+        """Have friendbot create accounts."""
+        by_hand.created(self.sandbox, *accounts)
+
     def fund(self) -> None:
         """Give the payer lumens and plenty of the asset."""
         if self._funded:
             return
         self._funded = True
-        self.sandbox_get("/friendbot", addr=self.payer.public_key)
+        self.create(self.payer.public_key)
         issuer = Keypair.from_secret(_keys[self.distribution].issuer)
         builder = self.builder(issuer.public_key)
         builder.append_change_trust_op(self.asset, source=self.payer.public_key)
@@ -244,9 +247,7 @@ class World:
             builder.add_memo(HashMemo(text))
 
     def builder(self, source: str) -> TransactionBuilder:
-        with self.server() as server:
-            account = server.load_account(source)
-        return TransactionBuilder(account, TESTNET_PASSPHRASE, base_fee=100).set_timeout(60)
+        return by_hand.builder(self.sandbox, source)
 
     def submit(self, builder: TransactionBuilder, *signers: Keypair) -> str:
         envelope = builder.build()
@@ -255,11 +256,7 @@ class World:
         return self.submit_envelope(envelope)
 
     def submit_envelope(self, envelope: Any) -> str:
-        with self.server() as server:
-            return str(server.submit_transaction(envelope, skip_memo_required_check=True)["hash"])
-
-    def server(self) -> Server:
-        return Server(self.sandbox.url, client=RequestsClient(num_retries=0))
+        return by_hand.submitted(self.sandbox, envelope)
 
     def sandbox_get(self, path: str, **query: str) -> Any:
         import requests

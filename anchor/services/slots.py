@@ -272,6 +272,10 @@ def again(slot: Slot) -> Slot:
 @atomic
 def answered(answers: Sequence[tuple[Slot, str]]) -> None:
     """Note what the network said as the newest envelope of each submission was handed in."""
+    # Submissions before their envelopes, by id: who collects signatures locks them so, too.
+    ids = [slot.id for slot, _ in answers]
+    query = select(Submission.id).where(Submission.id == any_of(ids, BigInteger()))
+    db.session.execute(query.order_by(Submission.id).with_for_update())
     for slot, answer in answers:
         db.session.execute(
             update(Envelope)
@@ -280,7 +284,7 @@ def answered(answers: Sequence[tuple[Slot, str]]) -> None:
                 submitted_at=func.coalesce(Envelope.submitted_at, func.now()), answer=answer[:500]
             )
         )
-    _set([slot.id for slot, _ in answers], state="submitted")
+    _set(ids, state="submitted")
 
 
 @atomic

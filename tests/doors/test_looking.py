@@ -46,7 +46,7 @@ def all_open(world: World) -> Iterator[World]:
         web_auth=WebAuthOptions(contract_id=world.sandbox.network.contracts.web_auth),
     )
     settings = replace(settings, seps=settings.seps | {45})
-    world.sandbox_get("/friendbot", addr=Keypair.from_secret(settings.signing_secret).public_key)
+    world.create(Keypair.from_secret(settings.signing_secret).public_key)
     app = create_app(settings)
     with app.app_context():
         yield World(app, settings, world.sandbox, world.bank, world.payer)

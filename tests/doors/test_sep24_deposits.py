@@ -280,7 +280,7 @@ def test_an_account_of_the_anchor_is_no_destination(world: World, client: Any, m
 
 def test_a_channel_of_the_anchor_is_no_destination(world: World, client: Any) -> None:
     channel = Keypair.random().public_key
-    world.sandbox_get("/friendbot", addr=channel)
+    world.create(channel)
     assert asked(world, client, account=channel).status_code == 200
     with transaction():
         db.session.execute(

@@ -202,7 +202,7 @@ def test_a_path_payment_is_seen_and_a_merge_credits_nothing(
     assert shown(world, client, row_id)["status"] == "pending_anchor"
     other = opened(world, client)
     merging = Keypair.random()
-    world.sandbox_get("/friendbot", addr=merging.public_key)
+    world.create(merging.public_key)
     builder = world.builder(merging.public_key).append_account_merge_op(world.distribution)
     world.add_memo(builder, world.memo(other))
     world.submit(builder, merging)

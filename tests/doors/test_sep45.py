@@ -75,7 +75,7 @@ def server_of(world: World) -> str:
 def know_wallet(world: World, domain: str = DOMAIN, key: str = WALLET.public_key) -> None:
     """Let the anchor have read the stellar.toml of a wallet, whose account is on the ledger."""
     world.app.extensions["anchor"].client_keys.put((domain, True), key, 60)
-    world.sandbox_get("/friendbot", addr=WALLET.public_key)
+    world.create(WALLET.public_key)
 
 
 def refused(answer: Any, status: int = 400) -> str:

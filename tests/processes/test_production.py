@@ -60,7 +60,7 @@ def _fill_in(folder: Path, world: World, database_url: str, broker_url: str) -> 
     """Fill in what only the operator knows: the asset, its account, the bank, the addresses."""
     keys = (folder / "keys.env").read_text()
     distribution = Keypair.from_secret(keys.partition("_USDC=")[2].strip()).public_key
-    world.sandbox_get("/friendbot", addr=distribution)
+    world.create(distribution)
     changes = {
         "anchor.toml": {
             'issuer = "G…"': f'issuer = "{world.policy.issuer}"',
