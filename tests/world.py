@@ -33,7 +33,7 @@ from anchor.policies import AssetPolicy, FlowPolicy, LimitPolicy
 from anchor.policies.quotes import OffchainAsset, PairPolicy, QuotePolicy
 from anchor.reasons import Reason
 from anchor.sandbox.bank import Bank
-from anchor.sandbox.ground import CODE, new_keys
+from anchor.sandbox.ground import CODE, Keys, new_keys
 from anchor.sandbox.network import Sandbox
 from anchor.services import deposits, jobs, memos, networks, sweeps, withdrawals
 from anchor.services.payouts import POLL
@@ -57,6 +57,11 @@ def settings_for(
     if issuer is not None:
         keys = replace(keys, issuer=issuer)
     by_hand.established(sandbox, keys)
+    return settings_on(sandbox.url, keys, database_url, broker_url)
+
+
+def settings_on(url: str, keys: Keys, database_url: str, broker_url: str | None) -> Settings:
+    """Return settings of an anchor with these keys on the sandbox at `url`."""
     _keys[keys.distribution_id] = keys
     withdrawal = FlowPolicy(
         True,
@@ -83,7 +88,7 @@ def settings_for(
         web_auth_domain="localhost",
         seps=frozenset({1, 10, 24, 38}),
         network_passphrase=TESTNET_PASSPHRASE,
-        horizon_urls=(sandbox.url,),
+        horizon_urls=(url,),
         database_url=database_url,
         broker_url=broker_url,
         signing_secret=Secret(keys.signing),
@@ -92,7 +97,7 @@ def settings_for(
         distribution_secrets={CODE: Secret(keys.distribution)},
         assets={CODE: policy},
         organization={},
-        rails={"bank": {"url": f"{sandbox.url}/bank", "timeout_s": 5}},
+        rails={"bank": {"url": f"{url}/bank", "timeout_s": 5}},
         schedule={},
         quotes=quotes_of(CODE),
         rates={"fixed": {f"{CODE}/BRL": "5"}},

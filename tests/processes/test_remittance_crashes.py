@@ -6,7 +6,7 @@ answer back so that a window stays open. Then the worker is killed by SIGKILL in
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +15,12 @@ import requests
 from sqlalchemy import select
 
 from anchor import create_app
+from anchor.config import TESTNET_PASSPHRASE
 from anchor.extensions import db, transaction
 from anchor.ledger.keys import account_of
 from anchor.models import Payment, Transaction
 from anchor.sandbox.bank import Bank
-from anchor.sandbox.ground import CODE
+from anchor.sandbox.ground import CODE, establish, new_keys
 from anchor.services import sweeps
 from anchor.services.payouts import POLL
 from anchor.services.transactions import PAY_OUT
@@ -28,7 +29,7 @@ from tests.processes.stage import FLASK, Stage, staged
 from tests.puppets import due_now
 from tests.remitting import DETAILS, Mask, receiving, served
 from tests.waiting import until
-from tests.world import World, dispose, settings_for
+from tests.world import World, dispose, settings_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -81,7 +82,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory, servers: Any, template: str)
         file.write_text(file.read_text() + table)
         secrets = json.loads((stage.data / "secrets.json").read_text())
         network: Any = SimpleNamespace(url=stage.network)
-        settings = settings_for(network, database, None, secrets["issuer"])
+        keys = replace(new_keys(), issuer=secrets["issuer"])
+        establish(stage.network, TESTNET_PASSPHRASE, keys)
+        settings = settings_on(stage.network, keys, database, None)
         theirs = receiving(settings, domain, _signing(stage))
         world = World(create_app(theirs), theirs, network, Bank())
         mask.app = world.app
