@@ -14,6 +14,7 @@ from anchor.blueprints import (
     health,
     interactive,
     limits,
+    metrics,
     openapi,
     page_data,
     rails,
@@ -43,7 +44,10 @@ _SEPS = {
 }
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
 #: What no wallet in a browser asks for from a page of its own (GEN-06).
-_NO_CORS = ("interactive", "rails", "static", "health", "ready", "docs", "admin", "console")
+_NO_CORS = (
+    *("interactive", "rails", "static", "health", "ready", "docs"),
+    *("admin", "console", "metrics"),
+)
 _ID = "X-Request-ID"
 
 
@@ -74,6 +78,7 @@ def register(app: Flask, settings: Settings) -> None:
     if settings.operators:
         app.register_blueprint(admin.bp)
         app.register_blueprint(console.bp)
+        app.register_blueprint(metrics.bp)
     app.register_blueprint(openapi.bp)
     CORS(
         app,
