@@ -1,7 +1,6 @@
 """Puts the house together: settings, database, gateway, rails and doors."""
 
 import gc
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from anchor import development, request_ids
+from anchor import development, logs
 from anchor.addresses import names
 from anchor.config import CUSTOMERS, INTERACTIVE, Settings
 from anchor.errors import AnchorError
@@ -149,12 +148,5 @@ def _command() -> list[str | None]:
 
 
 def _logging(settings: Settings) -> None:
-    if settings.testing:
-        return
-    request_ids.mark_log_records()
-    if not logging.getLogger().handlers:
-        logging.basicConfig(
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s",
-        )
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    if not settings.testing:
+        logs.set_up(settings.watching.log_format, settings.watching.log_level)

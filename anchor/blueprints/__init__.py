@@ -4,7 +4,7 @@ from flask import Flask, Response, g, request
 from flask_cors import CORS
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
-from anchor import request_ids
+from anchor import request_ids, working
 from anchor.blueprints import (
     admin,
     console,
@@ -106,11 +106,13 @@ def _answer_few_heads(app: Flask) -> None:
 
 def _begin() -> None:
     g.request_id = request_ids.begin(request.headers.get(_ID))
+    working.begin((request.view_args or {}).get("transaction_id"))
     speech.begin()
 
 
 def _end(_error: BaseException | None) -> None:
     request_ids.end()
+    working.end()
 
 
 def _headers(response: Response) -> Response:
