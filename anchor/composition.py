@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         settings, gateway=_gateway(app, settings), contracts=_contracts(settings), **plug_ins
     )
     outside.before_call = refuse_inside_transaction
-    _logging(settings)
+    _watch(settings)
     if is_web:
         from anchor import blueprints  # a third of a process' memory
 
@@ -147,6 +147,12 @@ def _command() -> list[str | None]:
     return words
 
 
-def _logging(settings: Settings) -> None:
+def _watch(settings: Settings) -> None:
+    """Have this process seen from outside, as the settings say."""
     if not settings.testing:
         logs.set_up(settings.watching.log_format, settings.watching.log_level)
+    if settings.watching.sentry_dsn:
+        from anchor import sentry
+
+        environment = "development" if settings.development else "production"
+        sentry.begin(settings.watching.sentry_dsn, environment=environment)

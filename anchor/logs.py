@@ -59,7 +59,7 @@ class Lines(logging.Formatter):
             "time": _instant(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "process": _process(),
+            "process": process(),
             "pid": record.process,
             "message": record.getMessage(),
         }
@@ -86,7 +86,8 @@ def _instant(seconds: float) -> str:
 
 
 @cache
-def _process() -> str:
+def process() -> str:
+    """Return which kind of process this one is."""
     return kind_of(sys.argv)
 
 

@@ -13,6 +13,7 @@ STARTER = """\
 #   ANCHOR_OPERATORS                    who may use the admin API and the console: `flask anchor
 #                                       operators new NAME` makes a line of it; may be left out
 #   ANCHOR_LOG_FORMAT, ANCHOR_LOG_LEVEL text or json; debug, info, warning or error
+#   ANCHOR_SENTRY_DSN                   where errors are told to Sentry; may be left out
 #
 # What moves money; the web server and the scheduler do without it:
 #

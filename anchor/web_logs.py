@@ -21,6 +21,11 @@ class Logger(glogging.Logger):  # type: ignore[misc]
             for handler in (*self.error_log.handlers, *self.access_log.handlers):
                 handler.setFormatter(logs.Lines())
 
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log a failure, with the address of its request but without the query of that."""
+        told = (arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args)
+        super().exception(msg, *told, **kwargs)
+
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> Any:
         """Return what an access log may tell of a request, without its query."""
         found = super().atoms(resp, req, environ, request_time)

@@ -248,8 +248,7 @@ class _Builder:
     def build(self) -> Settings:
         data = self.data
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
-        host = urlsplit(public_url).netloc
-        passphrase = data["network"]["passphrase"]
+        host, passphrase = urlsplit(public_url).netloc, data["network"]["passphrase"]
         seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")

@@ -1,9 +1,12 @@
-"""``ANCHOR_LOG_FORMAT`` and ``ANCHOR_LOG_LEVEL``: how the log is written."""
+"""``ANCHOR_LOG_FORMAT``, ``ANCHOR_LOG_LEVEL``, ``ANCHOR_SENTRY_DSN``: how one sees from outside."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from anchor import logs
 from anchor.policies.watching import Watching
+from anchor.sealed_keys import Secret
 
 
 def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
@@ -18,4 +21,28 @@ def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
     return Watching(
         log_format=one_of("ANCHOR_LOG_FORMAT", logs.FORMATS, logs.TEXT),
         log_level=one_of("ANCHOR_LOG_LEVEL", logs.LEVELS, logs.INFO),
+        sentry_dsn=Secret(_sentry_dsn(values.get("ANCHOR_SENTRY_DSN", ""), problems)),
     )
+
+
+def _sentry_dsn(value: str, problems: list[str]) -> str:
+    if value and not _is_dsn(value):
+        problems.append(
+            "ANCHOR_SENTRY_DSN must be an address such as https://key@sentry.example/1."
+        )
+    elif value and find_spec("sentry_sdk") is None:
+        problems.append(
+            "ANCHOR_SENTRY_DSN is set, which needs `pip install '.[sentry]'` in the sources."
+        )
+    return value
+
+
+def _is_dsn(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    project = parts.path.rpartition("/")[2]
+    is_whole = bool(parts.hostname and parts.username and project.isdecimal())
+    return is_whole and has_port and parts.scheme in {"http", "https"}

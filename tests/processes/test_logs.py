@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.processes.stage import SCRIPTS, Stage
+from tests.sentries import sentry
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -72,3 +73,28 @@ def test_each_process_alone_writes_json(tmp_path: Path) -> None:
     loggers = {each["logger"] for each in lines}
     assert "GSECRET" not in "".join(said(stage))
     assert {"gunicorn.error", "gunicorn.access", "periodiq"} <= loggers
+
+
+def test_errors_of_running_processes_are_told_to_sentry(tmp_path: Path) -> None:
+    pytest.importorskip("sentry_sdk")
+    with sentry() as told:
+        stage = Stage(tmp_path, ANCHOR_SENTRY_DSN=told.dsn)
+        try:
+            stage.web()
+            until(stage._answers, 60, "for the web")
+            stage.sql("ALTER TABLE accounts RENAME TO gone")
+            answer = requests.get(f"{stage.url}/ready?token=GSECRET", timeout=10)
+            assert answer.status_code == 500
+            until(lambda: told.events, 20, "for the error of the web")
+            stage.command("status")
+            until(lambda: len(told.events) >= 2, 20, "for the error of the command")
+        finally:
+            stage.end()
+    web, command = told.events[:2]
+    assert web["tags"]["process"] == "web"
+    assert web["tags"]["request_id"] == answer.headers["X-Request-ID"]
+    assert web["environment"] == "development"
+    assert command["tags"]["process"] == "status"
+    assert "GSECRET" not in "".join(told.bodies)
+    for secret in secrets_of(stage):
+        assert secret not in "".join(told.bodies)
