@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from anchor import development, logs
+from anchor import development, logs, tracing
 from anchor.addresses import names
 from anchor.config import CUSTOMERS, INTERACTIVE, Settings
 from anchor.errors import AnchorError
@@ -151,8 +151,10 @@ def _watch(settings: Settings) -> None:
     """Have this process seen from outside, as the settings say."""
     if not settings.testing:
         logs.set_up(settings.watching.log_format, settings.watching.log_level)
+    environment = "development" if settings.development else "production"
     if settings.watching.sentry_dsn:
         from anchor import sentry
 
-        environment = "development" if settings.development else "production"
         sentry.begin(settings.watching.sentry_dsn, environment=environment)
+    if settings.watching.traces:
+        tracing.begin(environment)

@@ -1,10 +1,12 @@
 """The HTTP doors: which of them are open, and the headers that are common to all."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
-from anchor import request_ids, working
+from anchor import request_ids, tracing, working
 from anchor.blueprints import (
     admin,
     console,
@@ -49,6 +51,8 @@ _NO_CORS = (
     *("admin", "console", "metrics"),
 )
 _ID = "X-Request-ID"
+#: What machines ask all the time; no traces tell of that.
+_UNTOLD = frozenset({"health.live", "health.ready", "metrics.metrics", "static"})
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -107,15 +111,39 @@ def _answer_few_heads(app: Flask) -> None:
 def _begin() -> None:
     g.request_id = request_ids.begin(request.headers.get(_ID))
     working.begin((request.view_args or {}).get("transaction_id"))
+    g.span = _span()
+    g.span.__enter__()
     speech.begin()
 
 
+def _span() -> AbstractContextManager[None]:
+    """Return what measures this request, by its route: its address may be anything."""
+    rule = request.url_rule
+    if request.endpoint in _UNTOLD:
+        return nullcontext()
+    route = rule.rule if rule is not None else None
+    return tracing.span(
+        f"{request.method} {route or ''}".strip(),
+        tracing.REQUEST,
+        http__request__method=request.method,
+        http__route=route,
+        anchor__request_id=g.request_id,
+        anchor__transaction_id=working.current().get("transaction_id"),
+    )
+
+
 def _end(_error: BaseException | None) -> None:
+    span = g.pop("span", None)
+    if span is not None:
+        span.__exit__(None, None, None)
     request_ids.end()
     working.end()
 
 
 def _headers(response: Response) -> Response:
+    tracing.add(
+        http__response__status_code=response.status_code, is_error=response.status_code >= 500
+    )
     headers = response.headers
     headers[_ID] = g.get("request_id", request_ids.NONE)
     if "Access-Control-Allow-Methods" in headers and response.allow:

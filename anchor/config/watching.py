@@ -1,4 +1,4 @@
-"""``ANCHOR_LOG_FORMAT``, ``ANCHOR_LOG_LEVEL``, ``ANCHOR_SENTRY_DSN``: how one sees from outside."""
+"""``ANCHOR_LOG_FORMAT`` and ``…_LEVEL``, ``ANCHOR_SENTRY_DSN``, ``ANCHOR_TRACES``: what is seen."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from anchor import logs
 from anchor.policies.watching import Watching
 from anchor.sealed_keys import Secret
+
+_OTLP = "otlp"
 
 
 def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
@@ -21,8 +23,16 @@ def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
     return Watching(
         log_format=one_of("ANCHOR_LOG_FORMAT", logs.FORMATS, logs.TEXT),
         log_level=one_of("ANCHOR_LOG_LEVEL", logs.LEVELS, logs.INFO),
+        traces=one_of("ANCHOR_TRACES", ("off", _OTLP), "off") == _OTLP and _can_trace(problems),
         sentry_dsn=Secret(_sentry_dsn(values.get("ANCHOR_SENTRY_DSN", ""), problems)),
     )
+
+
+def _can_trace(problems: list[str]) -> bool:
+    is_there = find_spec("opentelemetry") is not None
+    if not is_there:
+        problems.append("ANCHOR_TRACES needs `pip install '.[otel]'` in the sources.")
+    return is_there
 
 
 def _sentry_dsn(value: str, problems: list[str]) -> str:

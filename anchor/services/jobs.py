@@ -6,8 +6,8 @@ what is never rung is found by a sweep. All leases are told by the database's cl
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from anchor import working
+from anchor import tracing, working
 from anchor.errors import Unavailable
 from anchor.extensions import after_commit, atomic, db, transaction
 from anchor.models import Job
@@ -248,12 +248,16 @@ def run_all(address: Address) -> Mapping[Address, Ran]:
     return {address: ran}
 
 
-def at(claims: Sequence[Claim]) -> AbstractContextManager[None]:
-    """Have the log say that this thread is at these jobs, which are of one kind."""
+@contextmanager
+def at(claims: Sequence[Claim]) -> Iterator[None]:
+    """Have log and traces say that this thread is at these jobs, which are of one kind."""
     kind = claims[0].kind
     subject_id = claims[0].subject_id if len(claims) == 1 else None
     is_of_transaction = _kinds[kind].is_of_transaction
-    return working.at(kind, subject_id, subject_id if is_of_transaction else None)
+    transaction_id = subject_id if is_of_transaction else None
+    told = {"anchor__subject": subject_id, "anchor__transaction_id": transaction_id}
+    with working.at(kind, subject_id, transaction_id), tracing.span(kind, tracing.JOB, **told):
+        yield
 
 
 def run_claimed(claimed: Claim) -> Ran:
@@ -262,9 +266,12 @@ def run_claimed(claimed: Claim) -> Ran:
         try:
             _kinds[claimed.kind].run(claimed)
         except Exception as error:
-            return ended(claimed, error)
-        done(claimed)
-        return Ran.DONE
+            ran = ended(claimed, error)
+        else:
+            done(claimed)
+            ran = Ran.DONE
+        tracing.add(anchor__ran=ran.name.lower(), is_error=ran is Ran.PARKED)
+        return ran
 
 
 def ended(claimed: Claim, error: Exception) -> Ran:
