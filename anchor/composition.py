@@ -1,7 +1,6 @@
 """Puts the house together: settings, database, gateway, rails and doors."""
 
 import gc
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import click
 from flask import Flask
 
-from anchor import development, request_ids
+from anchor import development, logs, tracing
 from anchor.addresses import names
 from anchor.config import CUSTOMERS, INTERACTIVE, Settings
 from anchor.errors import AnchorError
@@ -80,7 +79,7 @@ def create_app(settings: Settings | None = None, *, doors: bool = True) -> Flask
         settings, gateway=_gateway(app, settings), contracts=_contracts(settings), **plug_ins
     )
     outside.before_call = refuse_inside_transaction
-    _logging(settings)
+    _watch(settings)
     if is_web:
         from anchor import blueprints  # a third of a process' memory
 
@@ -148,13 +147,14 @@ def _command() -> list[str | None]:
     return words
 
 
-def _logging(settings: Settings) -> None:
-    if settings.testing:
-        return
-    request_ids.mark_log_records()
-    if not logging.getLogger().handlers:
-        logging.basicConfig(
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s",
-        )
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+def _watch(settings: Settings) -> None:
+    """Have this process seen from outside, as the settings say."""
+    if not settings.testing:
+        logs.set_up(settings.watching.log_format, settings.watching.log_level)
+    environment = "development" if settings.development else "production"
+    if settings.watching.sentry_dsn:
+        from anchor import sentry
+
+        sentry.begin(settings.watching.sentry_dsn, environment=environment)
+    if settings.watching.traces:
+        tracing.begin(environment)

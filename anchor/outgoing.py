@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from anchor import tracing
 from anchor.errors import Rejected, Unavailable
 from anchor.ledger import outside
 
@@ -142,6 +143,14 @@ def check_address(url: str, *, allow_private: bool = False) -> str:
 def _ask(url: str, act: _Act[T], timeout_s: int, *, allow_private: bool) -> T:
     outside.check()
     parts, host, port = _read(url, allow_private=allow_private)
+    with tracing.span(f"ask {host}", tracing.CALL, server__address=host):
+        return _ask_at((parts, host, port), act, timeout_s, allow_private=allow_private)
+
+
+def _ask_at(
+    where: tuple[SplitResult, str, int], act: _Act[T], timeout_s: int, *, allow_private: bool
+) -> T:
+    parts, host, port = where
     deadline = monotonic() + timeout_s
     addresses = _resolve(host, port, deadline)
     if not allow_private and not all(is_public(address) for address in addresses):

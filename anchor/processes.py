@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from anchor import logs
 from anchor.supervisor import Child, Supervisor
 
 
@@ -24,7 +25,7 @@ def children(web_fd: int, *, has_broker: bool, env: Mapping[str, str] | None = N
         *("--workers", "1", "--threads", "8", "--log-level", "warning", "--no-control-socket"),
         # Longer than clients keep a connection that they use again: whoever asks in the moment
         # in which it is closed gets no answer.
-        *("--keep-alive", "75"),
+        *("--keep-alive", "75", "--logger-class", "anchor.web_logs.Logger"),
     ]
     argvs: dict[str, list[str]] = {"web": web}
     if has_broker:
@@ -53,6 +54,7 @@ def become(web_fd: int, *, has_broker: bool, env: Mapping[str, str]) -> NoReturn
     """Turn this process into one that runs them until SIGINT or SIGTERM, in `env`."""
     os.set_inheritable(web_fd, True)
     means = ["--broker"] if has_broker else []
+    means += ["--json"] if logs.words_of(env)[0] == logs.JSON else []
     argv = [sys.executable, "-m", "anchor.processes", str(web_fd), *means]
     os.execve(sys.executable, argv, dict(env))  # noqa: S606
 
@@ -60,7 +62,8 @@ def become(web_fd: int, *, has_broker: bool, env: Mapping[str, str]) -> NoReturn
 def main() -> None:
     """Run the processes on the descriptor that the command line names."""
     web_fd, has_broker = int(sys.argv[1]), "--broker" in sys.argv
-    Supervisor(children(web_fd, has_broker=has_broker)).run()
+    write = logs.line_of if "--json" in sys.argv else None
+    Supervisor(children(web_fd, has_broker=has_broker), write=write).run()
 
 
 if __name__ == "__main__":

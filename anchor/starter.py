@@ -12,6 +12,9 @@ STARTER = """\
 #   ANCHOR_CUSTOMER_KEYS                name:key, 32 bytes in base 64; where 12 is among the seps
 #   ANCHOR_OPERATORS                    who may use the admin API and the console: `flask anchor
 #                                       operators new NAME` makes a line of it; may be left out
+#   ANCHOR_LOG_FORMAT, ANCHOR_LOG_LEVEL text or json; debug, info, warning or error
+#   ANCHOR_SENTRY_DSN                   where errors are told to Sentry; may be left out
+#   ANCHOR_TRACES                       otlp or off: spans, where the OTEL_… variables say
 #
 # What moves money; the web server and the scheduler do without it:
 #

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -57,13 +57,19 @@ class Supervisor:
     """Starts children, restarts those that die, and ends all of them together."""
 
     def __init__(
-        self, children: Sequence[Child], *, output: TextIO = sys.stdout, grace_s: int = 10
+        self,
+        children: Sequence[Child],
+        *,
+        output: TextIO = sys.stdout,
+        grace_s: int = 10,
+        write: Callable[[str, str], str] | None = None,
     ) -> None:
         self.stop = threading.Event()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._children = children
         self._output = output
         self._grace_s = grace_s
+        self._write = write
         self._width = max(len(child.name) for child in children)
         self._lock = threading.Lock()
         self._guard: subprocess.Popen[bytes] | None = None
@@ -115,12 +121,18 @@ class Supervisor:
             self.end()
 
     def say(self, name: str, line: str, number: int = 0) -> None:
-        """Print a line with its sender's name in front."""
+        """Print a line with its sender's name in front, or as `write` makes one of both."""
+        if self._write is not None:
+            self._print(self._write(name, line))
+            return
         prefix = f"{name:{self._width}} |"
         if self._output.isatty():
             prefix = f"\x1b[{_COLOURS[number % len(_COLOURS)]}m{prefix}\x1b[0m"
+        self._print(f"{prefix} {line}")
+
+    def _print(self, line: str) -> None:
         with self._lock:
-            self._output.write(f"{prefix} {line}\n")
+            self._output.write(f"{line}\n")
             self._output.flush()
 
     def _look_after(self, child: Child, number: int) -> None:

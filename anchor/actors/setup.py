@@ -13,7 +13,7 @@ from dramatiq.middleware import CurrentMessage, Middleware
 from flask import Flask, has_app_context
 from periodiq import PeriodiqMiddleware
 
-from anchor import brokers, config, create_app, development
+from anchor import brokers, config, create_app, development, logs
 from anchor.config import Settings
 from anchor.errors import AnchorError
 
@@ -110,6 +110,8 @@ def _make() -> Broker:
     return made
 
 
+if logs.words_of(config.environment())[0] == logs.JSON:  # whoever starts us logs already
+    logs.set_up(*logs.words_of(config.environment()))
 broker = _make()
 dramatiq.set_broker(broker)
 

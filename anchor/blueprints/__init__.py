@@ -1,10 +1,12 @@
 """The HTTP doors: which of them are open, and the headers that are common to all."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
-from anchor import request_ids
+from anchor import request_ids, tracing, working
 from anchor.blueprints import (
     admin,
     console,
@@ -14,6 +16,7 @@ from anchor.blueprints import (
     health,
     interactive,
     limits,
+    metrics,
     openapi,
     page_data,
     rails,
@@ -43,8 +46,13 @@ _SEPS = {
 }
 _CORS_HEADERS = ["Authorization", "Content-Type", "X-Client-Name", "X-Client-Version"]
 #: What no wallet in a browser asks for from a page of its own (GEN-06).
-_NO_CORS = ("interactive", "rails", "static", "health", "ready", "docs", "admin", "console")
+_NO_CORS = (
+    *("interactive", "rails", "static", "health", "ready", "docs"),
+    *("admin", "console", "metrics"),
+)
 _ID = "X-Request-ID"
+#: What machines ask all the time; no traces tell of that.
+_UNTOLD = frozenset({"health.live", "health.ready", "metrics.metrics", "static"})
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -74,6 +82,7 @@ def register(app: Flask, settings: Settings) -> None:
     if settings.operators:
         app.register_blueprint(admin.bp)
         app.register_blueprint(console.bp)
+        app.register_blueprint(metrics.bp)
     app.register_blueprint(openapi.bp)
     CORS(
         app,
@@ -101,14 +110,40 @@ def _answer_few_heads(app: Flask) -> None:
 
 def _begin() -> None:
     g.request_id = request_ids.begin(request.headers.get(_ID))
+    working.begin((request.view_args or {}).get("transaction_id"))
+    g.span = _span()
+    g.span.__enter__()
     speech.begin()
 
 
+def _span() -> AbstractContextManager[None]:
+    """Return what measures this request, by its route: its address may be anything."""
+    rule = request.url_rule
+    if request.endpoint in _UNTOLD:
+        return nullcontext()
+    route = rule.rule if rule is not None else None
+    return tracing.span(
+        f"{request.method} {route or ''}".strip(),
+        tracing.REQUEST,
+        http__request__method=request.method,
+        http__route=route,
+        anchor__request_id=g.request_id,
+        anchor__transaction_id=working.current().get("transaction_id"),
+    )
+
+
 def _end(_error: BaseException | None) -> None:
+    span = g.pop("span", None)
+    if span is not None:
+        span.__exit__(None, None, None)
     request_ids.end()
+    working.end()
 
 
 def _headers(response: Response) -> Response:
+    tracing.add(
+        http__response__status_code=response.status_code, is_error=response.status_code >= 500
+    )
     headers = response.headers
     headers[_ID] = g.get("request_id", request_ids.NONE)
     if "Access-Control-Allow-Methods" in headers and response.allow:

@@ -37,6 +37,7 @@ _TITLES = {
     "rails": "Webhooks of rails",
     "admin": "Admin API: operators",
     "console": "Console: pages for operators",
+    "metrics": "Metrics for Prometheus",
     "health": "Health",
     "openapi": "This description",
 }

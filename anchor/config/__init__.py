@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from anchor import addresses, jwt_keys
 from anchor.assets import is_secret_key
 from anchor.config.assets import asset_policy
+from anchor.config.brokers import broker_url, redis_url
 from anchor.config.customers import customer_keys, customer_policy
 from anchor.config.doors import check_doors
 from anchor.config.environment import DISTRIBUTION_PREFIX, ISSUER_PREFIX, variables
@@ -27,6 +27,7 @@ from anchor.config.published import published
 from anchor.config.quotes import quote_policy
 from anchor.config.remittances import receiving_anchors
 from anchor.config.sends import sending_anchors, with_sends
+from anchor.config.watching import watching
 from anchor.config.web_auth import web_auth_options
 from anchor.customers.rules import CustomerPolicy
 from anchor.errors import Misconfigured
@@ -35,6 +36,7 @@ from anchor.policies.operators import Operator
 from anchor.policies.pages import HASH, PagesPolicy
 from anchor.policies.published import Published
 from anchor.policies.quotes import QuotePolicy
+from anchor.policies.watching import Watching
 from anchor.policies.web_auth import WebAuthOptions
 from anchor.sealed_keys import KeyRing, opened
 from anchor.sealed_keys import Secret as Secret
@@ -102,6 +104,7 @@ class Settings:
     pages: PagesPolicy = field(default_factory=PagesPolicy)
     redis_url: str | None = field(default=None, repr=False)
     operators: Mapping[str, Operator] = field(default_factory=dict)
+    watching: Watching = field(default_factory=Watching)
     development: bool = False
     testing: bool = False
 
@@ -245,8 +248,7 @@ class _Builder:
     def build(self) -> Settings:
         data = self.data
         public_url = self._url("ANCHOR_PUBLIC_URL", data["anchor"].get("public_url"))
-        host = urlsplit(public_url).netloc
-        passphrase = data["network"]["passphrase"]
+        host, passphrase = urlsplit(public_url).netloc, data["network"]["passphrase"]
         seps, rpc_url = frozenset(data["anchor"]["seps"]), self._rpc_url()
         if self.development and passphrase == PUBLIC_PASSPHRASE:
             self.problems.append("Development mode refuses the public network.")
@@ -261,7 +263,7 @@ class _Builder:
             network_passphrase=passphrase,
             horizon_urls=horizon_urls,
             database_url=self._database_url(),
-            broker_url=self._broker_url(),
+            broker_url=broker_url(self.values, self.problems),
             signing_secret=self._seed("ANCHOR_SIGNING_SECRET"),
             jwt_secret=self._jwt_secret(),
             distribution_secrets=self._secrets(DISTRIBUTION_PREFIX),
@@ -287,30 +289,12 @@ class _Builder:
             customer_keys=keys,
             limits=data["limits"],
             pages=self._pages(horizon_urls[0]),
-            redis_url=self._redis_url(),
+            redis_url=redis_url(self.values, self.problems),
             operators=operators(self.values.get("ANCHOR_OPERATORS", ""), self.problems),
+            watching=watching(self.values, self.problems),
             development=self.development,
             **{name: data[table][name] for table, names in NUMBERS.items() for name in names},
         )
-
-    def _broker_url(self) -> str | None:
-        value = self.values.get("ANCHOR_BROKER_URL")
-        if value and (problem := addresses.broker_problem(value)):
-            self.problems.append(f"ANCHOR_BROKER_URL {problem}.")
-        elif value and addresses.broker_kind(value) == "amqp" and find_spec("pika") is None:
-            self.problems.append(
-                "ANCHOR_BROKER_URL names RabbitMQ, which needs "
-                "`pip install '.[rabbitmq]'` in the sources."
-            )
-        return value
-
-    def _redis_url(self) -> str | None:
-        value = self.values.get("ANCHOR_REDIS_URL")
-        if value and addresses.broker_kind(value) == "amqp":
-            self.problems.append("ANCHOR_REDIS_URL must name Redis; RabbitMQ counts nothing.")
-        elif value and (problem := addresses.broker_problem(value)):
-            self.problems.append(f"ANCHOR_REDIS_URL {problem}.")
-        return value
 
     def _pages(self, horizon_url: str) -> PagesPolicy:
         table = self.data["pages"]

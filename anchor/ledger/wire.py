@@ -12,6 +12,7 @@ from socket import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from anchor import tracing
 from anchor.errors import Unavailable
 from anchor.ledger import outside
 from anchor.sockets import has_news
@@ -79,6 +80,23 @@ class Wire:
         answer is too long: whether it was heard is unknown then.
         """
         outside.check()
+        host = self._address[0]
+        told = {"http__request__method": method, "server__address": host}
+        with tracing.span(f"{method} {host}", tracing.CALL, **told):
+            found = self._ask(method, target, timeout_s, body, headers, what=what)
+            tracing.add(http__response__status_code=found.status, is_error=found.status >= 500)
+            return found
+
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        timeout_s: int,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        *,
+        what: str,
+    ) -> Answer:
         try:
             connection = self._waiting() or self._connected()
             try:

@@ -34,6 +34,7 @@ from anchor.models.remittances import Remittance
 from anchor.models.transactions import (
     AWAITED,
     EXPIRED_AWAITED,
+    NOT_OVER,
     UNPAID,
     History,
     Memo,
@@ -45,6 +46,7 @@ __all__ = [
     "AWAITED",
     "BOOK_ACCOUNTS",
     "EXPIRED_AWAITED",
+    "NOT_OVER",
     "OUTFLOW_OPEN",
     "PAUSE_SCOPES",
     "PREPARING_FORMS",

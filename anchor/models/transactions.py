@@ -38,8 +38,10 @@ EXPIRED_AWAITED = (
     "status = 'expired' AND"
     " (kind IN ('deposit', 'deposit-exchange', 'remittance') OR settlement = 'rail')"
 )
+#: What goes on, or waits for somebody.
+NOT_OVER = "status NOT IN ('completed', 'refunded', 'expired', 'error')"
 #: What may expire, unless a part has come: it is not paid, and not over. Read by its deadline.
-UNPAID = "funded_at IS NULL AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
+UNPAID = f"funded_at IS NULL AND {NOT_OVER}"
 
 
 class Transaction(Base):
@@ -127,6 +129,13 @@ class Transaction(Base):
             "owner_account",
             "id",
             postgresql_where=text("status = 'pending_customer_info_update'"),
+        ),
+        Index(
+            "ix_transactions_not_over",
+            "kind",
+            "status",
+            "updated_at",
+            postgresql_where=text(NOT_OVER),
         ),
         Index("ix_transactions_unpaid", "deadline_at", postgresql_where=text(UNPAID)),
         *(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from anchor import tracing
 from anchor.errors import Unavailable
 from anchor.extensions import refuse_inside_transaction
 
@@ -30,7 +31,7 @@ def answers(
     few of it: then nobody is there to answer for the others.
     """
     try:
-        return _ask(ask, batch), []
+        return _ask(who, ask, batch), []
     except Exception as error:
         _note_failure(who, [key(item) for item in batch], error)
     found: list[tuple[Item, Answer]] = []
@@ -38,7 +39,7 @@ def answers(
     deaf = 0
     for item in batch:
         try:
-            found += _ask(ask, [item])
+            found += _ask(who, ask, [item])
             deaf = 0
         except Exception as error:
             _note_failure(who, [key(item)], error)
@@ -50,10 +51,13 @@ def answers(
 
 
 def _ask(
-    ask: Callable[[Sequence[Item]], list[tuple[Item, Answer]]], batch: Sequence[Item]
+    who: str,
+    ask: Callable[[Sequence[Item]], list[tuple[Item, Answer]]],
+    batch: Sequence[Item],
 ) -> list[tuple[Item, Answer]]:
     refuse_inside_transaction()
-    return ask(batch)
+    with tracing.span(f"ask {who}", tracing.CALL):
+        return ask(batch)
 
 
 def _note_failure(who: str, keys: Sequence[str], error: Exception) -> None:

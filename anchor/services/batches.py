@@ -54,15 +54,19 @@ class Together:
         claims = jobs.claim_together(address, self.size)
         if not claims:
             return {}
-        try:
-            ran = _let_go(claims, self.run(claims))
-        except Unavailable as error:
-            ran = _let_go(claims, dict.fromkeys(claims, error))
-        except Exception:
-            log.exception("%d jobs %s failed together", len(claims), address.kind)
-            ran = _one_by_one(claims)
+        with jobs.at(claims):
+            ran = self._run(claims)
         jobs.ring_next_of(claims[0].lane)
         return {Address(claim.kind, claim.subject_id): end for claim, end in ran.items()}
+
+    def _run(self, claims: Sequence[Claim]) -> dict[Claim, Ran]:
+        try:
+            return _let_go(claims, self.run(claims))
+        except Unavailable as error:
+            return _let_go(claims, dict.fromkeys(claims, error))
+        except Exception:
+            log.exception("%d jobs %s failed together", len(claims), claims[0].kind)
+            return _one_by_one(claims)
 
 
 def alone(run: RunMany) -> Callable[[Claim], None]:

@@ -40,6 +40,15 @@ class Leaving:
 
 
 @dataclass(frozen=True)
+class Cap:
+    """What of an asset may leave in an hour, and what of that did in the last one; in stroops."""
+
+    asset: str
+    cap: int
+    used: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """A pause that is set."""
 
@@ -89,6 +98,16 @@ def standing() -> list[Standing]:
     """Return the pauses that are set."""
     rows = db.session.scalars(select(Pause).order_by(Pause.scope, Pause.subject))
     return [Standing(row.scope, row.subject, row.who, row.note) for row in rows]
+
+
+@atomic
+def caps() -> list[Cap]:
+    """Return the caps that are set, and what is used of each; this keeps nobody waiting."""
+    return [
+        Cap(policy.id, policy.outflow_cap, _used(policy.id))
+        for policy in settings().assets.values()
+        if policy.outflow_cap is not None
+    ]
 
 
 def why_not(leaving: Leaving) -> str | None:
@@ -155,14 +174,19 @@ def _room(asset: str) -> int | None:
         text("SELECT pg_advisory_xact_lock(hashtext('anchor.cap'), hashtext(:asset))"),
         {"asset": asset},
     )
+    return policy.outflow_cap - _used(asset)
+
+
+def _used(asset: str) -> int:
+    """Return how many stroops left in the last hour, or may have."""
     used = case((Outflow.sold_asset == asset, Outflow.sold - Outflow.amount_fee))
-    left = select(func.coalesce(func.sum(func.coalesce(used, Outflow.amount)), 0)).where(
+    gone = select(func.coalesce(func.sum(func.coalesce(used, Outflow.amount)), 0)).where(
         or_(Outflow.asset == asset, Outflow.sold_asset == asset),
         Outflow.called_at > func.now() - timedelta(hours=1),
         or_(Outflow.state.in_(("sent", "unknown", "done")), Outflow.rail.is_not(None)),
         Outflow.state != "refused",
     )
-    return policy.outflow_cap - int(db.session.scalar(left) or 0)
+    return int(db.session.scalar(gone) or 0)
 
 
 def _is_beyond(leaving: Leaving) -> bool:

@@ -93,4 +93,6 @@ def _held(claimed: jobs.Claim) -> Transaction | None:
 
 
 customer_waits.follow(customer_stands)
-jobs.declare(COMPLETE, jobs.Work(complete, lambda _lane: _LEASE_S, lambda _lane: 4))
+jobs.declare(
+    COMPLETE, jobs.Work(complete, lambda _lane: _LEASE_S, lambda _lane: 4, is_of_transaction=True)
+)

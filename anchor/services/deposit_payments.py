@@ -387,5 +387,6 @@ jobs.declare(
         lambda _lane: _LEASE_S,
         lambda lane: _CONTRACTS_CEILING if lane == CONTRACTS_LANE else _CEILING,
         together=batches.Together(pay, _TOGETHER),
+        is_of_transaction=True,
     ),
 )

@@ -136,6 +136,10 @@ def owe() -> None:
 jobs.declare(
     FOLLOW_REMITTANCE,
     jobs.Work(
-        follow, lambda _lane: remitting.LEASE_S, lambda _lane: remitting.CEILING, parks=False
+        follow,
+        lambda _lane: remitting.LEASE_S,
+        lambda _lane: remitting.CEILING,
+        parks=False,
+        is_of_transaction=True,
     ),
 )

@@ -6,7 +6,8 @@ what is never rung is found by a sweep. All leases are told by the database's cl
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from anchor import tracing, working
 from anchor.errors import Unavailable
 from anchor.extensions import after_commit, atomic, db, transaction
 from anchor.models import Job
@@ -51,7 +53,8 @@ class Work:
     may make between two uses of `extend`, and `ceiling` says how many hands may be at its
     jobs at once. A kind that looks after many things (`parks` False) is never parked.
     `together` claims a job with others of its lane and does them all (`services.batches`).
-    While `may_begin` says no, none is claimed, as in a lane that is full.
+    While `may_begin` says no, none is claimed, as in a lane that is full. The subject of one that
+    `is_of_transaction` is that transaction's id.
     """
 
     run: Callable[[Claim], None]
@@ -60,6 +63,7 @@ class Work:
     parks: bool = True
     together: Callable[[Address], "Mapping[Address, Ran]"] | None = None
     may_begin: Callable[[], bool] = lambda: True
+    is_of_transaction: bool = False
 
 
 def _silence(jobs: Sequence[Address]) -> None:
@@ -244,14 +248,30 @@ def run_all(address: Address) -> Mapping[Address, Ran]:
     return {address: ran}
 
 
+@contextmanager
+def at(claims: Sequence[Claim]) -> Iterator[None]:
+    """Have log and traces say that this thread is at these jobs, which are of one kind."""
+    kind = claims[0].kind
+    subject_id = claims[0].subject_id if len(claims) == 1 else None
+    is_of_transaction = _kinds[kind].is_of_transaction
+    transaction_id = subject_id if is_of_transaction else None
+    told = {"anchor__subject": subject_id, "anchor__transaction_id": transaction_id}
+    with working.at(kind, subject_id, transaction_id), tracing.span(kind, tracing.JOB, **told):
+        yield
+
+
 def run_claimed(claimed: Claim) -> Ran:
     """Do a job that is in our hands, and let go of it as it ended."""
-    try:
-        _kinds[claimed.kind].run(claimed)
-    except Exception as error:
-        return ended(claimed, error)
-    done(claimed)
-    return Ran.DONE
+    with at([claimed]):
+        try:
+            _kinds[claimed.kind].run(claimed)
+        except Exception as error:
+            ran = ended(claimed, error)
+        else:
+            done(claimed)
+            ran = Ran.DONE
+        tracing.add(anchor__ran=ran.name.lower(), is_error=ran is Ran.PARKED)
+        return ran
 
 
 def ended(claimed: Claim, error: Exception) -> Ran:

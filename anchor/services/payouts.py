@@ -277,6 +277,6 @@ def _ask(rail: RailsIntegration, batch: Sequence[Attempt]) -> list[tuple[Attempt
     return answers
 
 
-jobs.declare(PAY_OUT, jobs.Work(execute, rails.lease_s, rails.ceiling))
+jobs.declare(PAY_OUT, jobs.Work(execute, rails.lease_s, rails.ceiling, is_of_transaction=True))
 jobs.declare(REFUND, jobs.Work(refund, rails.lease_s, rails.ceiling))
 jobs.declare(POLL, jobs.Work(poll, rails.lease_s, rails.ceiling, parks=False))

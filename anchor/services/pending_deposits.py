@@ -69,7 +69,13 @@ def poll(claimed: jobs.Claim) -> None:
 
 @atomic
 def owe_polls() -> None:
-    """Owe a poll of each rail that is asked about somebody, or lists what came."""
+    """Owe a poll of each rail that is asked now."""
+    jobs.ensure((jobs.Address(POLL, rail), rail) for rail in asked())
+
+
+@atomic
+def asked() -> list[str]:
+    """Return the rails that are asked about somebody, or list what came."""
     listing = [name for name, rail in house().rails.items() if rail.traits.lists_receipts]
     waiting = db.session.scalars(select(Transaction.rail).where(text(AWAITED)).distinct())
     late = db.session.scalars(
@@ -77,7 +83,7 @@ def owe_polls() -> None:
         .where(text(EXPIRED_AWAITED), Transaction.updated_at > _grace_began())
         .distinct()
     )
-    jobs.ensure((jobs.Address(POLL, rail), rail) for rail in sorted({*listing, *waiting, *late}))
+    return sorted({*listing, *waiting, *late})
 
 
 def _tried(act: Callable[[], None], troubles: list[str]) -> bool:

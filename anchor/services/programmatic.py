@@ -330,4 +330,7 @@ def _try_again(claimed: jobs.Claim) -> None:
 
 
 customer_waits.follow(_customer_stands)
-jobs.declare(BRING_ON, jobs.Work(bring_on, lambda _lane: _LEASE_S, lambda _lane: _CEILING))
+jobs.declare(
+    BRING_ON,
+    jobs.Work(bring_on, lambda _lane: _LEASE_S, lambda _lane: _CEILING, is_of_transaction=True),
+)

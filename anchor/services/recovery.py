@@ -12,6 +12,7 @@ from enum import Enum
 from types import UnionType
 from typing import Protocol, TypeVar
 
+from anchor import tracing
 from anchor.errors import Rejected, Unavailable
 from anchor.extensions import refuse_inside_transaction
 from anchor.integrations.protocols import Unknown
@@ -58,7 +59,8 @@ def call(
     """
     refuse_inside_transaction()
     try:
-        outcome = act()
+        with tracing.span(f"call {who}", tracing.CALL, anchor__key=key):
+            outcome = act()
     except Rejected as error:
         return refused(str(error))
     except Unavailable:
@@ -79,7 +81,8 @@ def look_up(who: str, key: str, find: Callable[[], Answer], outcomes: UnionType)
     """
     refuse_inside_transaction()
     try:
-        found = find()
+        with tracing.span(f"look up at {who}", tracing.CALL, anchor__key=key):
+            found = find()
     except (Rejected, Unavailable) as error:
         raise Unavailable(f"looking up {key}: {error}") from error
     except Exception as error:

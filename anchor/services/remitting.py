@@ -401,4 +401,6 @@ def owe() -> None:
     )
 
 
-jobs.declare(REMIT, jobs.Work(bring_on, lambda _lane: LEASE_S, lambda _lane: CEILING))
+jobs.declare(
+    REMIT, jobs.Work(bring_on, lambda _lane: LEASE_S, lambda _lane: CEILING, is_of_transaction=True)
+)

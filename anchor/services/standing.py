@@ -51,18 +51,28 @@ def look() -> dict[str, Any]:
     }
 
 
-def _unwatched(accounts: list[Account]) -> Iterator[str]:
+def unwatched(accounts: list[Account]) -> list[str]:
+    """Return the accounts that customers pay to and no stream runner could begin with."""
     watched = {row.account_id for row in accounts}
-    for account_id in settings().distribution_accounts:
-        if account_id not in watched:
-            yield f"{account_id} is not watched: no stream runner could begin with it."
+    return [each for each in settings().distribution_accounts if each not in watched]
+
+
+def is_followed(row: Account, now: datetime) -> bool:
+    """Tell whether a stream runner is at work on an account, by the database's `now`."""
+    is_leased = row.leased_until is not None and now - row.leased_until <= _UNFOLLOWED
+    return is_leased and row.stopped_reason is None
+
+
+def _unwatched(accounts: list[Account]) -> Iterator[str]:
+    for account_id in unwatched(accounts):
+        yield f"{account_id} is not watched: no stream runner could begin with it."
 
 
 def _behind(accounts: list[Account], now: datetime) -> Iterator[str]:
     for row in accounts:
         if row.stopped_reason:
             yield f"{row.account_id} is not followed: {row.stopped_reason}"
-        elif row.leased_until is None or now - row.leased_until > _UNFOLLOWED:
+        elif not is_followed(row, now):
             yield f"{row.account_id} is followed by no stream runner."
         elif now - row.read_until > _LAG:
             yield f"{row.account_id} was read until {row.read_until.isoformat()} only."

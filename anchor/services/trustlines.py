@@ -183,5 +183,6 @@ jobs.declare(
         lambda _lane: _CEILING,
         together=batches.Together(check, _TOGETHER),
         may_begin=_may_begin,
+        is_of_transaction=True,
     ),
 )

@@ -1,0 +1,58 @@
+"""``ANCHOR_LOG_FORMAT`` and ``…_LEVEL``, ``ANCHOR_SENTRY_DSN``, ``ANCHOR_TRACES``: what is seen."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+
+from anchor import logs
+from anchor.policies.watching import Watching
+from anchor.sealed_keys import Secret
+
+_OTLP = "otlp"
+
+
+def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
+    """Return how the anchor is seen from outside; add what is wrong to `problems`."""
+
+    def one_of(name: str, known: Sequence[str], usual: str) -> str:
+        value = values.get(name, usual)
+        if value not in known:
+            problems.append(f"{name} must be one of {', '.join(known)}.")
+        return value
+
+    return Watching(
+        log_format=one_of("ANCHOR_LOG_FORMAT", logs.FORMATS, logs.TEXT),
+        log_level=one_of("ANCHOR_LOG_LEVEL", logs.LEVELS, logs.INFO),
+        traces=one_of("ANCHOR_TRACES", ("off", _OTLP), "off") == _OTLP and _can_trace(problems),
+        sentry_dsn=Secret(_sentry_dsn(values.get("ANCHOR_SENTRY_DSN", ""), problems)),
+    )
+
+
+def _can_trace(problems: list[str]) -> bool:
+    is_there = find_spec("opentelemetry") is not None
+    if not is_there:
+        problems.append("ANCHOR_TRACES needs `pip install '.[otel]'` in the sources.")
+    return is_there
+
+
+def _sentry_dsn(value: str, problems: list[str]) -> str:
+    if value and not _is_dsn(value):
+        problems.append(
+            "ANCHOR_SENTRY_DSN must be an address such as https://key@sentry.example/1."
+        )
+    elif value and find_spec("sentry_sdk") is None:
+        problems.append(
+            "ANCHOR_SENTRY_DSN is set, which needs `pip install '.[sentry]'` in the sources."
+        )
+    return value
+
+
+def _is_dsn(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    project = parts.path.rpartition("/")[2]
+    is_whole = bool(parts.hostname and parts.username and project.isdecimal())
+    return is_whole and has_port and parts.scheme in {"http", "https"}
