@@ -1,6 +1,7 @@
 """Customers on the command line: who waits, what they gave, and the verdicts of people."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -45,7 +46,7 @@ def list_customers(*, status: str | None, type_: str | None, as_json: bool) -> N
 def show(customer: str, *, values: bool, as_json: bool, by: str, note: str | None) -> None:
     """Show one CUSTOMER: fields, standing and history. Values are masked."""
     found = customer_desk.show(customer, By(by, note), values=values)
-    click.echo(json.dumps(vars(found), default=str) if as_json else _whole(found))
+    click.echo(json.dumps(asdict(found), default=str) if as_json else _whole(found))
 
 
 def _whole(found: Dossier) -> str:

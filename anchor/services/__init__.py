@@ -45,7 +45,7 @@ By another anchor
     following
 
 The books, and the desk
-    books, bookings, audits, cases, desk, brakes, standing, checkup
+    books, bookings, audits, cases, desk, brakes, standing, overview, checkup
 
 After a backup was restored
     restore, restored, restored_arrivals, restored_orders, restored_payments, restored_payouts,

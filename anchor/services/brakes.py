@@ -6,7 +6,7 @@ on its way already goes on: it is looked up, and never repeated while it is paus
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import case, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +26,8 @@ STELLAR, REFUND = "stellar", "refund"
 RETRY_S = 30
 #: A pause of a kind is one of its transactions on quotes, too.
 _ON_A_QUOTE = "-exchange"
+#: Instants are told in milliseconds.
+_TOLD = timedelta(milliseconds=1)
 KINDS = (*(kind.value for kind in Kind), REFUND)
 
 
@@ -41,12 +43,35 @@ class Leaving:
 
 @dataclass(frozen=True)
 class Standing:
-    """A pause that is set."""
+    """A pause that is set, since an instant."""
 
     scope: str
     subject: str
     who: str
     note: str | None
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Cap:
+    """What of an asset's cap was used in the last hour; stroops of the asset `code`."""
+
+    code: str
+    cap: int
+    used: int
+
+
+def named(scope: str, name: str) -> str:
+    """Return the subject of a pause that people speak of: an asset is named by its code.
+
+    `Rejected` where it lacks, and for the pause of a restore, which is nobody's to take back.
+    """
+    if scope == "all" and name:
+        raise Rejected("a pause of all has no subject; resume-after-restore ends that of a restore")
+    if scope != "all" and not name:
+        raise Rejected(f"say which {scope}")
+    policy = settings().asset(name) if scope == "asset" else None
+    return policy.id if policy else name
 
 
 @atomic
@@ -62,13 +87,20 @@ def pause(scope: str, subject: str, who: str, note: str | None) -> None:
 
 
 @atomic
-def resume(scope: str, subject: str, who: str, note: str | None) -> None:
-    """Take a pause back; `NotFound` where there is none."""
-    gone = db.session.execute(
-        delete(Pause).where(Pause.scope == scope, Pause.subject == subject).returning(Pause.scope)
-    )
-    if gone.one_or_none() is None:
+def resume(
+    scope: str, subject: str, who: str, note: str | None, *, since: datetime | None = None
+) -> None:
+    """Take a pause back; `NotFound` where there is none.
+
+    `Rejected` where it is another than the one that was looked at, which was set at `since`: a
+    resume that is sent again must not end what was paused anew.
+    """
+    mine = Pause.scope == scope, Pause.subject == subject
+    gone = db.session.scalar(delete(Pause).where(*mine).returning(Pause.since))
+    if gone is None:
         raise NotFound(f"{scope} {subject}".strip() + " is not paused")
+    if since is not None and abs(gone - since) >= _TOLD:
+        raise Rejected(f"{scope} {subject}".strip() + " was paused anew since; look again")
     db.session.add(Act(what=f"resume {scope} {subject}".strip(), who=who, note=note))
 
 
@@ -88,7 +120,17 @@ def _demand_known(scope: str, subject: str) -> None:
 def standing() -> list[Standing]:
     """Return the pauses that are set."""
     rows = db.session.scalars(select(Pause).order_by(Pause.scope, Pause.subject))
-    return [Standing(row.scope, row.subject, row.who, row.note) for row in rows]
+    return [Standing(row.scope, row.subject, row.who, row.note, row.since) for row in rows]
+
+
+@atomic
+def caps() -> list[Cap]:
+    """Return what is used of each cap, as it stands now: nothing is held for anybody."""
+    return [
+        Cap(policy.code, policy.outflow_cap, _used(policy.id))
+        for policy in settings().assets.values()
+        if policy.outflow_cap is not None
+    ]
 
 
 def why_not(leaving: Leaving) -> str | None:
@@ -155,6 +197,11 @@ def _room(asset: str) -> int | None:
         text("SELECT pg_advisory_xact_lock(hashtext('anchor.cap'), hashtext(:asset))"),
         {"asset": asset},
     )
+    return policy.outflow_cap - _used(asset)
+
+
+def _used(asset: str) -> int:
+    """Return how many stroops have left in the last hour, or may have."""
     used = case((Outflow.sold_asset == asset, Outflow.sold - Outflow.amount_fee))
     left = select(func.coalesce(func.sum(func.coalesce(used, Outflow.amount)), 0)).where(
         or_(Outflow.asset == asset, Outflow.sold_asset == asset),
@@ -162,7 +209,7 @@ def _room(asset: str) -> int | None:
         or_(Outflow.state.in_(("sent", "unknown", "done")), Outflow.rail.is_not(None)),
         Outflow.state != "refused",
     )
-    return policy.outflow_cap - int(db.session.scalar(left) or 0)
+    return int(db.session.scalar(left) or 0)
 
 
 def _is_beyond(leaving: Leaving) -> bool:
