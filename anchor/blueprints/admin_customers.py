@@ -1,9 +1,12 @@
 """The admin API about customers: how they stand, and verdicts of people."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from marshmallow import Schema
 
-from anchor.blueprints import forms, operators
+from anchor.blueprints import forms, operators, verdicts
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
 from anchor.policies.operators import Operator
@@ -40,11 +43,7 @@ def one(customer_id: str) -> ResponseReturnValue:
 @described(body=words.VerdictBody, answer=words.DossierAnswer, operator=True, errors=(404,))
 def accept(customer_id: str) -> ResponseReturnValue:
     """Accept a customer with all that was given, unless that is not what was looked at."""
-    who, customer_id = _acting(), words.customer_id_of(customer_id)
-    body = words.VerdictBody().load(forms.body())
-    by = By(who.name, body.get("note"))
-    customer_desk.accept(customer_id, body.get("type"), by, version=body["version"])
-    return _dossier(customer_id, who)
+    return _decided(customer_id, words.VerdictBody(), verdicts.accept)
 
 
 @bp.post(f"{_ONE}/reject")
@@ -52,13 +51,7 @@ def accept(customer_id: str) -> ResponseReturnValue:
 @described(body=words.RejectBody, answer=words.DossierAnswer, operator=True, errors=(404,))
 def reject(customer_id: str) -> ResponseReturnValue:
     """Refuse a customer for good: no other verdict can follow."""
-    who, customer_id = _acting(), words.customer_id_of(customer_id)
-    body = words.RejectBody().load(forms.body())
-    by = By(who.name, body.get("note"))
-    customer_desk.reject(
-        customer_id, body.get("type"), body["message"], by, version=body["version"]
-    )
-    return _dossier(customer_id, who)
+    return _decided(customer_id, words.RejectBody(), verdicts.reject)
 
 
 @bp.post(f"{_ONE}/request")
@@ -66,23 +59,15 @@ def reject(customer_id: str) -> ResponseReturnValue:
 @described(body=words.RequestBody, answer=words.DossierAnswer, operator=True, errors=(404,))
 def ask(customer_id: str) -> ResponseReturnValue:
     """Ask a customer for fields, or for others instead of those that were given."""
-    who, customer_id = _acting(), words.customer_id_of(customer_id)
-    body = words.RequestBody().load(forms.body())
-    customer_desk.request(
-        customer_id,
-        body.get("type"),
-        body["fields_"],
-        body.get("message"),
-        By(who.name, body.get("note")),
-        version=body["version"],
-    )
+    return _decided(customer_id, words.RequestBody(), verdicts.request)
+
+
+def _decided(customer_id: str, schema: Schema, decide: Callable[..., None]) -> Response:
+    who = operators.by_token()
+    operators.demand_acting(who)
+    customer_id = words.customer_id_of(customer_id)
+    decide(customer_id, schema.load(forms.body()), who.name)
     return _dossier(customer_id, who)
-
-
-def _acting() -> Operator:
-    found = operators.by_token()
-    operators.demand_acting(found)
-    return found
 
 
 def _dossier(customer_id: str, who: Operator) -> Response:

@@ -4,7 +4,7 @@ Checked in the claim of every outflow, before anybody outside hears of it (promi
 on its way already goes on: it is looked up, and never repeated while it is paused.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -104,16 +104,21 @@ def resume(
     db.session.add(Act(what=f"resume {scope} {subject}".strip(), who=who, note=note))
 
 
-def _demand_known(scope: str, subject: str) -> None:
-    rails = {rail for policy in settings().assets.values() for rail in policy.rails}
-    known: dict[str, Iterable[str]] = {
+def scopes() -> Mapping[str, Sequence[str]]:
+    """Return what may be paused: by scope, the subjects that there are."""
+    rails = dict.fromkeys(rail for policy in settings().assets.values() for rail in policy.rails)
+    return {
         "all": ["", RESTORE],
         "asset": [policy.id for policy in settings().assets.values()],
         "rail": [STELLAR, *rails],
         "kind": KINDS,
     }
-    if subject not in known[scope]:
-        raise Rejected(f"there is no {scope} {subject}; known are {', '.join(known[scope])}")
+
+
+def _demand_known(scope: str, subject: str) -> None:
+    known = scopes()[scope]
+    if subject not in known:
+        raise Rejected(f"there is no {scope} {subject}; known are {', '.join(known)}")
 
 
 @atomic
