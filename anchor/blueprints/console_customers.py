@@ -65,7 +65,7 @@ def form(customer_id: str, act: str) -> ResponseReturnValue:
         words.ActQuery().load(asked)
     except ValidationError:
         return _to(customer_id)
-    return _form(found, act, words.Filled(asked))
+    return _form(found, act, words.unfilled(asked))
 
 
 @bp.post(_ACT)
@@ -94,7 +94,7 @@ def _to(customer_id: str) -> ResponseReturnValue:
 
 
 def _form(
-    found: Dossier, act: str, filled: words.Filled, trouble: AnchorError | None = None
+    found: Dossier, act: str, filled: words.Verdict, trouble: AnchorError | None = None
 ) -> Response:
     return page(
         "console/verdict.html",

@@ -40,6 +40,7 @@ class Book:
 
     name: str
     issuer: str
+    is_issued: bool
     lines: Sequence[Line]
     total: str
     is_balanced: bool
@@ -54,7 +55,9 @@ def books(found: Mapping[str, Mapping[str, int]]) -> Iterator[Book]:
             Line(name, _MEANS.get(name, ""), _written(amount, decimals))
             for name, amount in accounts.items()
         ]
-        yield Book(*_named(asset), lines, _written(total, decimals), total == 0)
+        name, issuer = _named(asset)
+        is_issued = currency_of(asset) is None
+        yield Book(name, issuer, is_issued, lines, _written(total, decimals), total == 0)
 
 
 def table(found: Mapping[str, Mapping[str, int]]) -> str:

@@ -1,7 +1,7 @@
 """The words of customers in the console: how they stand, and the forms of verdicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -16,12 +16,17 @@ from anchor.serializers.admin_customers import (
     VerdictBody,
 )
 from anchor.serializers.console import Standing, moment
-from anchor.serializers.console_forms import Form, problems_of
+from anchor.serializers.console_forms import Filled, Form, problems_of
 from anchor.serializers.fields import text
 from anchor.serializers.pages import Fact
 from anchor.services.customer_desk import Dossier, File, Line
 
 ALL = "all"
+_EVENTS = {
+    "accepted": _("Accepted"),
+    "refused": _("Refused for good"),
+    "corrections": _("Asked for more"),
+}
 _STANDINGS = {
     Stand.PROCESSING: Standing(_("Waits for a verdict"), "wait"),
     Stand.NEEDS_INFO: Standing(_("Has to give more"), "busy"),
@@ -68,13 +73,15 @@ class ActQuery(Schema):
 
 
 @dataclass(frozen=True)
-class Filled:
-    """A form of a verdict as it was filled in, what is wrong by field, and else its `body`."""
+class Verdict(Filled):
+    """A verdict as it was filled in; `fields` are those that were ticked."""
 
-    given: Mapping[str, str]
     fields: frozenset[str] = frozenset()
-    body: Mapping[str, Any] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def unfilled(given: Mapping[str, str]) -> Verdict:
+    """Return a verdict of which only is known what was looked at."""
+    return Verdict(given, {})
 
 
 def standing(stand: str) -> Standing:
@@ -87,10 +94,18 @@ def state(name: str) -> Standing:
     return _STATES[State(name)]
 
 
+def what(event: str) -> str:
+    """Return what happened to a customer, in words."""
+    stand = event.removeprefix("stands ")
+    if stand in _STANDINGS:
+        return _STANDINGS[Stand(stand)].label
+    return _EVENTS.get(event, event.capitalize())
+
+
 def who(found: Line) -> str:
     """Return whose customer it is: the account, in short, and the memo below it."""
     account = found.account or ""
-    short = f"{account[:8]}…{account[-6:]}" if len(account) > 20 else account
+    short = f"{account[:6]}…{account[-4:]}" if len(account) > 20 else account
     return f"{short}:{found.memo}" if found.memo else short
 
 
@@ -125,7 +140,7 @@ def size(count: int) -> str:
     return f"{count / 1_000:.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
-def verdict(act: str, form: Form) -> Filled:
+def verdict(act: str, form: Form) -> Verdict:
     """Read a verdict as the admin API takes it; a refusal for good has to be ticked as that."""
     names = ("version", "type", "message", "note", "others")
     given = {name: form.get(name, "").strip() for name in names}
@@ -142,5 +157,5 @@ def verdict(act: str, form: Form) -> Filled:
     try:
         body = _BODIES[act]().load(said)
     except ValidationError as error:
-        return Filled(given, ticked, {}, problems_of(error) | problems)
-    return Filled(given, ticked, body, problems)
+        return Verdict(given, {}, {}, problems_of(error) | problems, ticked)
+    return Verdict(given, {}, body, problems, ticked)
