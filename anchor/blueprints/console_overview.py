@@ -14,7 +14,7 @@ from anchor.blueprints.limits import costly
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import settings
 from anchor.serializers import console_overview as words
-from anchor.serializers.admin_standing import ResumeQuery, StatusQuery
+from anchor.serializers.admin_standing import ResumeQuery, ScopeQuery, StatusQuery
 from anchor.serializers.console_forms import ConsoleBody
 from anchor.services import brakes, overview, standing
 
@@ -49,12 +49,17 @@ def pause() -> ResponseReturnValue:
 
 
 @bp.get("/resume")
-@described(query=ResumeQuery, media="text/html", errors=(403,), leads_on=True)
+@described(query=ScopeQuery, media="text/html", errors=(403,), leads_on=True)
 def confirm() -> ResponseReturnValue:
     """Show a pause once more, and ask whether it is to be taken back."""
     operators.demand_acting(operators.current())
-    asked = request.args.get("scope", ""), request.args.get("subject", "")
-    found = [each for each in brakes.standing() if (each.scope, each.subject) == asked]
+    said = {name: value for name, value in request.args.items() if value}
+    try:
+        asked = ScopeQuery().load(said)
+    except ValidationError:
+        return _here()
+    wanted = asked["scope"], asked.get("subject", "")
+    found = [each for each in brakes.standing() if (each.scope, each.subject) == wanted]
     return _confirmation(found[0]) if found else _here()
 
 

@@ -21,6 +21,8 @@ STANDS = [each.value for each in Stand]
 MAX_MESSAGE = 500
 _MAX_FIELDS = 50
 _MAX_VERSION = 2**31 - 1
+_MAX_PLACE = 300
+_NO_PLACE = "must be the next of another page"
 _PAGE = 50
 
 
@@ -30,17 +32,9 @@ class PlaceField(fields.Field[Place]):
     openapi: ClassVar = {"type": "string"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Place:
-        parts = value.split("|", 2) if isinstance(value, str) and len(value) <= 300 else []
-        if len(parts) != 3:
-            raise invalid("must be the next of another page")
-        plain(value)
-        try:
-            changed_at = datetime.fromisoformat(parts[0])
-        except ValueError as error:
-            raise invalid("must be the next of another page") from error
-        if changed_at.tzinfo is None:
-            raise invalid("must be the next of another page")
-        return Place(changed_at, parts[1], parts[2])
+        if not isinstance(value, str):
+            raise invalid(_NO_PLACE)
+        return place(plain(value))
 
 
 class CustomersQuery(Schema):
@@ -75,6 +69,19 @@ class RequestBody(VerdictBody):
     message = text(MAX_MESSAGE)
 
 
+def place(written: str) -> Place:
+    """Read what `next_of` wrote; raises `ValidationError`."""
+    parts = written.split("|", 2) if len(written) <= _MAX_PLACE else []
+    try:
+        instant, customer_id, type_ = parts
+        changed_at = datetime.fromisoformat(instant)
+    except ValueError as error:
+        raise invalid(_NO_PLACE) from error
+    if changed_at.tzinfo is None:
+        raise invalid(_NO_PLACE)
+    return Place(changed_at, customer_id, type_)
+
+
 def customer_id_of(written: str) -> str:
     """Return an id out of a path that may be one of a customer; else `NotFound`."""
     try:
@@ -87,8 +94,8 @@ def next_of(found: Sequence[Line], limit: int) -> str | None:
     """Return after which place the next page begins, None where this is the last one."""
     if len(found) < limit:
         return None
-    place = found[-1].place
-    return f"{place.changed_at.isoformat()}|{place.customer_id}|{place.type}"
+    last = found[-1].place
+    return f"{last.changed_at.isoformat()}|{last.customer_id}|{last.type}"
 
 
 def page(found: Sequence[Line], limit: int) -> dict[str, Any]:

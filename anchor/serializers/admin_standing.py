@@ -24,20 +24,20 @@ class StatusQuery(Schema):
     sources = fields.Boolean(load_default=False)
 
 
-class ScopeBody(Schema):
+class ScopeQuery(Schema):
     """What a pause is about: all, or an asset by its code, a rail, or a kind of transaction."""
 
     scope = fields.String(required=True, validate=validate.OneOf(PAUSE_SCOPES))
     subject = text(_MAX_SUBJECT)
 
 
-class PauseBody(ScopeBody):
+class PauseBody(ScopeQuery):
     """What is paused, and why."""
 
     note = text(MAX_NOTE, required=True)
 
 
-class ResumeQuery(ScopeBody):
+class ResumeQuery(ScopeQuery):
     """Which pause is taken back, and why; with `since` only the one that was set then."""
 
     note = text(MAX_NOTE)

@@ -168,6 +168,7 @@ def reject(
     return _decide(customer_id, type_, Refused(message), by, version)
 
 
+@atomic
 def request(
     customer_id: str,
     type_: str | None,
@@ -181,6 +182,7 @@ def request(
 
     `version` is as in `accept`.
     """
+    _get(customer_id)
     for name in fields:
         if canonical(name) not in FIELDS and name not in _own_fields():
             raise Rejected("{field} is no field of customers", field=name)

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from anchor.cli import group
 from anchor.services import customer_desk, customer_erasure
 from tests.knowing import BY, NAMES, PNG, Kyc
 from tests.operating import Console, bearing
 from tests.test_expiry import sql
+from tests.world import World
 
 SENDER = {"first_name": "Ada", "id_type": "passport", "type": "sep31-sender"}
 
@@ -101,6 +103,26 @@ def test_the_pages_of_the_list_hold_each_customer_once(
     assert ("Next" in page) == (limit < 4)
 
 
+def test_the_command_has_the_same_pages(kyc: Kyc) -> None:
+    made = {waiting(kyc, memo=str(number)) for number in range(1, 4)}
+    runner, found, after = kyc.world.app.test_cli_runner(), [], []
+    for _ in range(4):
+        done = runner.invoke(group, ["customers", "list", "--limit", "1", *after])
+        assert done.exit_code == 0, done.output
+        found += [line.partition(" ")[0] for line in done.stdout.splitlines()]
+        after = ["--after", done.stderr.partition("'")[2].rpartition("'")[0]]
+    assert (set(found[:3]), found[3:]) == (made, ["There"])
+    bad = runner.invoke(group, ["customers", "list", "--after", "x"])
+    assert (bad.exit_code, "no place of this list" in bad.output) == (2, True)
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_place_at_the_end_of_time_is_one(kyc: Kyc, instant: str) -> None:
+    query = {"after": f"{instant}|a|b"}
+    answer = kyc.client.get("/admin/customers", query_string=query, headers=bearing())
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -148,6 +170,17 @@ def test_what_customers_and_operators_wrote_runs_nowhere(kyc: Kyc, console: Cons
     page = console.get(f"/customers/{customer_id}").text
     assert page.count("&lt;script&gt;alert(1)") >= 3
     assert "<script>alert" not in page
+
+
+def test_where_customers_are_not_served_there_is_nobody(world: World) -> None:
+    console = Console(world.app.test_client()).sign_in()
+    assert "Nobody waits for a verdict." in console.get("/customers").text
+    client = world.app.test_client()
+    told = client.get("/admin/customers", headers=bearing()).json
+    assert told == {"customers": [], "next": None}
+    body = {"version": 1, "fields": ["first_name"]}
+    answer = client.post("/admin/customers/x/request", json=body, headers=bearing())
+    assert answer.status_code == 404
 
 
 # -- verdicts ---------------------------------------------------------------------------------

@@ -297,7 +297,11 @@ def test_who_looks_only_sees_pauses_and_no_way_to_change_them(world: World) -> N
 
 
 def test_a_pause_that_is_not_there_leads_back(console: Console) -> None:
-    for path in ("/overview/resume", "/overview/resume?scope=rail&subject=%00"):
+    for path in (
+        "/overview/resume",
+        "/overview/resume?scope=rail&subject=%00",
+        "/overview/resume?scope=x",
+    ):
         answer = console.get(path)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/console/overview")
     assert console.get("/overview?sources=x").status_code == 303

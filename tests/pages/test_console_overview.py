@@ -1,6 +1,7 @@
 """Operators look at how things stand, pause and resume, and see to the books and customers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,17 @@ def busy(site: Site) -> None:
     sql("UPDATE accounts SET stopped_reason = 'the network was reset: flask anchor adopt-network'")
 
 
+def limited(site: Site) -> None:
+    """Serve the asset with a cap that is used up, from two sources of the network."""
+    house = site.world.app.extensions["anchor"]
+    policy = replace(house.settings.assets["USDC"], outflow_cap=98 * UNIT)
+    urls = (*house.settings.horizon_urls, "https://horizon.example")
+    served = replace(house.settings, assets={"USDC": policy}, horizon_urls=urls)
+    site.world.paid_withdrawal("100")
+    site.world.work()
+    site.world.app.extensions["anchor"] = replace(house, settings=served)
+
+
 def customers(site: Site) -> str:
     """Let two customers be there: one waits, the other has to give more; return the first."""
     kyc = Kyc(site.world, site.world.app.test_client())
@@ -55,9 +67,13 @@ def test_an_operator_sees_what_is_wrong_pauses_and_resumes(
     page.click("nav >> text=Overview")
     one.look("calm")
     busy(site)
+    limited(site)
     page.click("text=Look again")
     page.wait_for_selector("text=This is wrong")
     one.look("busy")
+    page.click("text=Ask which sources")
+    page.wait_for_selector("text=All are in use, or may be.")
+    one.look("sources")
     page.click("summary >> text=Pause what leaves")
     page.select_option("#what", "all:")
     page.fill("#note", LONG)
