@@ -1,5 +1,6 @@
 """How things stand, and pauses: in the console and at the admin API."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -217,6 +218,22 @@ def test_promise_14_a_resume_ends_the_pause_that_was_looked_at_and_no_newer_one(
     answer = client.delete("/admin/pauses", query_string=query, headers=bearing())
     assert answer.status_code == 400
     assert standing() == [("all", "", "bob", "again")]
+
+
+def test_a_resume_that_several_send_at_once_is_done_once(world: World, console: Console) -> None:
+    brakes.pause("all", "", "ann", "first")
+    console.get("/overview/resume?scope=all")
+    form = {name: console.hidden(name) for name in ("form_token", "scope", "subject", "since")}
+    session = console.client.get_cookie("anchor_console").value
+
+    def send(_: int) -> int:
+        client = world.app.test_client()
+        client.set_cookie("anchor_console", session)
+        return int(client.post("/console/overview/resume", data=form).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(send, range(4))) == {303}
+    assert [what for what, _, _ in acts()] == ["pause all", "resume all"]
 
 
 def test_promise_14_nobody_takes_the_pause_of_a_restore_back_but_its_command(
