@@ -16,7 +16,7 @@ from anchor.serializers.admin_customers import (
     VerdictBody,
 )
 from anchor.serializers.console import Standing, moment
-from anchor.serializers.console_forms import Filled, Form, problems_of
+from anchor.serializers.console_forms import Filled, Form, told
 from anchor.serializers.fields import text
 from anchor.serializers.pages import Fact
 from anchor.services.customer_desk import Dossier, File, Line
@@ -157,5 +157,5 @@ def verdict(act: str, form: Form) -> Verdict:
     try:
         body = _BODIES[act]().load(said)
     except ValidationError as error:
-        return Verdict(given, {}, {}, problems_of(error) | problems, ticked)
+        return Verdict(given, {}, {}, told(error) | problems, ticked)
     return Verdict(given, {}, body, problems, ticked)
