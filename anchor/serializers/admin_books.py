@@ -1,7 +1,7 @@
 """The words of the admin API about the books: what stands on each account, and as of when."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, ClassVar
 
 from marshmallow import Schema, fields
@@ -14,6 +14,7 @@ from anchor.serializers.messages import invalid
 from anchor.services import books
 
 _DAY = len("2026-01-31")
+_FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 class Until(Instant):
@@ -52,11 +53,9 @@ def balances(found: Mapping[str, Mapping[str, int]], at: datetime | None = None)
 
 def day_of(at: datetime | None) -> str:
     """Return the day whose end an instant is, as forms write it; nothing for any other."""
-    if at is None:
+    if at is None or at.astimezone(UTC).time() != time.min or at.astimezone(UTC) == _FIRST:
         return ""
-    before = at.astimezone(UTC) - timedelta(microseconds=1)
-    is_end = before.date() != at.astimezone(UTC).date()
-    return before.date().isoformat() if is_end else ""
+    return (at.astimezone(UTC) - timedelta(days=1)).date().isoformat()
 
 
 # -- what answers look like, for the OpenAPI document -------------------------------------------

@@ -79,6 +79,14 @@ def test_a_day_that_is_none_is_refused(world: World, console: Console, at: str) 
         assert console.get(f"{path}?at={at}").status_code == 303
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00", "0001-01-01", "9999-12-30"])
+def test_the_ends_of_time_are_days_too(world: World, console: Console, at: str) -> None:
+    assert console.get(f"/books?at={at}").status_code == 200
+    assert console.get(f"/books/books.csv?at={at}").status_code == 200
+    answer = world.app.test_client().get(f"/admin/books?at={at}", headers=bearing())
+    assert answer.status_code == 200
+
+
 def test_the_books_are_downloaded_as_a_table(world: World, console: Console) -> None:
     post("one", 5 * UNIT, world.policy.id)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
