@@ -11,7 +11,15 @@ from flask import Blueprint, Response, current_app, make_response, redirect, req
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from anchor.blueprints import console_callbacks, console_remittances, operators, speech
+from anchor.blueprints import (
+    console_books,
+    console_callbacks,
+    console_customers,
+    console_overview,
+    console_remittances,
+    operators,
+    speech,
+)
 from anchor.blueprints.console_making import page
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import kept_headers, sentence_of, status_of
@@ -21,8 +29,11 @@ from anchor.serializers.console_forms import ConsoleBody, SignInBody
 from anchor.services import operators as services
 
 bp = Blueprint("console", __name__, url_prefix="/console")
+bp.register_blueprint(console_overview.bp)
 bp.register_blueprint(console_remittances.bp)
 bp.register_blueprint(console_callbacks.bp)
+bp.register_blueprint(console_customers.bp)
+bp.register_blueprint(console_books.bp)
 
 _SIGN_IN = "console.sign_in"
 _PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*")
@@ -32,7 +43,7 @@ _PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*")
 @described(media="text/html", leads_on=True)
 def home() -> ResponseReturnValue:
     """Lead to what is looked at first."""
-    return redirect(url_for("console.remittances.listing"), 303)
+    return redirect(url_for("console.overview.listing"), 303)
 
 
 @bp.get("/sign-in")

@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 from anchor.blueprints import operators, page_making
 from anchor.config import PUBLIC_PASSPHRASE
+from anchor.errors import Unavailable
 from anchor.extensions import settings
 from anchor.serializers import console as words
+from anchor.serializers import console_overview
+from anchor.services import overview
 
 #: Nothing from elsewhere, no script in a page, and in nobody's frame.
 _POLICY = "; ".join(
@@ -36,7 +39,21 @@ def page(template: str, **context: Any) -> Response:
         form_token_name=operators.TOKEN,
         is_public=settings().network_passphrase == PUBLIC_PASSPHRASE,
         section=(request.endpoint or "").split(".")[1:2],
+        endpoints=current_app.view_functions,
+        **(_notice() if is_in else {}),
         words=words,
         at=words.moment,
         **context,
     )
+
+
+def _notice() -> dict[str, Any]:
+    """Return what every page says of cases and pauses: nothing while the database is away."""
+    try:
+        found = overview.notice()
+    except Unavailable:
+        return {}
+    return {
+        "cases_open": console_overview.cases_open(found),
+        "paused": console_overview.paused(found.paused),
+    }

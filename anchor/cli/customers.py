@@ -1,13 +1,16 @@
 """Customers on the command line: who waits, what they gave, and the verdicts of people."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
+from marshmallow import ValidationError
 
 from anchor.cli.group import group, signed, visible
 from anchor.customers.standing import Stand
+from anchor.serializers import admin_customers as words
 from anchor.services import customer_desk, customer_erasure
 from anchor.services.customer_desk import Dossier
 from anchor.services.desk import By
@@ -21,11 +24,27 @@ _type = click.option("--type", "type_", help="For which type; needed where there
 @customers.command("list")
 @click.option("--status", type=click.Choice([*Stand]), help="Only those that stand so.")
 @click.option("--type", "type_", help="Only for this type.")
+@click.option("--after", help="Only those after this place: the next page.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, customer_desk.MAX_PAGE),
+    default=customer_desk.MAX_PAGE,
+    show_default=True,
+    help="How many at most.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @with_appcontext
-def list_customers(*, status: str | None, type_: str | None, as_json: bool) -> None:
+def list_customers(
+    *, status: str | None, type_: str | None, after: str | None, limit: int, as_json: bool
+) -> None:
     """List customers with how they stand, the longest unchanged first."""
-    found = customer_desk.listing(status, type_)
+    try:
+        place = words.place(after) if after else None
+    except ValidationError as error:
+        raise click.BadParameter("It is no place of this list.", param_hint="--after") from error
+    found = customer_desk.listing(status, type_, after=place, limit=limit)
+    if further := words.next_of(found, limit):
+        click.echo(f"There may be more: --after '{further}'", err=True)
     if as_json:
         click.echo(json.dumps([vars(line) for line in found], default=str))
         return
@@ -45,7 +64,7 @@ def list_customers(*, status: str | None, type_: str | None, as_json: bool) -> N
 def show(customer: str, *, values: bool, as_json: bool, by: str, note: str | None) -> None:
     """Show one CUSTOMER: fields, standing and history. Values are masked."""
     found = customer_desk.show(customer, By(by, note), values=values)
-    click.echo(json.dumps(vars(found), default=str) if as_json else _whole(found))
+    click.echo(json.dumps(asdict(found), default=str) if as_json else _whole(found))
 
 
 def _whole(found: Dossier) -> str:

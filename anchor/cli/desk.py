@@ -11,7 +11,6 @@ from flask.cli import with_appcontext
 
 from anchor.cli.group import group, signed, visible
 from anchor.errors import Rejected
-from anchor.extensions import settings
 from anchor.money import format_amount, parse_amount
 from anchor.reasons import Reason
 from anchor.services import brakes, custodian_payments, desk, refunds
@@ -265,9 +264,8 @@ def _scope(asset: str | None, rail: str | None, kind: str | None) -> tuple[str, 
     given = [each for each in (("asset", asset), ("rail", rail), ("kind", kind)) if each[1]]
     if len(given) > 1:
         raise click.UsageError("One of --asset, --rail and --kind, or none for everything.")
-    scope, subject = given[0] if given else ("all", "")
-    policy = settings().asset(subject or "") if scope == "asset" else None
-    return scope, policy.id if policy else subject or ""
+    scope, name = given[0] if given else ("all", "")
+    return scope, brakes.named(scope, name or "")
 
 
 @group.command("pause")

@@ -11,9 +11,9 @@ import click
 from flask.cli import with_appcontext
 
 from anchor.cli.group import EXIT_FAILED, group
-from anchor.errors import AnchorError
-from anchor.extensions import gateway, settings
-from anchor.money import signed, signed_7
+from anchor.extensions import settings
+from anchor.money import signed_7
+from anchor.serializers import admin_books as words
 from anchor.services import books, reconciliation, standing
 
 
@@ -22,7 +22,7 @@ from anchor.services import books, reconciliation, standing
 @with_appcontext
 def status(*, as_json: bool) -> None:
     """Show how far each account was read, and what waits; status 1 where there is a problem."""
-    found = standing.look() | {"horizon": _sources()}
+    found = standing.look() | {"horizon": standing.sources()}
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -35,20 +35,6 @@ def status(*, as_json: bool) -> None:
         for told in [*found["horizon"], *found["problems"]]:
             click.echo(told)
     sys.exit(EXIT_FAILED if found["problems"] else 0)
-
-
-def _sources() -> list[str]:
-    """Say which of several sources of the network are not in use; no problem while one is."""
-    try:
-        nodes = gateway().standing()
-    except AnchorError as error:
-        return [f"The sources of the network could not be looked at: {error}"]
-    used = next((node.name for node in nodes if node.trouble is None), "none")
-    return [
-        f"horizon: {node.name} is not in use ({node.trouble}); {used} is asked instead"
-        for node in nodes
-        if node.trouble is not None
-    ]
 
 
 class _Moment(click.DateTime):
@@ -72,13 +58,9 @@ class _Moment(click.DateTime):
 def show_books(*, at: datetime | None, as_json: bool) -> None:
     """Print what stands on each account of the books; status 1 where they do not balance."""
     found = books.balances(at)
-    balanced = not any(sum(accounts.values()) for accounts in found.values())
+    balanced = books.is_balanced(found)
     if as_json:
-        assets = {
-            asset: {name: signed(amount) for name, amount in accounts.items()}
-            for asset, accounts in found.items()
-        }
-        click.echo(json.dumps({"balanced": balanced, "assets": assets}))
+        click.echo(json.dumps(words.balances(found, at)))
     else:
         click.echo("\n\n".join(_book(*each) for each in found.items()) or "There are no entries.")
     sys.exit(0 if balanced else EXIT_FAILED)

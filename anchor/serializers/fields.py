@@ -75,9 +75,7 @@ class Instant(fields.Field[datetime]):
     openapi: ClassVar = {"type": "string", "format": "date-time"}
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return instant_text(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         try:
@@ -88,6 +86,13 @@ class Instant(fields.Field[datetime]):
             return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         except OverflowError as error:
             raise invalid("must be a date and time of this age") from error
+
+
+def instant_text(at: datetime | None) -> str | None:
+    """Write an instant as `Instant` does; None stays None."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Lang(fields.Field[str]):

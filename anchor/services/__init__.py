@@ -46,8 +46,7 @@ By another anchor
     following
 
 The books, and the desk
-    books, bookings, audits, cases, desk, brakes, standing, measures,
-    checkup
+    books, bookings, audits, cases, desk, brakes, standing, overview, measures, checkup
 
 After a backup was restored
     restore, restored, restored_arrivals, restored_orders, restored_payments, restored_payouts,

@@ -67,3 +67,8 @@ def balances(at: datetime | None = None) -> Mapping[str, Mapping[str, int]]:
         asset: {name: accounts[name] for name in BOOK_ACCOUNTS if name in accounts}
         for asset, accounts in found.items()
     }
+
+
+def is_balanced(found: Mapping[str, Mapping[str, int]]) -> bool:
+    """Tell whether what `balances` found sums to zero in each asset."""
+    return not any(sum(accounts.values()) for accounts in found.values())

@@ -4,13 +4,14 @@ Checked in the claim of every outflow, before anybody outside hears of it (promi
 on its way already goes on: it is looked up, and never repeated while it is paused.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import case, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from anchor.assets import StellarAsset
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db, settings
 from anchor.lifecycle import Kind
@@ -26,6 +27,8 @@ STELLAR, REFUND = "stellar", "refund"
 RETRY_S = 30
 #: A pause of a kind is one of its transactions on quotes, too.
 _ON_A_QUOTE = "-exchange"
+#: Instants are told in milliseconds.
+_TOLD = timedelta(milliseconds=1)
 KINDS = (*(kind.value for kind in Kind), REFUND)
 
 
@@ -47,15 +50,34 @@ class Cap:
     cap: int
     used: int
 
+    @property
+    def code(self) -> str:
+        """The asset's code."""
+        return StellarAsset.parse(self.asset).code
+
 
 @dataclass(frozen=True)
 class Standing:
-    """A pause that is set."""
+    """A pause that is set, since an instant."""
 
     scope: str
     subject: str
     who: str
     note: str | None
+    since: datetime
+
+
+def named(scope: str, name: str) -> str:
+    """Return the subject of a pause that people speak of: an asset is named by its code.
+
+    `Rejected` where it lacks, and for the pause of a restore, which is nobody's to take back.
+    """
+    if scope == "all" and name:
+        raise Rejected("a pause of all has no subject; resume-after-restore ends that of a restore")
+    if scope != "all" and not name:
+        raise Rejected(f"say which {scope}")
+    policy = settings().asset(name) if scope == "asset" else None
+    return policy.id if policy else name
 
 
 @atomic
@@ -71,33 +93,45 @@ def pause(scope: str, subject: str, who: str, note: str | None) -> None:
 
 
 @atomic
-def resume(scope: str, subject: str, who: str, note: str | None) -> None:
-    """Take a pause back; `NotFound` where there is none."""
-    gone = db.session.execute(
-        delete(Pause).where(Pause.scope == scope, Pause.subject == subject).returning(Pause.scope)
-    )
-    if gone.one_or_none() is None:
+def resume(
+    scope: str, subject: str, who: str, note: str | None, *, since: datetime | None = None
+) -> None:
+    """Take a pause back; `NotFound` where there is none.
+
+    `Rejected` where it is another than the one that was looked at, which was set at `since`: a
+    resume that is sent again must not end what was paused anew.
+    """
+    mine = Pause.scope == scope, Pause.subject == subject
+    gone = db.session.scalar(delete(Pause).where(*mine).returning(Pause.since))
+    if gone is None:
         raise NotFound(f"{scope} {subject}".strip() + " is not paused")
+    if since is not None and abs(gone - since) >= _TOLD:
+        raise Rejected(f"{scope} {subject}".strip() + " was paused anew since; look again")
     db.session.add(Act(what=f"resume {scope} {subject}".strip(), who=who, note=note))
 
 
-def _demand_known(scope: str, subject: str) -> None:
-    rails = {rail for policy in settings().assets.values() for rail in policy.rails}
-    known: dict[str, Iterable[str]] = {
+def scopes() -> Mapping[str, Sequence[str]]:
+    """Return what may be paused: by scope, the subjects that there are."""
+    rails = dict.fromkeys(rail for policy in settings().assets.values() for rail in policy.rails)
+    return {
         "all": ["", RESTORE],
         "asset": [policy.id for policy in settings().assets.values()],
         "rail": [STELLAR, *rails],
         "kind": KINDS,
     }
-    if subject not in known[scope]:
-        raise Rejected(f"there is no {scope} {subject}; known are {', '.join(known[scope])}")
+
+
+def _demand_known(scope: str, subject: str) -> None:
+    known = scopes()[scope]
+    if subject not in known:
+        raise Rejected(f"there is no {scope} {subject}; known are {', '.join(known)}")
 
 
 @atomic
 def standing() -> list[Standing]:
     """Return the pauses that are set."""
     rows = db.session.scalars(select(Pause).order_by(Pause.scope, Pause.subject))
-    return [Standing(row.scope, row.subject, row.who, row.note) for row in rows]
+    return [Standing(row.scope, row.subject, row.who, row.note, row.since) for row in rows]
 
 
 @atomic

@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from anchor.customers.fields import FIELDS, canonical
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.customers import Accepted, Corrections, Occasion, Refused, Verdict
 from anchor.languages import mark as _
-from anchor.models import Customer, CustomerHistory, CustomerStanding
+from anchor.models import Customer, CustomerFile, CustomerHistory, CustomerStanding
 from anchor.services import customer_standings, customers, known_customers
 from anchor.services.desk import By
 
-_PAGE = 200
+MAX_PAGE = 200
+_ORDER = (CustomerStanding.changed_at, CustomerStanding.customer_id, CustomerStanding.type)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,28 @@ class Line:
     type: str
     stand: str
     changed_at: datetime
+
+    @property
+    def place(self) -> "Place":
+        """Where it stands in the list: the next page begins after it."""
+        return Place(self.changed_at, self.customer_id, self.type)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the list of customers, which is ordered by these."""
+
+    changed_at: datetime
+    customer_id: str
+    type: str
+
+
+@dataclass(frozen=True)
+class File:
+    """What is known of a file without opening it; `size` in bytes."""
+
+    content_type: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +70,18 @@ class Dossier:
     fields: Mapping[str, tuple[str, str, str | None]]
     standings: Mapping[str, tuple[str, str | None]]
     history: Sequence[tuple[datetime, str, str, str | None, str | None]]
+    files: Mapping[str, File]
 
 
 @atomic
-def listing(stand: str | None = None, type_: str | None = None) -> list[Line]:
-    """Return the customers that stand so, the longest first; `_PAGE` at most."""
+def listing(
+    stand: str | None = None,
+    type_: str | None = None,
+    *,
+    after: Place | None = None,
+    limit: int = MAX_PAGE,
+) -> list[Line]:
+    """Return the customers that stand so, the longest first, behind the place `after`."""
     query = (
         select(
             Customer.id,
@@ -63,9 +93,13 @@ def listing(stand: str | None = None, type_: str | None = None) -> list[Line]:
         )
         .join(CustomerStanding, CustomerStanding.customer_id == Customer.id)
         .where(Customer.erased_at.is_(None))
-        .order_by(CustomerStanding.changed_at, Customer.id)
-        .limit(_PAGE)
+        .order_by(*_ORDER)
+        .limit(min(limit, MAX_PAGE))
     )
+    if after is not None:
+        query = query.where(
+            tuple_(*_ORDER) > tuple_(after.changed_at, after.customer_id, after.type)
+        )
     if stand is not None:
         query = query.where(CustomerStanding.stand == stand)
     if type_ is not None:
@@ -79,11 +113,14 @@ def show(customer_id: str, by: By, *, values: bool = False) -> Dossier:
     customer = _get(customer_id)
     if values:
         customers.note(customer_id, "values shown", by.who, why=by.note)
-    fields = {}
+    fields, files = {}, {}
+    known = _files(customer_id)
     for name, row in sorted(customers.rows_of(customer_id).items()):
         text = customers.text_of(row)
         shown = f"file {row.file_id}" if row.file_id else text if values else _masked(text)
         fields[name] = (row.state, shown or "", row.error)
+        if row.file_id in known:
+            files[name] = known[row.file_id]
     standings = select(CustomerStanding).where(CustomerStanding.customer_id == customer_id)
     history = select(CustomerHistory).where(CustomerHistory.customer_id == customer_id)
     return Dossier(
@@ -100,7 +137,15 @@ def show(customer_id: str, by: By, *, values: bool = False) -> Dossier:
             (row.happened_at, row.event, row.who, row.about, row.note)
             for row in db.session.scalars(history.order_by(CustomerHistory.id))
         ],
+        files,
     )
+
+
+def _files(customer_id: str) -> dict[str | None, File]:
+    query = select(CustomerFile.id, CustomerFile.content_type, CustomerFile.size).where(
+        CustomerFile.customer_id == customer_id
+    )
+    return {row[0]: File(row[1], row[2]) for row in db.session.execute(query)}
 
 
 def _masked(text: str | None) -> str | None:
@@ -116,25 +161,34 @@ def accept(customer_id: str, type_: str | None, by: By, *, version: int | None =
     return _decide(customer_id, type_, Accepted(), by, version)
 
 
-def reject(customer_id: str, type_: str | None, message: str, by: By) -> str:
-    """Refuse a customer for good; `message` is what they are told."""
-    return _decide(customer_id, type_, Refused(message), by)
+def reject(
+    customer_id: str, type_: str | None, message: str, by: By, *, version: int | None = None
+) -> str:
+    """Refuse a customer for good; `message` is what they are told. `version` is as in `accept`."""
+    return _decide(customer_id, type_, Refused(message), by, version)
 
 
+@atomic
 def request(
     customer_id: str,
     type_: str | None,
     fields: Sequence[str],
     message: str | None,
     by: By,
+    *,
+    version: int | None = None,
 ) -> str:
-    """Ask for fields, or for others instead of those that were given; return the new status."""
+    """Ask for fields, or for others instead of those that were given; return the new status.
+
+    `version` is as in `accept`.
+    """
+    _get(customer_id)
     for name in fields:
         if canonical(name) not in FIELDS and name not in _own_fields():
             raise Rejected("{field} is no field of customers", field=name)
     error = message or _("please give this again")
     told = Corrections(dict.fromkeys(fields, error), message)
-    return _decide(customer_id, type_, told, by)
+    return _decide(customer_id, type_, told, by, version)
 
 
 def _own_fields() -> set[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from anchor.extensions import atomic, db, settings
+from anchor.errors import AnchorError
+from anchor.extensions import atomic, db, gateway, settings
 from anchor.models import Account, Case, Job
 from anchor.services import brakes, networks
 
@@ -32,7 +33,9 @@ def look() -> dict[str, Any]:
     cases = select(func.count()).select_from(Case).where(Case.closed_at.is_(None))
     problems = [*_unwatched(accounts), *_behind(accounts, now)]
     if oldest is not None and now - oldest > _OVERDUE:
-        problems.append(f"{jobs_due} job(s) are due, the oldest since {oldest.isoformat()}.")
+        problems.append(
+            f"{jobs_due} job(s) are due, the oldest since {oldest.isoformat(timespec='seconds')}."
+        )
     return {
         "status": "trouble" if problems else "ok",
         "problems": problems,
@@ -49,6 +52,23 @@ def look() -> dict[str, Any]:
         "jobs_parked": db.session.scalar(parked),
         "cases_open": db.session.scalar(cases),
     }
+
+
+def sources() -> list[str]:
+    """Say which of several sources of the network are not in use; no problem while one is.
+
+    Asks each of them, so that it may take as long as they take.
+    """
+    try:
+        nodes = gateway().standing()
+    except AnchorError as error:
+        return [f"The sources of the network could not be looked at: {error}"]
+    used = next((node.name for node in nodes if node.trouble is None), "none")
+    return [
+        f"horizon: {node.name} is not in use ({node.trouble}); {used} is asked instead"
+        for node in nodes
+        if node.trouble is not None
+    ]
 
 
 def unwatched(accounts: list[Account]) -> list[str]:
@@ -75,4 +95,5 @@ def _behind(accounts: list[Account], now: datetime) -> Iterator[str]:
         elif not is_followed(row, now):
             yield f"{row.account_id} is followed by no stream runner."
         elif now - row.read_until > _LAG:
-            yield f"{row.account_id} was read until {row.read_until.isoformat()} only."
+            until = row.read_until.isoformat(timespec="seconds")
+            yield f"{row.account_id} was read until {until} only."

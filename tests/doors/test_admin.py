@@ -29,6 +29,16 @@ DOORS = [
     ("PATCH", "/admin/remittances/x"),
     ("GET", "/admin/callbacks"),
     ("POST", "/admin/callbacks/replay"),
+    ("GET", "/admin/status"),
+    ("GET", "/admin/pauses"),
+    ("POST", "/admin/pauses"),
+    ("DELETE", "/admin/pauses"),
+    ("GET", "/admin/books"),
+    ("GET", "/admin/customers"),
+    ("GET", "/admin/customers/x"),
+    ("POST", "/admin/customers/x/accept"),
+    ("POST", "/admin/customers/x/reject"),
+    ("POST", "/admin/customers/x/request"),
 ]
 ACTING = [(method, path) for method, path in DOORS if method != "GET"]
 KEY = {"Idempotency-Key": "order 17"}

@@ -30,12 +30,24 @@ PAGES = [
     "/remittances/x",
     "/remittances/x/amend",
     "/callbacks",
+    "/overview",
+    "/overview/resume",
+    "/books",
+    "/books/books.csv",
+    "/customers",
+    "/customers/x",
+    "/customers/x/accept",
 ]
 FORMS = [
     "/remittances/new",
     "/remittances",
     "/remittances/x/amend",
     "/callbacks/replay",
+    "/overview/pause",
+    "/overview/resume",
+    "/customers/x/accept",
+    "/customers/x/reject",
+    "/customers/x/request",
     "/sign-out",
 ]
 
