@@ -1,0 +1,1 @@
+"""What an act is about, as whoever does it sees it before."""
