@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -80,11 +80,9 @@ class RemittancesQuery(Schema):
 class IdempotencyHeader(Schema):
     """What the asker tells one order from others by: the same again begins nothing anew."""
 
-    key = fields.String(
-        required=True,
-        data_key="Idempotency-Key",
-        validate=validate.Regexp(r"^[!-~]([ -~]{0,253}[!-~])?$"),
-    )
+    PATTERN: ClassVar = validate.Regexp(r"^[!-~]([ -~]{0,253}[!-~])?$")
+
+    key = fields.String(required=True, data_key="Idempotency-Key", validate=PATTERN)
 
 
 class OrderBody(Schema):

@@ -6,7 +6,15 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.integrations.protocols import Done, Refused
 from anchor.models import OUTFLOW_OPEN, Case, Outflow
-from anchor.services import acts, jobs, outcomes, outflows, retries
+from anchor.services import (
+    acts,
+    custodian_payments,
+    custody_orders,
+    jobs,
+    outcomes,
+    outflows,
+    retries,
+)
 from anchor.services.acts import By
 from anchor.services.payouts import REFUND
 from anchor.services.transactions import PAY_OUT
@@ -47,3 +55,19 @@ def settle(key: str, by: By, *, is_paid: bool) -> None:
         .where(Case.reason == "outcome_unknown", Case.cause == key, Case.closed_at.is_(None))
         .values(closed_at=func.now())
     )
+
+
+def settle_any(key: str, by: By, *, is_paid: bool, paid_by: str | None = None) -> None:
+    """Say what became of an order, whoever had it: a rail, or a custodian.
+
+    What a custodian paid a ledger has to show: `paid_by` is that transaction. Raises `NotFound`,
+    `Rejected`, and `Unavailable` where the ledger cannot be asked.
+    """
+    if custody_orders.by_key(key) is None:
+        if paid_by is not None:
+            raise Rejected(f"{key} is no custodian's: no transaction on the ledger paid it")
+        settle(key, by, is_paid=is_paid)
+        return
+    if is_paid and paid_by is None:
+        raise Rejected("name the transaction that paid it: a ledger has to show that")
+    custodian_payments.settle(key, paid_by if is_paid else None, by)

@@ -29,6 +29,18 @@ DOORS = [
     ("PATCH", "/admin/remittances/x"),
     ("GET", "/admin/callbacks"),
     ("POST", "/admin/callbacks/replay"),
+    ("GET", "/admin/cases"),
+    ("GET", "/admin/cases/1"),
+    ("POST", "/admin/cases/1/close"),
+    ("POST", "/admin/cases/1/credit"),
+    ("POST", "/admin/refunds"),
+    ("DELETE", "/admin/refunds/x"),
+    ("POST", "/admin/transactions/x/hold"),
+    ("POST", "/admin/transactions/x/release"),
+    ("POST", "/admin/transactions/x/fail"),
+    ("POST", "/admin/transactions/x/pay-again"),
+    ("POST", "/admin/outflows/x/settle"),
+    ("POST", "/admin/jobs/retry"),
 ]
 ACTING = [(method, path) for method, path in DOORS if method != "GET"]
 KEY = {"Idempotency-Key": "order 17"}
