@@ -4,15 +4,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from marshmallow import ValidationError
 
 from anchor.blueprints import forms, operators
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
-from anchor.errors import NotFound
 from anchor.serializers import admin_desk as words
 from anchor.serializers import admin_desk_answers as answers
-from anchor.serializers.admin import IdempotencyHeader, RowId
+from anchor.serializers.admin import IdempotencyHeader, known_row
 from anchor.serializers.admin_desk import OptionalIdempotencyHeader
 from anchor.serializers.fields import known_id
 from anchor.services import act_views, attesting, crediting, desk, refund_orders, retries
@@ -34,7 +32,7 @@ def listing() -> ResponseReturnValue:
 @described(answer=answers.CaseStoryAnswer, operator=True, errors=(404,))
 def case(case_id: str) -> ResponseReturnValue:
     """Show a case with what its reason means, what may be done about it and what was done."""
-    return _case(_row_id(case_id))
+    return _case(known_row(case_id))
 
 
 @bp.post("/cases/<case_id>/close")
@@ -48,7 +46,7 @@ def case(case_id: str) -> ResponseReturnValue:
 )
 def close(case_id: str) -> ResponseReturnValue:
     """Close a case that was answered otherwise; the note says how."""
-    body, found = words.CloseBody().load(forms.body()), _row_id(case_id)
+    body, found = words.CloseBody().load(forms.body()), known_row(case_id)
     desk.close(found, _by(body, OptionalIdempotencyHeader))
     return _case(found)
 
@@ -64,7 +62,7 @@ def close(case_id: str) -> ResponseReturnValue:
 )
 def credit(case_id: str) -> ResponseReturnValue:
     """Credit the money of a case to a transaction, which then goes on."""
-    body, found = words.CreditBody().load(forms.body()), _row_id(case_id)
+    body, found = words.CreditBody().load(forms.body()), known_row(case_id)
     crediting.credit(found, known_id(body["transaction_id"]), _by(body))
     return _case(found)
 
@@ -82,8 +80,8 @@ def credit(case_id: str) -> ResponseReturnValue:
 def refund() -> ResponseReturnValue:
     """Send money back to who paid it; the same key again sends nothing anew."""
     body = words.RefundBody().load(forms.body())
-    what, terms = words.refund_of(body)
-    return jsonify(words.refund(refund_orders.begin(what, _by(body), terms))), 201
+    begun = refund_orders.begin(words.named(body), _by(body), words.terms(body))
+    return jsonify(words.refund(begun)), 201
 
 
 @bp.delete("/refunds/<key>")
@@ -209,13 +207,6 @@ def _note() -> dict[str, Any]:
     """Return the body of a request that may say why."""
     loaded: dict[str, Any] = words.NoteBody().load(forms.body())
     return loaded
-
-
-def _row_id(text: str) -> int:
-    try:
-        return int(RowId().deserialize(text))
-    except ValidationError as error:
-        raise NotFound("there is no such case") from error
 
 
 def _case(case_id: int) -> Response:

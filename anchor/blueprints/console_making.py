@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request, url_for
 
 from anchor.blueprints import operators, page_making
 from anchor.config import PUBLIC_PASSPHRASE
 from anchor.extensions import settings
 from anchor.serializers import console as words
+from anchor.serializers import console_desk
+from anchor.services.act_views import Concerned
 
 #: Nothing from elsewhere, no script in a page, and in nobody's frame.
 _POLICY = "; ".join(
@@ -37,6 +39,15 @@ def page(template: str, **context: Any) -> Response:
         is_public=settings().network_passphrase == PUBLIC_PASSPHRASE,
         section=(request.endpoint or "").split(".")[1:2],
         words=words,
+        acts_in_order=console_desk.in_order,
         at=words.moment,
         **context,
     )
+
+
+def transaction_page(found: Concerned | None, **query: Any) -> str | None:
+    """Return the address of a transaction's page; None where there is none of it."""
+    name = "console.transactions.one"
+    if found is None or name not in current_app.view_functions:
+        return None
+    return url_for(name, transaction_id=found.id, **query)

@@ -54,19 +54,21 @@ class CreditBody(NoteBody):
     transaction_id = text(100, required=True)
 
 
-class RefundBody(NoteBody):
-    """What goes back: money of a case, of a transaction, or by its own name (`cause`).
+class RefundTerms(NoteBody):
+    """How much goes back, fee included, and how; all that is left by default."""
 
-    `amount` is how much of it, fee included; all that is left by default.
-    """
-
-    case_id = RowId()
-    transaction_id = text(100)
-    cause = text(300)
     amount = Amount()
     without_fee = fields.Boolean(load_default=False)
     by_hand = fields.Boolean(load_default=False)
     to_contract = text(56)
+
+
+class RefundBody(RefundTerms):
+    """What goes back: money of a case, of a transaction, or by its own name (`cause`)."""
+
+    case_id = RowId()
+    transaction_id = text(100)
+    cause = text(300)
 
     @validates_schema
     def _one_name(self, data: dict[str, Any], **_: Any) -> None:
@@ -101,11 +103,15 @@ class RetryBody(NoteBody):
             raise invalid("name a subject, or say parked (and because)")
 
 
-def refund_of(body: Mapping[str, Any]) -> tuple[str, Terms]:
-    """Return what is to go back, by its name, and on which terms."""
+def named(body: Mapping[str, Any]) -> str:
+    """Return the name of what is to go back."""
     [what] = [body[name] for name in _WHAT if name in body]
-    terms = Terms(body.get("amount"), body["without_fee"], body["by_hand"], body.get("to_contract"))
-    return str(what), terms
+    return str(what)
+
+
+def terms(body: Mapping[str, Any]) -> Terms:
+    """Return how much is to go back, and how."""
+    return Terms(body.get("amount"), body["without_fee"], body["by_hand"], body.get("to_contract"))
 
 
 def code(asset: str | None) -> str:

@@ -75,6 +75,11 @@ _EVENTS = {
     "failed": _("Failed"),
     "fail": _("Failed"),
     "replay callbacks": _("Callbacks told again"),
+    "close": _("Closed"),
+    "credit": _("Credited"),
+    "refund by hand": _("Sent back by hand"),
+    "cancel refund": _("Refund taken back"),
+    "pay again": _("Paid again"),
 }
 
 

@@ -98,7 +98,7 @@ def order(form: Form) -> Filled:
     try:
         body = SendOrderBody().load(said)
     except ValidationError as error:
-        return Filled(given, rows, {}, _told(error) | problems)
+        return Filled(given, rows, {}, told(error) | problems)
     return Filled(given, rows, body, problems)
 
 
@@ -119,7 +119,7 @@ def amendment(form: Form, known: Mapping[str, Sequence[str]]) -> Filled:
     try:
         body = AmendBody().load(said)
     except ValidationError as error:
-        return Filled(given, rows, {}, _told(error) | problems)
+        return Filled(given, rows, {}, told(error) | problems)
     return Filled(
         given, rows, body | {"kept": {p: names for p, names in kept.items() if names}}, problems
     )
@@ -162,7 +162,7 @@ def _details(rows: Rows) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     return details, problems
 
 
-def _told(error: ValidationError) -> dict[str, str]:
+def told(error: ValidationError) -> dict[str, str]:
     """Return the first thing that is wrong with each field."""
     messages = error.normalized_messages()
     return {name: str(_first(found)) for name, found in messages.items()}
