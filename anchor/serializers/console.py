@@ -23,7 +23,7 @@ class Standing:
     """How something stands: in a word or two, and whether that is good, bad, or waits."""
 
     label: str
-    tone: str = "plain"
+    tone: str = "quiet"
 
 
 _STANDINGS = {

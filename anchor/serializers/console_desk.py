@@ -148,7 +148,7 @@ def amount(stroops: int | None, asset: str | None) -> str:
 
 def standing(found: Desk) -> Standing:
     """Return whether a case waits for a person."""
-    return Standing(_("Closed")) if found.closed_at else Standing(_("Open"), "bad")
+    return Standing(_("Closed")) if found.closed_at else Standing(_("Open"), "wait")
 
 
 def state(found: Going) -> Standing:
@@ -159,7 +159,7 @@ def state(found: Going) -> Standing:
 def case_facts(found: Desk) -> list[Fact]:
     """Return what is known of a case, without what its heading says."""
     return _shown(
-        Fact(_("Owed"), amount(found.amount_owed, found.asset), is_key=True),
+        Fact(_("Owed"), amount(found.amount_owed, found.asset)),
         _code(_("About"), found.cause),
         Fact(_("Opened"), moment(found.opened_at)),
         Fact(_("Closed"), moment(found.closed_at)),
@@ -177,7 +177,6 @@ def arrival_facts(found: Arrival) -> list[Fact]:
         Fact(_("When"), moment(came)),
         Fact(_("By"), _("the ledger") if found.rail is None else found.rail),
         _code(_("Paid by"), payer),
-        _code(_("Name"), found.cause),
     )
 
 
@@ -213,7 +212,7 @@ def review_facts(found: Review) -> list[Fact]:
     return _shown(
         Fact(_("Goes back"), amount(parts.amount_out, asset), is_key=True),
         Fact(_("Kept as fee"), amount(parts.amount_fee or None, asset)),
-        Fact(_("Of"), amount(found.gross, asset)),
+        Fact(_("Of"), amount(found.gross if parts.amount_fee else None, asset)),
         Fact(_("By"), _("the ledger") if found.arrival.rail is None else found.arrival.rail),
         _code(_("To"), payer),
         _code(_("Money"), found.arrival.cause),

@@ -83,12 +83,13 @@ def about(
 
 def _of_case(case_id: int) -> About:
     shown, row = desk.show(case_id), db.session.get_one(Case, case_id)
-    outflow = desk.outflow_of(row)
+    outflow, arrival = desk.outflow_of(row), desk.arrival_of(row)
+    transaction_id = row.transaction_id or (arrival.transaction_id if arrival else None)
     return About(
         case=shown,
-        transaction=_concerned(row.transaction_id) if row.transaction_id else None,
+        transaction=_concerned(transaction_id) if transaction_id else None,
         outflow=_going(outflow) if outflow else None,
-        arrival=desk.arrival_of(row),
+        arrival=arrival,
         job=retries.of_case(row.cause) if row.reason.startswith("job_") else None,
     )
 

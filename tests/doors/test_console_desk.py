@@ -188,6 +188,7 @@ def test_money_is_credited_after_its_transaction_was_shown(world: World, console
     answer = console.send(f"/acts/credit?case={case_id}", key=key, to=row_id, step="do")
     assert answer.status_code == 303
     assert world.status(row_id) == "pending_anchor"
+    assert row_id in console.get(f"/cases/{case_id}").text, "whose it was said to be"
 
 
 def test_a_transaction_is_held_released_and_failed(world: World, console: Console) -> None:
