@@ -15,6 +15,7 @@ from anchor.blueprints.describing import described
 from anchor.blueprints.errors import status_of
 from anchor.blueprints.limits import costly
 from anchor.errors import AnchorError, NotFound, Rejected, Unavailable
+from anchor.money import format_amount
 from anchor.serializers import admin_desk
 from anchor.serializers import console_desk as desk_words
 from anchor.serializers import console_desk_forms as forms
@@ -185,7 +186,10 @@ def _review(sheet: Sheet) -> Response:
         crediting.check(where.case_id, body["to"])
         found = desk_words.transaction_facts(act_views.transaction(body["to"]))
         return _page("console/act_review.html", sheet, title="The transaction", facts=found)
-    found = desk_words.review_facts(refund_orders.review(where.named, admin_desk.terms(body)))
+    review = refund_orders.review(where.named, admin_desk.terms(body))
+    pinned = {**sheet.filled.given, "amount": format_amount(review.gross)}
+    found = desk_words.review_facts(review)
+    sheet = replace(sheet, filled=replace(sheet.filled, given=pinned))
     return _page("console/act_review.html", sheet, title="What goes back", facts=found)
 
 

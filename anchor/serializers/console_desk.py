@@ -183,6 +183,7 @@ def arrival_facts(found: Arrival) -> list[Fact]:
 def transaction_facts(found: Concerned) -> list[Fact]:
     """Return how a transaction stands, in numbers."""
     is_short = found.expected is not None and found.expected != found.received
+    left = found.received - found.paid - found.refunded
     return _shown(
         Fact(_("Kind"), kind(found)),
         Fact(_("Status"), found.status + (" · rests" if found.is_resting else ""), is_code=True),
@@ -190,6 +191,7 @@ def transaction_facts(found: Concerned) -> list[Fact]:
         Fact(_("Received"), amount(found.received, found.asset)),
         Fact(_("Paid out, with fees"), amount(found.paid or None, found.asset)),
         Fact(_("Sent back"), amount(found.refunded or None, found.asset)),
+        Fact(_("Left"), amount(left, found.asset) if 0 < left != found.received else ""),
         _code(_("Id"), found.id),
     )
 

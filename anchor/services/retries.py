@@ -53,7 +53,7 @@ def of_case(cause: str) -> Address | None:
 def ask_parked(kind: str, because: str, by: By) -> int:
     """Run every parked job of a kind again whose last error has the words `because` in it.
 
-    Returns how many they were; that somebody asked is kept first.
+    Returns how many they were; that somebody asked is kept first, under a key once.
     """
     _keep(f"retry parked {kind}" + (f": {because}" if because else ""), by)
     return retry_parked(kind, because)
@@ -61,7 +61,9 @@ def ask_parked(kind: str, because: str, by: By) -> int:
 
 @atomic
 def _keep(what: str, by: By) -> None:
-    acts.write(what, by, acts.meaning(what))
+    meant = acts.meaning(what)
+    if acts.done_before(by, meant) is None:
+        acts.write(what, by, meant)
 
 
 def retry_parked(kind: str, because: str = "") -> int:

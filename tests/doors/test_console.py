@@ -30,12 +30,16 @@ PAGES = [
     "/remittances/x",
     "/remittances/x/amend",
     "/callbacks",
+    "/cases",
+    "/cases/1",
+    "/acts/close",
 ]
 FORMS = [
     "/remittances/new",
     "/remittances",
     "/remittances/x/amend",
     "/callbacks/replay",
+    "/acts/refund",
     "/sign-out",
 ]
 

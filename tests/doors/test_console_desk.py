@@ -174,6 +174,16 @@ def test_promise_05_a_refund_is_reviewed_and_sent_once_however_often(
     assert acts() == [("refund", "ada", "asked")]
 
 
+def test_what_a_review_showed_is_what_is_done(world: World, console: Console) -> None:
+    case_id = unmatched(world)
+    do(console, "refund", f"case={case_id}", step="")
+    assert console.hidden("amount") == "25"
+    refund_orders.begin(str(case_id), By("vic"), Terms(parse_amount("5")))
+    form = {name: console.hidden(name) for name in ("key", "amount")}
+    page = console.send(f"/acts/refund?case={case_id}", **form, step="do")
+    assert (page.status_code, "No more than 20 can be sent back." in said(page)) == (400, True)
+
+
 def test_money_is_credited_after_its_transaction_was_shown(world: World, console: Console) -> None:
     case_id, row_id = unmatched(world), world.withdrawal("25")
     page = do(console, "credit", f"case={case_id}", step="", to=row_id)
