@@ -24,6 +24,7 @@ from anchor.services import (
     retries,
 )
 from anchor.services.acts import By
+from anchor.services.cases import open_case
 from anchor.services.refund_orders import Terms
 from anchor.services.transactions import PAY_ON_LEDGER, PAY_OUT
 from tests.deposits import Bench
@@ -242,3 +243,16 @@ def test_the_acts_of_a_transaction_are_those_that_are_legal_now(world: World) ->
     brakes.pause("all", "", "ann", None)
     refund_orders.begin(row_id, By("ann"), Terms())
     assert desk.acts_of(row_id) == ("cancel-refund",)
+
+
+def test_what_goes_back_of_one_case_is_no_other_cases_to_take_back(world: World) -> None:
+    brakes.pause("all", "", "ann", None)
+    case_id = unmatched(world)
+    with transaction():
+        open_case("books_differ", "a day")
+    refund_orders.begin(str(case_id), By("ann"), Terms())
+    acts_by_case = {each.reason: desk.show(each.id).acts for each in desk.listing()}
+    assert acts_by_case == {
+        "payment_unmatched": ("cancel-refund", "close"),
+        "books_differ": ("close",),
+    }

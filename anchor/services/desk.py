@@ -6,7 +6,7 @@ Every act writes who did what in the commit that does it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from anchor import lifecycle
 from anchor.errors import NotFound, Rejected
@@ -177,16 +177,22 @@ def outflow_of(case: Case | None, transaction_id: str | None = None) -> Outflow 
 
     Needs an open transaction.
     """
-    arrival = None if case is None else arrival_of(case)
-    if case is not None and case.reason in ASKED:
-        about = Outflow.key == case.cause.partition("/")[0]
-    elif arrival is not None:
-        column = Outflow.payment_id if arrival.rail is None else Outflow.receipt_id
-        about = column == arrival.row_id
-    else:
-        about = Outflow.transaction_id == (case.transaction_id if case else transaction_id)
+    about = _about(case, case.transaction_id if case else transaction_id)
+    if about is None:
+        return None
     query = select(Outflow).where(about, Outflow.state.in_(OUTFLOW_OPEN)).order_by(Outflow.id)
     return db.session.scalar(query.limit(1).execution_options(populate_existing=True))
+
+
+def _about(case: Case | None, transaction_id: str | None) -> ColumnElement[bool] | None:
+    if case is not None and case.reason in ASKED:
+        return Outflow.key == case.cause.partition("/")[0]
+    arrival = None if case is None else arrival_of(case)
+    if arrival is not None:
+        column = Outflow.payment_id if arrival.rail is None else Outflow.receipt_id
+        return column == arrival.row_id
+    # what has no transaction is not what a case without one is about
+    return None if transaction_id is None else Outflow.transaction_id == transaction_id
 
 
 def arrival_of(case: Case) -> Arrival | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from anchor.integrations.protocols import RailTraits
+from anchor.serializers.console_desk import ACTS
 from anchor.services import desk as desk_services
 from tests.operating import TOKENS
 from tests.pages.conftest import SIZES, Desk
@@ -133,3 +134,13 @@ def test_a_case_is_closed_by_the_keyboard_alone(desk: Desk, tab: Callable[..., T
     keys.press("Enter")
     page.wait_for_selector("[role=status]")
     assert desk_services.show(case_id).closed_at is not None
+
+
+def test_each_act_fits_on_a_phone(desk: Desk, tab: Callable[..., Tab]) -> None:
+    row_id = in_trouble(desk.pair.ours)
+    one = tab("desk-acts", "phone")
+    sign_in(one, desk)
+    for act in ACTS:
+        one.page.goto(f"{desk.url}/console/acts/{act}?transaction={row_id}")
+        one.page.wait_for_selector("#note")
+        one.look(act)
