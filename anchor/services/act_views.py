@@ -53,11 +53,10 @@ class About:
     arrival: Arrival | None = None
     job: Address | None = None
 
-    @property
-    def acts(self) -> tuple[str, ...]:
-        """What may be done about it now."""
+    def calls_for(self, act: str) -> bool:
+        """Tell whether an act is among those that may be done now, as far as that is known."""
         known = self.case or self.transaction
-        return known.acts if known else ()
+        return known is None or act in known.acts
 
 
 @atomic

@@ -227,6 +227,13 @@ def test_promise_06_a_page_that_is_sent_again_late_undoes_nothing(
     assert world.status(row_id) == "on_hold"
 
 
+def test_what_nothing_calls_for_is_said_before_it_is_tried(world: World, console: Console) -> None:
+    row_id = on_hold(world)
+    warning = "As things stand nothing calls for this."
+    assert warning not in console.sign_in().get(f"/acts/release?transaction={row_id}").text
+    assert warning in console.get(f"/acts/hold?transaction={row_id}").text
+
+
 def test_what_came_back_is_paid_again(world: World, console: Console) -> None:
     row_id = paid(world)
     told(world, row_id, Returned("no such account"))
