@@ -70,6 +70,21 @@ def test_promise_05_all_that_is_left_goes_back_once_and_nobody_is_refused(world:
     assert len(world.outflows(row_id)) == 1
 
 
+def test_promise_05_who_was_overtaken_on_the_way_is_told_of_the_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id, named, first = str(unmatched(world)), refund_orders._named, []
+
+    def overtaken(what: str) -> Any:
+        monkeypatch.setattr(refund_orders, "_named", named)
+        first.append(refund_orders.begin(case_id, KEYED, Terms()))
+        return named(what)
+
+    monkeypatch.setattr(refund_orders, "_named", overtaken)
+    assert [refund_orders.begin(case_id, KEYED, Terms())] == first
+    assert kept() == [("refund", "form 1")]
+
+
 def test_promise_05_what_came_back_is_paid_again_once_however_often_it_is_sent(
     world: World,
 ) -> None:
