@@ -72,6 +72,7 @@ def test_cases_are_chosen_by_reasons_that_are_open(world: World, console: Consol
     assert "Payment too small (1)" in page
     assert "Outcome unknown" not in page
     assert "25.00 USDC" in page
+    assert "7 is below 100" in said(console.get(f"/cases/{desk.listing()[-1].id}"))
     page = said(console.get("/cases?reason=payment_too_small"))
     assert "7.00 USDC" in page
     assert "25.00 USDC" not in page
