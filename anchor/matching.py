@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from anchor.lifecycle import DEPOSITS, FINAL, WITHDRAWALS, Event, Kind, Status
+from anchor.money import format_amount
 
 
 class Verdict(StrEnum):
@@ -161,7 +162,8 @@ def _judge_returned(arrival: Arrival, expected: Expectation) -> Judgement:
     if arrival.asset != expected.asset:
         return Judgement(Verdict.WRONG_ASSET, about, note=f"expected {expected.asset}")
     if arrival.amount > expected.paid:
-        note = f"a refund of {arrival.amount}, and {expected.paid} stroops were paid and not back"
+        back, paid = format_amount(arrival.amount), format_amount(expected.paid)
+        note = f"a refund of {back}, and {paid} were paid and not back"
         return Judgement(Verdict.UNMATCHED, about, note=note)
     return Judgement(Verdict.RETURNED, about)
 
@@ -228,6 +230,10 @@ def _why_nobody(arrival: Arrival) -> str:
     return "nobody was given this memo"
 
 
+def _said(total: int, how: str, bound: int) -> str:
+    return f"{format_amount(total)} is {how} {format_amount(bound)}"
+
+
 def _by_amount(expected: Expectation, amount: int) -> Judgement:
     about = expected.transaction_id
     collecting = expected.matching == "collect"
@@ -237,9 +243,9 @@ def _by_amount(expected: Expectation, amount: int) -> Judgement:
     slack = expected.tolerance if expected.matching == "tolerance" else 0
     low, high = _bounds(expected, slack)
     if high is not None and total > high:
-        return Judgement(Verdict.TOO_LARGE, about, note=f"{total} is above {high} stroops")
+        return Judgement(Verdict.TOO_LARGE, about, note=_said(total, "above", high))
     if total < low and not collecting:
-        return Judgement(Verdict.TOO_SMALL, about, note=f"{total} is below {low} stroops")
+        return Judgement(Verdict.TOO_SMALL, about, note=_said(total, "below", low))
     event = Event.FUNDS_RECEIVED if total >= low else None
     return Judgement(Verdict.CREDITED, about, event)
 

@@ -15,7 +15,7 @@ from anchor.config.customers import CustomersSchema, customer_policy
 from anchor.extensions import db, transaction
 from anchor.models import Callback, CustomerHistory
 from anchor.services import customer_desk, jobs, sweeps
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.world import World
 
 RULES = """

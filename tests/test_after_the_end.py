@@ -9,7 +9,7 @@ from anchor.extensions import transaction
 from anchor.integrations.protocols import Done, Outcome, Refused, Returned
 from anchor.money import parse_amount
 from anchor.services import desk, outcomes, outflows, refunds
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.puppets import Puppet
 from tests.receiving import balances, cases
 from tests.test_refunds import again, give_back, on_hold, returning, settle, stuck_deposit, work

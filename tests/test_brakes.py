@@ -11,7 +11,7 @@ from anchor.errors import NotFound, Rejected
 from anchor.integrations.protocols import Done, RailTraits, Sent, Unknown
 from anchor.money import parse_amount
 from anchor.services import brakes, desk, passes, standing, sweeps
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.deposits import Bench
 from tests.puppets import Puppet
 from tests.test_refunds import again, give_back, settle, stuck_deposit, work

@@ -17,7 +17,16 @@ from anchor.extensions import db, gateway, transaction
 from anchor.ledger.horizon import HorizonGateway
 from anchor.ledger.records import read_payments
 from anchor.models import Case, History, Outflow, Payment
-from anchor.services import audits, books, departures, desk, networks, payments, restored_payments
+from anchor.services import (
+    audits,
+    books,
+    crediting,
+    departures,
+    desk,
+    networks,
+    payments,
+    restored_payments,
+)
 from anchor.services.networks import Watch
 from tests.invocations import CONTRACT, burn, invocation, transfer
 from tests.world import World, parse_amount
@@ -275,7 +284,7 @@ def test_each_change_is_found_by_its_own_name_at_the_desk(world: World) -> None:
     name = f"payment {world.network_id}/{record['id']}/2"
     with transaction():
         case_id = db.session.scalars(select(Case.id).where(Case.cause == name)).one()
-    desk.credit(case_id, row_id, desk.By("ann", "by hand"))
+    crediting.credit(case_id, row_id, desk.By("ann", "by hand"))
     assert world.row(row_id).amount_received == 7 * UNIT
     assert owed(world) == {"treasury": 10 * UNIT, "customer": -7 * UNIT, "suspense": -3 * UNIT}
 

@@ -14,7 +14,7 @@ from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.sandbox import contract_accounts
 from anchor.services import audits, desk, reconciliation, refunds, restore
-from anchor.services.desk import By
+from anchor.services.acts import By
 from anchor.services.receipts import observe
 from tests.contract_deposits import Contracts
 from tests.receiving import balances, booked, deposit

@@ -27,6 +27,7 @@ from anchor.policies import DeliveryPolicy
 from anchor.services import (
     brakes,
     channels,
+    custodian_payments,
     custody_orders,
     custody_outcomes,
     deposits,
@@ -40,12 +41,13 @@ from anchor.services import (
     slots,
     sweeps,
 )
+from anchor.services.acts import By
 from anchor.services.custody_orders import CARRY
 from anchor.services.departures import EXPLAIN
 from anchor.services.deposit_payments import PAY_ON_LEDGER
-from anchor.services.desk import By
 from tests.authorizing import give_away, lumens
 from tests.keeping_custody import ALL_FORMS, LOOKS_UP, NOTHING, Keep, kept
+from tests.test_refunds import in_parallel
 from tests.waiting import until
 
 FOR_AN_HOUR = CustodyTraits(idempotent_for=timedelta(hours=1))
@@ -856,3 +858,23 @@ def test_sent_then_a_reference_is_handed_back(keep: Keep) -> None:
     entrusted = custody_orders.by_key(f"{row_id}-1")
     assert entrusted is not None
     assert entrusted.order.reference == "their own id"
+
+
+def test_promise_07_what_became_of_an_order_is_said_once(keep: Keep) -> None:
+    keep.custodian(CustodyTraits(), script=[TimeoutError()])
+    row_id = keep.deposit(keep.account().public_key)
+    for _ in range(3):
+        keep.again()
+    [case] = desk.listing()
+    assert (desk.show(case.id).acts, desk.acts_of(row_id)) == (
+        ("close", "settle-order"),
+        ("settle-order",),
+    )
+    by = By("anna", "asked them", "form 1")
+    done, refusals = in_parallel(
+        keep.world, lambda: custodian_payments.settle(f"{row_id}-1", None, by)
+    )
+    assert (len(done), refusals) == (8, [])
+    assert keep.world.status(row_id) == "on_hold"
+    assert keep.sql("SELECT what, key FROM acts") == [(f"settle {row_id}-1", "form 1")]
+    assert "settle-order" not in desk.acts_of(row_id)

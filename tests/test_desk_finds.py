@@ -12,8 +12,10 @@ from anchor.lifecycle import Kind, Status
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.services import (
+    attesting,
     audits,
     brakes,
+    crediting,
     desk,
     expiry,
     jobs,
@@ -22,6 +24,7 @@ from anchor.services import (
     payments,
     policy_refunds,
     queues,
+    refund_orders,
     refunds,
     sweeps,
 )
@@ -42,7 +45,7 @@ def test_promise_09_what_was_credited_by_hand_and_taken_back_leaves_the_books_in
     row_id = deposit(world, destination=Keypair.random().public_key)
     observe("bank", [booked(reference="for my holidays")])
     [case] = desk.listing()
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
     observe("bank", [replace(booked(reference="for my holidays"), is_reversed=True)])
     assert audits.look() == [], balances()
 
@@ -53,7 +56,7 @@ def test_what_was_answered_otherwise_cannot_be_credited(world: World) -> None:
     [case] = desk.listing()
     desk.close(case.id, desk.By("ann", "sent back by hand, from the treasury"))
     with pytest.raises(Rejected):
-        desk.credit(case.id, world.withdrawal("25"), ME)
+        crediting.credit(case.id, world.withdrawal("25"), ME)
 
 
 def test_promise_14_a_pause_stops_what_nobody_outside_has_heard_of(world: World) -> None:
@@ -115,7 +118,7 @@ def test_promise_14_the_policy_does_not_act_on_what_a_person_has_credited(
 
     def slow(*args: Any) -> None:
         checked(*args)
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
 
     monkeypatch.setattr(policy_refunds, "_demand_room", slow)
     passes.owe("work")
@@ -140,10 +143,10 @@ def test_a_person_can_say_what_became_of_an_attempt_that_nobody_can_ask_about(
             act(row_id, ME)
     assert desk.show(case.id).acts == ("close", "settle")
     key = world.outflows(row_id)[0].key
-    desk.settle(key, ME, is_paid=True)
+    attesting.settle(key, ME, is_paid=True)
     assert (world.status(row_id), desk.listing()) == ("completed", [])
     with pytest.raises(Rejected, match="nothing to settle"):
-        desk.settle(key, ME, is_paid=False)
+        attesting.settle(key, ME, is_paid=False)
 
 
 def test_an_attempt_that_never_paid_is_made_anew_when_a_person_releases_it(world: World) -> None:
@@ -154,7 +157,7 @@ def test_an_attempt_that_never_paid_is_made_anew_when_a_person_releases_it(world
     for _ in range(3):
         again()
         world.work()
-    desk.settle(f"{row_id}-1", ME, is_paid=False)
+    attesting.settle(f"{row_id}-1", ME, is_paid=False)
     desk.release(row_id, ME)
     world.work()
     assert (world.status(row_id), rail.calls) == ("completed", [f"{row_id}-1", f"{row_id}-2"])
@@ -177,10 +180,10 @@ def test_a_queued_refund_can_be_taken_back(world: World) -> None:
     brakes.pause("all", "", "ann", None)
     row_id = on_hold(world)
     begun = give_back(row_id)
-    refunds.cancel(begun.key, "ann")
+    refund_orders.cancel(begun.key, ME)
     assert world.outflows(row_id)[0].state == "refused"
     with pytest.raises(Rejected, match="cannot be taken back"):
-        refunds.cancel(begun.key, "ann")
+        refund_orders.cancel(begun.key, ME)
     give_back(row_id)
 
 
@@ -206,7 +209,7 @@ def test_a_booking_that_two_assets_might_be_for_is_credited_by_hand(world: World
     row_id = deposit(world, destination=Keypair.random().public_key)
     observe("bank", [booked(reference="for my holidays")])
     [case] = desk.listing()
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
 
 
 def test_details_that_a_bank_asks_for_do_not_hold_a_withdrawal_for_ever(world: World) -> None:
@@ -425,7 +428,7 @@ def test_money_is_not_credited_to_what_has_no_details_yet(world: World) -> None:
     world.read()
     [case] = desk.listing()
     try:
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
     except Rejected:
         return
     world.work()

@@ -22,7 +22,7 @@ from anchor.services import (
     restore,
     withdrawals,
 )
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.deposits import Bench
 from tests.puppets import LOOKS_UP, due_now, puppet
 from tests.quoted import Trade, agree, owed

@@ -17,6 +17,7 @@ from anchor.money import parse_amount
 from anchor.policies import DeliveryPolicy
 from anchor.services import (
     claimable_balances,
+    crediting,
     deposits,
     desk,
     passes,
@@ -25,7 +26,7 @@ from anchor.services import (
     receipts,
     sweeps,
 )
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.deposits import Bench
 from tests.quoted import Trade, agree, books, owed
 from tests.receiving import booked, kept, poll, verdicts
@@ -131,7 +132,7 @@ def test_other_money_is_never_guessed_at(
     assert owed() == [(f"receipt_{verdict}", held_in, amount.removesuffix(".00"))]
     [case] = desk.listing()
     with pytest.raises(Rejected):
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
     arrive(world, row_id, name="B2")
     assert world.status(row_id) == "pending_anchor"
     agree()
@@ -152,7 +153,7 @@ def test_money_without_a_reference_is_credited_by_hand(trade: Trade, world: Worl
     assert verdicts() == ["unmatched"]
     assert books() == {"BRL bank": "542", "BRL suspense": "-542"}
     [case] = desk.listing()
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
     Bench(world).wait(row_id)
     assert amounts(world, row_id) == NUMBERS
     agree()
@@ -310,6 +311,6 @@ def test_promise_11_a_bank_that_knows_the_day_alone_gives_nobody_a_day_to_choose
         assert owed() == [("receipt_late", "BRL", "542")]
         [case] = desk.listing()
         assert "dated before" in (case.note or "")
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
     assert world.status(row_id) == "pending_anchor"
     agree()

@@ -27,7 +27,7 @@ from anchor.services import (
     receipts,
     reconciliation,
 )
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.doors.quoting import BRL, Market
 from tests.puppets import LOOKS_UP, age, due_now, puppet
 from tests.quoted import Trade, agree, owed

@@ -14,8 +14,18 @@ from anchor.integrations.protocols import Done, RailTraits, Refused, Returned, U
 from anchor.integrations.rates import Way
 from anchor.models import Quote
 from anchor.money import parse_amount
-from anchor.services import brakes, desk, outcomes, outflows, quotes, refunds, views, withdrawals
-from anchor.services.desk import By
+from anchor.services import (
+    brakes,
+    crediting,
+    desk,
+    outcomes,
+    outflows,
+    quotes,
+    refunds,
+    views,
+    withdrawals,
+)
+from anchor.services.acts import By
 from anchor.services.transactions import Owner
 from tests.puppets import LOOKS_UP, due_now, puppet
 from tests.quoted import Trade, agree, books, owed
@@ -131,7 +141,7 @@ def test_another_amount_is_never_guessed_at(
     assert (reason, asset, left) == (f"payment_{verdict}", "USDC", amount)
     [case] = desk.listing()
     with pytest.raises(Rejected, match="on a quote"):
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
     trade.pay(row_id)
     assert world.status(row_id) == "pending_anchor"
     agree()
@@ -142,7 +152,7 @@ def test_a_person_may_honour_a_quote_that_ran_out(trade: Trade, world: World) ->
     trade.due(row_id, seconds=5)
     trade.pay(row_id)
     [case] = desk.listing()
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
     due_now()
     world.work()
     due_now()

@@ -11,7 +11,7 @@ from anchor.cli import group
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, Held, RailTraits, Refused, Returned, Sent, Unknown
 from anchor.services import audits, desk, passes, reconciliation, sweeps
-from anchor.services.desk import By
+from anchor.services.acts import By
 from anchor.services.receipts import observe
 from tests.deposits import Bench
 from tests.receiving import Teller, booked, deposit

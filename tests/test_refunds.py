@@ -22,8 +22,8 @@ from anchor.lifecycle import Event
 from anchor.models import Transaction
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
-from anchor.services import audits, desk, jobs, passes, refunds, sweeps
-from anchor.services.desk import By
+from anchor.services import audits, crediting, desk, jobs, passes, refunds, sweeps
+from anchor.services.acts import By
 from anchor.services.receipts import observe
 from anchor.services.transactions import Happening, happened
 from tests.deposits import Bench
@@ -400,13 +400,13 @@ def test_money_without_a_name_is_credited_by_hand_and_paid_out(world: World) -> 
     world.pay("25")
     world.read()
     [case] = desk.listing()
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
     world.work()
     assert world.status(row_id) == "completed"
     assert world.verdicts() == ["credited"]
     assert desk.show(case.id).closed_at is not None
     with pytest.raises(Rejected, match="is closed"):
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
     assert balances().get("suspense", 0) == 0
 
 
@@ -414,7 +414,7 @@ def test_a_booking_without_a_reference_is_credited_by_hand(world: World) -> None
     row_id = deposit(world, destination=Keypair.random().public_key)
     observe("bank", [booked(reference="for my holidays")])
     [case] = desk.listing()
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
     assert (world.status(row_id), world.row(row_id).amount_received) == (
         "pending_anchor",
         parse_amount("100"),
@@ -428,7 +428,7 @@ def test_late_money_is_credited_to_what_expired(world: World) -> None:
     world.read()
     [case] = desk.listing()
     assert case.reason == "payment_late"
-    desk.credit(case.id, row_id, ME)
+    crediting.credit(case.id, row_id, ME)
     world.work()
     assert world.status(row_id) == "completed"
 
@@ -440,13 +440,13 @@ def test_money_is_not_credited_where_it_does_not_belong(world: World) -> None:
     world.read()
     [case] = desk.listing()
     with pytest.raises(Rejected, match="takes no money any more"):
-        desk.credit(case.id, done, ME)
+        crediting.credit(case.id, done, ME)
     other = deposit(world, asset="native", asset_code="native")
     with pytest.raises(Rejected, match="is about native"):
-        desk.credit(case.id, other, ME)
+        crediting.credit(case.id, other, ME)
     refunds.begin(order(case.cause, "5"))
     with pytest.raises(Rejected, match="were sent back"):
-        desk.credit(case.id, world.withdrawal("25"), ME)
+        crediting.credit(case.id, world.withdrawal("25"), ME)
 
 
 def test_promise_05_money_that_is_credited_at_this_moment_is_not_sent_back_too(
@@ -457,7 +457,7 @@ def test_promise_05_money_that_is_credited_at_this_moment_is_not_sent_back_too(
     world.read()
     [case] = desk.listing()
     acts: list[Any] = [
-        lambda: desk.credit(case.id, row_id, ME),
+        lambda: crediting.credit(case.id, row_id, ME),
         lambda: refunds.begin(order(case.cause)),
     ]
     in_parallel(world, *acts)
@@ -484,7 +484,7 @@ def test_what_the_bank_took_back_is_neither_released_nor_topped_up(world: World)
     case = desk.listing()[-1]
     assert case.reason == "receipt_second"
     with pytest.raises(Rejected, match="took 100 of"):
-        desk.credit(case.id, row_id, ME)
+        crediting.credit(case.id, row_id, ME)
     desk.fail(row_id, ME)
     assert (world.status(row_id), world.row(row_id).message) == ("error", ME.note)
 

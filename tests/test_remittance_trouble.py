@@ -12,7 +12,7 @@ from anchor.extensions import db, settings, transaction
 from anchor.ledger.keys import account_of
 from anchor.models import Payment
 from anchor.services import brakes, desk, passes, refunds, remitting, restore
-from anchor.services.desk import By
+from anchor.services.acts import By
 from anchor.services.policy_refunds import owe as owe_policy
 from anchor.services.refunds import Order
 from tests.remitting import Pair

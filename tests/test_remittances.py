@@ -29,7 +29,7 @@ from anchor.services import (
     remittance_orders,
     remittances,
 )
-from anchor.services.desk import By
+from anchor.services.acts import By
 from anchor.services.refunds import Order
 from tests import knowing
 from tests.receiving import balances, booked

@@ -1,4 +1,8 @@
-"""The admin API: what operators do over HTTP, by a token of their own."""
+"""The admin API: what operators do over HTTP, by a token of their own.
+
+A request is somebody's who bears a token, and what changes anything is from one who may act. This
+holds for each door below, also for those that come later: it is asked here, once.
+"""
 
 from typing import Any
 
@@ -8,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from anchor.blueprints import (
     admin_books,
     admin_customers,
+    admin_desk,
     admin_standing,
     errors,
     forms,
@@ -16,7 +21,6 @@ from anchor.blueprints import (
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
 from anchor.errors import Unauthorized, Unavailable
-from anchor.policies.operators import Operator
 from anchor.serializers import admin as words
 from anchor.serializers import admin_answers as answers
 from anchor.serializers.fields import known_id
@@ -26,6 +30,8 @@ bp = Blueprint("admin", __name__, url_prefix="/admin")
 bp.register_blueprint(admin_standing.bp)
 bp.register_blueprint(admin_books.bp)
 bp.register_blueprint(admin_customers.bp)
+bp.register_blueprint(admin_desk.bp)
+bp.before_request(operators.guard)
 
 
 @bp.get("/remittances")
@@ -34,7 +40,6 @@ bp.register_blueprint(admin_customers.bp)
 )
 def listing() -> ResponseReturnValue:
     """Show what is sent by other anchors, the newest first."""
-    operators.by_token()
     query = words.RemittancesQuery().load(request.args.to_dict())
     return jsonify(words.page(remittance_views.listing(**query), query["limit"]))
 
@@ -50,14 +55,10 @@ def listing() -> ResponseReturnValue:
 )
 def send() -> ResponseReturnValue:
     """Send money to a customer of another anchor; the same key again sends nothing anew."""
-    who = _acting()
-    given = {
-        name: request.headers[name] for name in ("Idempotency-Key",) if name in request.headers
-    }
-    key = words.IdempotencyHeader().load(given)["key"]
+    key = operators.idempotency_key(words.IdempotencyHeader)
     body = words.SendOrderBody().load(forms.body())
     policy, wanted = words.order(body, key)
-    return _story(remittances.send(policy, wanted, who.name, body.get("note"))), 201
+    return _story(remittances.send(policy, wanted, operators.current().name, body.get("note"))), 201
 
 
 @bp.post("/remittances/check")
@@ -65,7 +66,6 @@ def send() -> ResponseReturnValue:
 @described(body=words.OrderBody, answer=answers.CheckedAnswer, operator=True)
 def check() -> ResponseReturnValue:
     """Ask the other anchor whether it would take this; nothing is sent, and nobody is named."""
-    _acting()
     policy, wanted = words.order(words.OrderBody().load(forms.body()))
     return jsonify(words.chosen(remittance_orders.check(policy, wanted)))
 
@@ -74,7 +74,6 @@ def check() -> ResponseReturnValue:
 @described(answer=answers.RemittanceStoryAnswer, operator=True, errors=(404,))
 def remittance(remittance_id: str) -> ResponseReturnValue:
     """Show a remittance with what it waits for, and what happened to it."""
-    operators.by_token()
     return _story(known_id(remittance_id))
 
 
@@ -83,9 +82,9 @@ def remittance(remittance_id: str) -> ResponseReturnValue:
 @described(body=words.AmendBody, answer=answers.RemittanceStoryAnswer, operator=True, errors=(404,))
 def amend(remittance_id: str) -> ResponseReturnValue:
     """Replace what is known of the parties of a remittance that waits; it is then agreed anew."""
-    who, remittance_id = _acting(), known_id(remittance_id)
+    remittance_id = known_id(remittance_id)
     body = words.AmendBody().load(forms.body())
-    remittances.amend(remittance_id, body["details"], who.name, body.get("note"))
+    remittances.amend(remittance_id, body["details"], operators.current().name, body.get("note"))
     return _story(remittance_id)
 
 
@@ -93,7 +92,6 @@ def amend(remittance_id: str) -> ResponseReturnValue:
 @described(query=words.CallbacksQuery, answer=answers.CallbacksAnswer, operator=True)
 def callbacks() -> ResponseReturnValue:
     """Show what wallets are told: what waits, the oldest first, and why, or what was delivered."""
-    operators.by_token()
     query: dict[str, Any] = words.CallbacksQuery().load(request.args.to_dict())
     asked = {"transaction_id": None, "after": None} | query
     return jsonify(words.callbacks(callback_replays.listing(**asked), query["limit"]))
@@ -104,15 +102,8 @@ def callbacks() -> ResponseReturnValue:
 @described(body=words.ReplayBody, answer=answers.ReplayedAnswer, operator=True, errors=(404,))
 def replay() -> ResponseReturnValue:
     """Try again what was not delivered, and tell anew how it stands now what was."""
-    who = _acting()
     body = words.ReplayBody().load(forms.body())
-    return jsonify(words.replayed(callback_replays.again(who.name, **body)))
-
-
-def _acting() -> Operator:
-    found = operators.by_token()
-    operators.demand_acting(found)
-    return found
+    return jsonify(words.replayed(callback_replays.again(operators.current().name, **body)))
 
 
 def _story(remittance_id: str) -> Response:

@@ -12,7 +12,7 @@ from anchor.blueprints.limits import costly
 from anchor.policies.operators import Operator
 from anchor.serializers import admin_customers as words
 from anchor.services import customer_desk
-from anchor.services.desk import By
+from anchor.services.acts import By
 
 bp = Blueprint("customers", __name__, url_prefix="/customers")
 
@@ -23,7 +23,6 @@ _ONE = "/<customer_id>"
 @described(query=words.CustomersQuery, answer=words.CustomersAnswer, operator=True)
 def listing() -> ResponseReturnValue:
     """Show customers with how they stand, the longest unchanged first."""
-    operators.by_token()
     query = words.CustomersQuery().load(request.args.to_dict())
     found = customer_desk.listing(
         query.get("status"), query.get("type"), after=query.get("after"), limit=query["limit"]
@@ -35,7 +34,7 @@ def listing() -> ResponseReturnValue:
 @described(answer=words.DossierAnswer, operator=True, errors=(404,))
 def one(customer_id: str) -> ResponseReturnValue:
     """Show a customer: names and states of what was given, standing and history; no value."""
-    return _dossier(words.customer_id_of(customer_id), operators.by_token())
+    return _dossier(words.customer_id_of(customer_id), operators.current())
 
 
 @bp.post(f"{_ONE}/accept")
@@ -63,8 +62,7 @@ def ask(customer_id: str) -> ResponseReturnValue:
 
 
 def _decided(customer_id: str, schema: Schema, decide: Callable[..., None]) -> Response:
-    who = operators.by_token()
-    operators.demand_acting(who)
+    who = operators.current()
     customer_id = words.customer_id_of(customer_id)
     decide(customer_id, schema.load(forms.body()), who.name)
     return _dossier(customer_id, who)

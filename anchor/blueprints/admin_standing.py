@@ -16,7 +16,6 @@ bp = Blueprint("standing", __name__)
 @described(query=words.StatusQuery, answer=words.StatusAnswer, operator=True)
 def status() -> ResponseReturnValue:
     """Show what is wrong, what waits, what is paused, and what of the caps is used."""
-    operators.by_token()
     query = words.StatusQuery().load(request.args.to_dict())
     sources = standing.sources() if query["sources"] else None
     return jsonify(words.status(overview.look(), sources))
@@ -26,7 +25,6 @@ def status() -> ResponseReturnValue:
 @described(answer=words.PausesAnswer, operator=True)
 def pauses() -> ResponseReturnValue:
     """Show the pauses that are set."""
-    operators.by_token()
     return jsonify(words.pauses(brakes.standing()))
 
 
@@ -35,8 +33,7 @@ def pauses() -> ResponseReturnValue:
 @described(body=words.PauseBody, answer=words.PausesAnswer, operator=True)
 def pause() -> ResponseReturnValue:
     """Let no money leave, or some, at once; what is on its way is not called back."""
-    who = operators.by_token()
-    operators.demand_acting(who)
+    who = operators.current()
     body = words.PauseBody().load(forms.body())
     subject = brakes.named(body["scope"], body.get("subject", ""))
     brakes.pause(body["scope"], subject, who.name, body["note"])
@@ -48,8 +45,7 @@ def pause() -> ResponseReturnValue:
 @described(query=words.ResumeQuery, answer=words.PausesAnswer, operator=True, errors=(404,))
 def resume() -> ResponseReturnValue:
     """Take a pause back, as it was set."""
-    who = operators.by_token()
-    operators.demand_acting(who)
+    who = operators.current()
     query = words.ResumeQuery().load(request.args.to_dict())
     subject = brakes.named(query["scope"], query.get("subject", ""))
     brakes.resume(query["scope"], subject, who.name, query.get("note"), since=query.get("since"))

@@ -12,8 +12,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from anchor.blueprints import (
+    console_acts,
     console_books,
     console_callbacks,
+    console_cases,
     console_customers,
     console_overview,
     console_remittances,
@@ -34,6 +36,8 @@ bp.register_blueprint(console_remittances.bp)
 bp.register_blueprint(console_callbacks.bp)
 bp.register_blueprint(console_customers.bp)
 bp.register_blueprint(console_books.bp)
+bp.register_blueprint(console_cases.bp)
+bp.register_blueprint(console_acts.bp)
 
 _SIGN_IN = "console.sign_in"
 _PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*")

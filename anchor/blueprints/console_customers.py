@@ -15,8 +15,8 @@ from anchor.serializers import admin_customers as admin
 from anchor.serializers import console_customers as words
 from anchor.serializers.console_forms import ConsoleBody
 from anchor.services import customer_desk
+from anchor.services.acts import By
 from anchor.services.customer_desk import Dossier
-from anchor.services.desk import By
 
 bp = Blueprint("customers", __name__, url_prefix="/customers")
 

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app, request, url_for
 
 from anchor.blueprints import operators, page_making
 from anchor.config import PUBLIC_PASSPHRASE
 from anchor.errors import Unavailable
 from anchor.extensions import settings
 from anchor.serializers import console as words
-from anchor.serializers import console_overview
+from anchor.serializers import console_desk, console_overview
 from anchor.services import overview
+from anchor.services.act_views import Concerned
 
 #: Nothing from elsewhere, no script in a page, and in nobody's frame.
 _POLICY = "; ".join(
@@ -42,6 +43,7 @@ def page(template: str, **context: Any) -> Response:
         endpoints=current_app.view_functions,
         **(_notice() if is_in else {}),
         words=words,
+        acts_in_order=console_desk.in_order,
         at=words.moment,
         **context,
     )
@@ -57,3 +59,11 @@ def _notice() -> dict[str, Any]:
         "cases_open": console_overview.cases_open(found),
         "paused": console_overview.paused(found.paused),
     }
+
+
+def transaction_page(found: Concerned | None, **query: Any) -> str | None:
+    """Return the address of a transaction's page; None where there is none of it."""
+    name = "console.transactions.one"
+    if found is None or name not in current_app.view_functions:
+        return None
+    return url_for(name, transaction_id=found.id, **query)

@@ -6,6 +6,7 @@ Requests are counted by their address before a token is looked at, so that nobod
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, request
+from marshmallow import Schema
 
 from anchor.blueprints import limits
 from anchor.errors import Forbidden, Unauthorized
@@ -28,6 +29,27 @@ def by_token() -> Operator:
     return _counted(operators.recognise(token.strip()))
 
 
+def guard() -> None:
+    """Let in whoever bears a token; what is more than looking needs one who may act.
+
+    Asked before each request of the admin API, also for doors that come later.
+    """
+    if request.method == "OPTIONS":
+        return
+    begin()
+    g.operator = by_token()
+    if request.method not in {"GET", "HEAD"}:
+        demand_acting(g.operator)
+
+
+def idempotency_key(header: type[Schema]) -> str | None:
+    """Return the key that the request is sent under, as `header` reads it; None without one."""
+    name = "Idempotency-Key"
+    given = {name: request.headers[name]} if name in request.headers else {}
+    found: str | None = header().load(given).get("key")
+    return found
+
+
 def begin() -> None:
     """Know nobody yet."""
     for name in ("operator", "operator_session"):
@@ -47,7 +69,7 @@ def has_session() -> bool:
 
 
 def current() -> Operator:
-    """Return who has signed in; needs `by_session` before."""
+    """Return who asks; needs `by_session` or `guard` before."""
     found: Operator = g.operator
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from anchor.services import customer_desk
-from anchor.services.desk import By
+from anchor.services.acts import By
 
 
 def accept(customer_id: str, body: Mapping[str, Any], who: str) -> None:

@@ -12,8 +12,8 @@ from anchor.cli.group import group, signed, visible
 from anchor.customers.standing import Stand
 from anchor.serializers import admin_customers as words
 from anchor.services import customer_desk, customer_erasure
+from anchor.services.acts import By
 from anchor.services.customer_desk import Dossier
-from anchor.services.desk import By
 
 customers = click.Group("customers", help="See to customers: list, show, decide, purge.")
 group.add_command(customers)

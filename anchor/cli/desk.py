@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +10,18 @@ import click
 from flask.cli import with_appcontext
 
 from anchor.cli.group import group, signed, visible
-from anchor.errors import Rejected
 from anchor.money import format_amount, parse_amount
 from anchor.reasons import Reason
-from anchor.services import brakes, custodian_payments, desk, refunds
-from anchor.services.desk import By, Desk
+from anchor.services import (
+    attesting,
+    brakes,
+    crediting,
+    custodian_payments,
+    desk,
+    refund_orders,
+)
+from anchor.services.acts import By
+from anchor.services.desk import Desk
 
 
 @group.command("cases")
@@ -125,25 +132,10 @@ def refund(
     "payment 1/12884905985/0" or "receipt bank/B000001".
     """
     gross = None if amount is None else parse_amount(amount)
-    case_id = int(what) if what.isascii() and what.isdigit() else None
-    if case_id is not None:
-        cause = _cause_of(desk.show(case_id))
-    elif what.startswith(("payment ", "receipt ")):
-        cause = what
-    else:
-        cause = refunds.of_transaction(what).cause
-    order = refunds.Order(cause, gross, by, note, case_id, without_fee=without_fee, by_hand=by_hand)
-    begun = refunds.begin(replace(order, to_contract=to_contract))
+    terms = refund_orders.Terms(gross, without_fee, by_hand, to_contract)
+    begun = refund_orders.begin(what, By(by, note), terms)
     kept = f", {format_amount(begun.fee)} kept as fee" if begun.fee else ""
     click.echo(f"{format_amount(begun.amount)} go back{kept}; its key is {begun.key}.")
-
-
-def _cause_of(case: Desk) -> str:
-    if "refund" not in case.acts:
-        raise Rejected(f"case {case.id} calls for no refund")
-    if case.cause.startswith(("payment ", "receipt ")):
-        return case.cause
-    return refunds.of_transaction(case.transaction_id or "").cause
 
 
 @group.command("cancel-refund")
@@ -152,7 +144,7 @@ def _cause_of(case: Desk) -> str:
 @with_appcontext
 def cancel_refund(key: str, by: str, note: str | None) -> None:
     """Take back the refund KEY, of which nobody outside has heard."""
-    refunds.cancel(key, by, note)
+    refund_orders.cancel(key, By(by, note))
     click.echo(f"{key} is taken back.")
 
 
@@ -163,7 +155,7 @@ def cancel_refund(key: str, by: str, note: str | None) -> None:
 @with_appcontext
 def credit(case: int, transaction: str, by: str, note: str | None) -> None:
     """Credit the money of a CASE to a TRANSACTION, which then goes on."""
-    desk.credit(case, transaction, By(by, note))
+    crediting.credit(case, transaction, By(by, note))
     click.echo(f"It is credited to {transaction}.")
 
 
@@ -219,7 +211,7 @@ def settle(key: str, *, paid: bool, not_paid: bool, yes: bool, by: str, note: st
         raise click.UsageError("One of --paid and --not-paid.")
     if not yes:
         click.confirm("Is it certain, on the bank's word?", abort=True)
-    desk.settle(key, By(by, note), is_paid=paid)
+    attesting.settle(key, By(by, note), is_paid=paid)
     click.echo(f"{key} is settled.")
 
 
@@ -238,7 +230,7 @@ def settle_order(
         raise click.UsageError("One of --paid-by and --not-paid.")
     if not_paid and not yes:
         click.confirm("Is it certain that it was not paid, and never will be?", abort=True)
-    custodian_payments.settle(key, paid_by, by, note)
+    custodian_payments.settle(key, paid_by, By(by, note))
     click.echo(f"{key} is settled.")
 
 

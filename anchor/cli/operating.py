@@ -13,6 +13,7 @@ from anchor.errors import NotFound, Rejected
 from anchor.extensions import gateway, settings
 from anchor.money import format_amount
 from anchor.services import jobs, networks, restore, retries
+from anchor.services.acts import By
 
 if TYPE_CHECKING:
     from anchor.services.own_lines import Line
@@ -112,16 +113,24 @@ def allow_trustline(code: str, account: str, by: str, note: str | None) -> None:
 @click.argument("subject", required=False)
 @click.option("--parked", is_flag=True, help="All parked jobs of this KIND.")
 @click.option("--because", default="", help="With --parked: only those whose error says this.")
+@signed
 @with_appcontext
-def retry(kind: str, subject: str | None, *, parked: bool, because: str) -> None:
+def retry(
+    kind: str,
+    subject: str | None,
+    *,
+    parked: bool,
+    because: str,
+    by: str,
+    note: str | None,
+) -> None:
     """Run parked or postponed jobs again: KIND and SUBJECT as a case names them, or --parked."""
     if parked == (subject is not None) or (because and not parked):
         raise click.UsageError("Name a SUBJECT, or say --parked (and --because).")
     if parked:
-        click.echo(f"{retries.retry_parked(kind, because)} job(s) are due.")
+        click.echo(f"{retries.ask_parked(kind, because, By(by, note))} job(s) are due.")
         return
-    if not retries.retry(jobs.Address(kind, str(subject))):
-        raise NotFound(f"There is no job {kind} of {subject}.")
+    retries.ask(jobs.Address(kind, str(subject)), By(by, note))
     click.echo(f"{kind} of {subject} is due.")
 
 

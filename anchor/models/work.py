@@ -101,11 +101,14 @@ class Case(Base):
 class Act(Base):
     """What somebody did: `what`, `who` it was, about which case or transaction, and why.
 
-    `outflow_id` is what it sent.
+    `outflow_id` is what it sent, or was about. `key` is that of whoever asked, under which it is
+    done once, and `meaning` what it is held to.
     """
 
     __tablename__ = "acts"
     __table_args__ = (
+        UniqueConstraint("key"),
+        CheckConstraint("(key IS NULL) = (meaning IS NULL)", name="key_has_meaning"),
         Index("ix_acts_case_id", "case_id", postgresql_where=text("case_id IS NOT NULL")),
         Index(
             "ix_acts_transaction_id",
@@ -122,6 +125,8 @@ class Act(Base):
     transaction_id: Mapped[str | None] = mapped_column(ForeignKey("transactions.id"))
     outflow_id: Mapped[int | None] = mapped_column(ForeignKey("outflows.id"))
     note: Mapped[str | None] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(Text)
+    meaning: Mapped[str | None] = mapped_column(Text)
     done_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from anchor.errors import Rejected
+from anchor.errors import NotFound, Rejected
 from anchor.lifecycle import Kind, statuses_of
 from anchor.money import format_amount
 from anchor.policies import HOUSE, AssetPolicy
@@ -42,6 +42,14 @@ class RowId(fields.Field[int]):
         if len(value) > len(str(_MAX_ROW_ID)) or not 1 <= int(value) <= _MAX_ROW_ID:
             raise invalid("must be the number of a row")
         return int(value)
+
+
+def known_row(text: str) -> int:
+    """Return the number of a row out of a path; `NotFound` for whatever else it is."""
+    try:
+        return int(RowId().deserialize(text))
+    except ValidationError as error:
+        raise NotFound("there is nothing of this number") from error
 
 
 class PartyDetails(fields.Field[Details]):
@@ -80,11 +88,9 @@ class RemittancesQuery(Schema):
 class IdempotencyHeader(Schema):
     """What the asker tells one order from others by: the same again begins nothing anew."""
 
-    key = fields.String(
-        required=True,
-        data_key="Idempotency-Key",
-        validate=validate.Regexp(r"^[!-~]([ -~]{0,253}[!-~])?$"),
-    )
+    PATTERN: ClassVar = validate.Regexp(r"^[!-~]([ -~]{0,253}[!-~])?$")
+
+    key = fields.String(required=True, data_key="Idempotency-Key", validate=PATTERN)
 
 
 class OrderBody(Schema):

@@ -23,7 +23,7 @@ class Standing:
     """How something stands: in a word or two, and whether that is good, bad, or waits."""
 
     label: str
-    tone: str = "plain"
+    tone: str = "quiet"
 
 
 _STANDINGS = {
@@ -75,6 +75,11 @@ _EVENTS = {
     "failed": _("Failed"),
     "fail": _("Failed"),
     "replay callbacks": _("Callbacks told again"),
+    "close": _("Closed"),
+    "credit": _("Credited"),
+    "refund by hand": _("Sent back by hand"),
+    "cancel refund": _("Refund taken back"),
+    "pay again": _("Paid again"),
 }
 
 

@@ -39,14 +39,15 @@ Rails
     payouts, recovery, statements, reversals
 
 Money goes back
-    arrivals, refunds, refund_ends, policy_refunds, returns
+    arrivals, refunds, refund_ends, refund_orders, policy_refunds, returns
 
 By another anchor
     other_anchors, remittances, remittance_orders, remittance_views, remittance_waits, remitting,
     following
 
 The books, and the desk
-    books, bookings, audits, cases, desk, brakes, standing, overview, measures, checkup
+    books, bookings, audits, cases, acts, desk, crediting, attesting, act_views, brakes, standing,
+    overview, measures, checkup
 
 After a backup was restored
     restore, restored, restored_arrivals, restored_orders, restored_payments, restored_payouts,

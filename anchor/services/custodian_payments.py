@@ -22,8 +22,9 @@ from sqlalchemy import Text, cast, exists, func, literal, select
 from anchor.errors import NotFound, Rejected, Unavailable
 from anchor.extensions import atomic
 from anchor.integrations.custody import Custodian, CustodyOutcome, Declined, Paid, Unknown
-from anchor.models import Act, Job, Outflow, Transaction
+from anchor.models import Job, Outflow, Transaction
 from anchor.services import (
+    acts,
     asking,
     brakes,
     cases,
@@ -34,8 +35,10 @@ from anchor.services import (
     jobs,
     recovery,
 )
+from anchor.services.acts import By
 from anchor.services.custody_orders import CARRY, Entrusted
 from anchor.services.custody_outcomes import POLL
+from anchor.services.evidence import Evidence
 from anchor.services.recovery import Step
 
 log = logging.getLogger(__name__)
@@ -194,12 +197,17 @@ def _who(custodian: Custodian) -> str:
     return f"the custodian {custodian.name}"
 
 
-def settle(key: str, paid_by: str | None, who: str, note: str | None) -> None:
+def settle(key: str, paid_by: str | None, by: By) -> None:
     """End an order on a person's word: paid by the transaction `paid_by`, or not at all (None).
 
     A ledger has to show the transaction all the same. Raises `NotFound` where no custodian
     has such an order, and `Rejected` where its end is known or the ledger shows another thing.
     """
+    meant = acts.meaning("settle order", outflow=key, paid_by=paid_by)
+    acts.once(by, meant, lambda: _settle(key, paid_by, by, meant), lambda _: None)
+
+
+def _settle(key: str, paid_by: str | None, by: By, meant: str) -> None:
     entrusted = custody_orders.by_key(key)
     if entrusted is None:
         raise NotFound(f"no custodian was given {key}")
@@ -214,9 +222,23 @@ def settle(key: str, paid_by: str | None, who: str, note: str | None) -> None:
             shown = replace(shown, differs=None)
         if shown.found is None or shown.differs is not None:
             raise Rejected(shown.differs or f"no ledger shows {paid_by}")
-    act = Act(what=f"settle {key}", who=who, note=note)
-    act.transaction_id = entrusted.order.transaction_id or None
-    custody_outcomes.record(entrusted, told, shown, act)
+    _record(entrusted, told, shown, by, meant)
+
+
+@atomic
+def _record(
+    entrusted: Entrusted, told: CustodyOutcome, shown: Evidence | None, by: By, meant: str
+) -> None:
+    if acts.done_before(by, meant):
+        return
+    custody_outcomes.record(entrusted, told, shown)
+    acts.write(
+        f"settle {entrusted.order.key}",
+        by,
+        meant,
+        transaction_id=entrusted.order.transaction_id or None,
+        outflow_id=entrusted.outflow_id,
+    )
 
 
 def owe(source: str | None = None) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from anchor.extensions import atomic, db
 from anchor.integrations.custody import CustodyOutcome, Declined, Paid, Sent, Unknown
 from anchor.ledger.gateway import LedgerTransaction
-from anchor.models import Act, Outflow
+from anchor.models import Outflow
 from anchor.services import (
     bookings,
     cases,
@@ -40,17 +40,10 @@ def learn(entrusted: Entrusted, outcome: CustodyOutcome) -> None:
 
 
 @atomic
-def record(
-    entrusted: Entrusted, outcome: CustodyOutcome, found: Evidence | None, act: Act | None = None
-) -> None:
-    """Write an outcome down, with what the ledger shows of it where it says paid.
-
-    `act` is who said so instead of the custodian.
-    """
+def record(entrusted: Entrusted, outcome: CustodyOutcome, found: Evidence | None) -> None:
+    """Write an outcome down, with what the ledger shows of it where it says paid."""
     outflow = custody_orders.locked(entrusted.outflow_id)
     assert outflow is not None
-    if act is not None:
-        db.session.add(act)
     if outflow.state in {"done", "refused"}:
         _after_the_end(outflow, outcome, found)
     elif isinstance(outcome, Paid):

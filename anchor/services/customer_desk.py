@@ -13,7 +13,7 @@ from anchor.integrations.customers import Accepted, Corrections, Occasion, Refus
 from anchor.languages import mark as _
 from anchor.models import Customer, CustomerFile, CustomerHistory, CustomerStanding
 from anchor.services import customer_standings, customers, known_customers
-from anchor.services.desk import By
+from anchor.services.acts import By
 
 MAX_PAGE = 200
 _ORDER = (CustomerStanding.changed_at, CustomerStanding.customer_id, CustomerStanding.type)

@@ -25,7 +25,7 @@ from anchor.integrations.protocols import (
 )
 from anchor.lifecycle import FINAL, Event, Status
 from anchor.models import Customer, Outflow, Transaction
-from anchor.money import to_stroops
+from anchor.money import format_amount, to_stroops
 from anchor.services import bookings, cases, refund_ends, returns, send_customers
 from anchor.services.outflows import Attempt
 from anchor.services.transactions import Happening, happened
@@ -122,7 +122,7 @@ def _tell_if_delivered_differs(outflow: Outflow) -> None:
         cases.open_case(
             "delivered_differs",
             outflow.key,
-            note=f"ordered {outflow.amount}, delivered {delivered} stroops",
+            note=f"ordered {format_amount(outflow.amount)}, delivered {format_amount(delivered)}",
             transaction_id=outflow.transaction_id,
             asset=outflow.asset,
         )

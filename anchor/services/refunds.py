@@ -9,14 +9,15 @@ The crash windows, and what is found afterwards:
 
 1. before the outflow is committed: nothing happened; whoever asked asks again;
 2. after it: an open outflow with its key and the job that brings it on, owed in the same
-   commit. From there on the windows are those of a submission or of a payout.
+   commit. From there on the windows are those of a submission or of a payout. Whoever asks
+   again under the key of the act (`anchor.services.acts`) is told of that very refund.
 """
 
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, func, select
 
-from anchor.errors import NotFound, Rejected
+from anchor.errors import Rejected
 from anchor.extensions import atomic, contracts, db, gateway, settings
 from anchor.fees import FeeSchedule, Split, split
 from anchor.ledger import destinations
@@ -27,6 +28,7 @@ from anchor.models.columns import MEMO_TYPES
 from anchor.money import format_amount
 from anchor.policies import HOUSE, AssetPolicy
 from anchor.services import (
+    acts,
     arrivals,
     bookings,
     custodians,
@@ -37,6 +39,7 @@ from anchor.services import (
     rails,
     refund_ends,
 )
+from anchor.services.acts import By
 from anchor.services.arrivals import Arrival
 from anchor.services.deposit_payments import DRIVE, lane_of
 from anchor.services.payouts import REFUND
@@ -51,7 +54,8 @@ class Order:
 
     `who` decided it, and `note` says why; `case_id` is the case that it answers, which has to
     be open, and `verdict` the one that it is about where that counts. `without_fee` keeps
-    nothing of it; `by_hand` says that it was sent outside, and only writes it down.
+    nothing of it; `by_hand` says that it was sent outside, and only writes it down. Under a `key`
+    it is done once; it is then held to `meant` (`anchor.services.acts`).
     """
 
     cause: str
@@ -63,6 +67,13 @@ class Order:
     without_fee: bool = False
     by_hand: bool = False
     to_contract: str | None = None
+    key: str | None = None
+    meant: str = ""
+
+    @property
+    def by(self) -> By:
+        """Who acts."""
+        return By(self.who, self.note, self.key)
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,13 @@ def begin(order: Order) -> Begun:
     elif not rails.find(arrival.rail).traits.can_refund:
         raise Rejected(f"the rail {arrival.rail} sends nothing back by itself")
     return _open(order)
+
+
+@atomic
+def begun_by(act: Act) -> Begun:
+    """Return the refund that an act began."""
+    outflow = db.session.get_one(Outflow, act.outflow_id)
+    return Begun(outflow.key, outflow.amount, outflow.amount_fee)
 
 
 def of_transaction(transaction_id: str) -> Arrival:
@@ -197,6 +215,8 @@ def _has_memo(arrival: Arrival) -> bool:
 @atomic
 def _open(order: Order) -> Begun:
     """Open the outflow under the locks of the transaction and of what came."""
+    if (known := acts.done_before(order.by, order.meant)) is not None:
+        return begun_by(known)
     row = _locked_transaction(arrivals.find(order.cause).transaction_id)
     arrival = arrivals.lock(order.cause)
     if arrival.transaction_id != (row.id if row else None):
@@ -210,9 +230,7 @@ def _open(order: Order) -> Begun:
         order_ends.withdraw([row.id], "it is sent back instead")
         _demand_nothing_open(row)
         most = min(most, row.amount_received - row.amount_paid - row.amount_refunded)
-    gross = most if order.gross is None else order.gross
-    if not 0 < gross <= most:
-        raise Rejected(f"no more than {format_amount(most)} can be sent back")
+    gross = part_of(most, order.gross)
     parts = parts_of(arrival, gross, without_fee=order.without_fee or order.by_hand)
     outflow = _outflow(arrival, row, parts)
     db.session.add(outflow)
@@ -224,14 +242,14 @@ def _open(order: Order) -> Begun:
         _done_by_hand(outflow, order)
     else:
         _owe(outflow)
-    act = Act(
-        what="refund by hand" if order.by_hand else "refund",
-        who=order.who,
+    acts.write(
+        "refund by hand" if order.by_hand else "refund",
+        order.by,
+        order.meant,
         case_id=order.case_id,
-        note=order.note,
+        transaction_id=outflow.transaction_id,
+        outflow_id=outflow.id,
     )
-    act.transaction_id, act.outflow_id = outflow.transaction_id, outflow.id
-    db.session.add(act)
     return Begun(outflow.key, outflow.amount, outflow.amount_fee)
 
 
@@ -266,27 +284,12 @@ def _done_by_hand(refund: Outflow, order: Order) -> None:
     refund_ends.done([refund])
 
 
-@atomic
-def cancel(key: str, who: str, note: str | None = None) -> None:
-    """Take back a refund of which nobody outside has heard; its money is owed as before.
-
-    Raises `NotFound`, or `Rejected` where it is on its way or over.
-    """
-    outflow = db.session.scalar(
-        select(Outflow)
-        .where(Outflow.key == key, Outflow.kind == "refund")
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if outflow is None:
-        raise NotFound(f"there is no refund {key}")
-    if outflow.state != "prepared" or outflow.calls:
-        raise Rejected(f"{key} is {outflow.state}: it cannot be taken back any more")
-    order_ends.refuse(outflow, note or "taken back by a person")
-    refund_ends.failed(outflow)
-    act = Act(what="cancel refund", who=who, note=note)
-    act.transaction_id, act.outflow_id = outflow.transaction_id, outflow.id
-    db.session.add(act)
+def part_of(most: int, gross: int | None) -> int:
+    """Return how much of `most` stroops goes back, fee included; all of it for None."""
+    wanted = most if gross is None else gross
+    if not 0 < wanted <= most:
+        raise Rejected(f"no more than {format_amount(most)} can be sent back")
+    return wanted
 
 
 def parts_of(arrival: Arrival, gross: int, *, without_fee: bool = False) -> Split:

@@ -29,7 +29,7 @@ from anchor.services import (
     refunds,
     withdrawals,
 )
-from anchor.services.desk import By
+from anchor.services.acts import By
 from anchor.services.transactions import Owner
 
 _BY = By("chaos", "the journey")

@@ -39,6 +39,18 @@ DOORS = [
     ("POST", "/admin/customers/x/accept"),
     ("POST", "/admin/customers/x/reject"),
     ("POST", "/admin/customers/x/request"),
+    ("GET", "/admin/cases"),
+    ("GET", "/admin/cases/1"),
+    ("POST", "/admin/cases/1/close"),
+    ("POST", "/admin/cases/1/credit"),
+    ("POST", "/admin/refunds"),
+    ("DELETE", "/admin/refunds/x"),
+    ("POST", "/admin/transactions/x/hold"),
+    ("POST", "/admin/transactions/x/release"),
+    ("POST", "/admin/transactions/x/fail"),
+    ("POST", "/admin/transactions/x/pay-again"),
+    ("POST", "/admin/outflows/x/settle"),
+    ("POST", "/admin/jobs/retry"),
 ]
 ACTING = [(method, path) for method, path in DOORS if method != "GET"]
 KEY = {"Idempotency-Key": "order 17"}

@@ -37,6 +37,9 @@ PAGES = [
     "/customers",
     "/customers/x",
     "/customers/x/accept",
+    "/cases",
+    "/cases/1",
+    "/acts/close",
 ]
 FORMS = [
     "/remittances/new",
@@ -48,6 +51,7 @@ FORMS = [
     "/customers/x/accept",
     "/customers/x/reject",
     "/customers/x/request",
+    "/acts/refund",
     "/sign-out",
 ]
 

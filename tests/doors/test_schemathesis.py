@@ -135,13 +135,19 @@ def test_no_operation_of_sending_anchors_fails(remitter: Remitter) -> None:
 
 
 def test_no_operation_of_operators_fails(world: World) -> None:
-    seen = attack(world, examples=15, number=1, below="/admin", token=bearing())
+    row_id = world.paid_withdrawal()
+    world.pay("25", "id:12345")
+    world.read()
+    known = {"transaction_id": row_id, "case_id": "1", "key": f"{row_id}-1", "Idempotency-Key": "k"}
+    seen = attack(world, examples=15, number=1, below="/admin", token=bearing(), **known)
     assert {200, 400, 401} <= seen["GET /admin/remittances"]
     assert {400, 401} <= seen["POST /admin/callbacks/replay"]
     assert {200, 400, 401} <= seen["POST /admin/pauses"]
     assert {200, 400, 401} <= seen["GET /admin/books"]
     assert {400, 401, 404} <= seen["POST /admin/customers/{customer_id}/reject"]
-    assert len(seen) >= 17
+    assert {200, 404} <= seen["GET /admin/cases/{case_id}"]
+    assert {200, 401} <= seen["POST /admin/transactions/{transaction_id}/hold"]
+    assert len(seen) == 29
 
 
 @pytest.mark.timeout(300)

@@ -14,7 +14,7 @@ from anchor.extensions import db, transaction
 from anchor.lifecycle import Event
 from anchor.models import Memo, Transaction
 from anchor.services import customer_desk, expiry, jobs, memos, programmatic, sweeps
-from anchor.services.desk import By
+from anchor.services.acts import By
 from anchor.services.transactions import Happening, happened
 from tests.knowing import PNG
 from tests.transfers import PERSON, Wallet, serving

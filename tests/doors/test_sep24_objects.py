@@ -13,7 +13,7 @@ from anchor.models import Transaction
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.services import desk, refunds
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.authorizing import authorizing, give_away, lumens, operations
 from tests.deposits import Bench
 from tests.puppets import puppet

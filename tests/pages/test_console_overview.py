@@ -7,7 +7,7 @@ import pytest
 
 from anchor.extensions import transaction
 from anchor.services import books, brakes, cases, customer_desk
-from anchor.services.desk import By
+from anchor.services.acts import By
 from tests.knowing import NAMES, Kyc
 from tests.pages.conftest import SIZES, Site
 from tests.pages.tabs import Tab

@@ -1,0 +1,151 @@
+"""What an act is about, as whoever does it sees it before and after; and why cases are open."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from anchor.errors import NotFound, Rejected
+from anchor.extensions import atomic, db
+from anchor.models import Case, Outflow, Transaction
+from anchor.services import desk, retries
+from anchor.services.arrivals import Arrival
+from anchor.services.desk import Desk
+from anchor.services.jobs import Address
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """A transaction as an act leaves it; amounts in stroops of `asset`, as the books name it."""
+
+    id: str
+    kind: str
+    status: str
+    is_resting: bool
+    asset: str
+    expected: int | None
+    received: int
+    paid: int
+    refunded: int
+    acts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Going:
+    """Money that goes out, or went: `amount` stroops of `asset`, by a `carrier` or the ledger."""
+
+    key: str
+    kind: str
+    state: str
+    asset: str
+    amount: int
+    carrier: str | None
+    is_custodians: bool
+    transaction_id: str | None
+
+
+@dataclass(frozen=True)
+class About:
+    """All that an act may be about; `job` is the one that a case tells of."""
+
+    case: Desk | None = None
+    transaction: Concerned | None = None
+    outflow: Going | None = None
+    arrival: Arrival | None = None
+    job: Address | None = None
+
+    def calls_for(self, act: str) -> bool:
+        """Tell whether an act is among those that may be done now, as far as that is known."""
+        known = self.case or self.transaction
+        return known is None or act in known.acts
+
+
+@atomic
+def about(
+    case_id: int | None = None, transaction_id: str | None = None, key: str | None = None
+) -> About:
+    """Return what is named: a case, a transaction, or money that goes out by its key.
+
+    Raises `NotFound`, and `Rejected` where nothing is named.
+    """
+    if case_id is not None:
+        return _of_case(case_id)
+    if key is not None:
+        outflow = _outflow(key)
+        row_id = outflow.transaction_id
+        return About(transaction=_concerned(row_id) if row_id else None, outflow=_going(outflow))
+    if transaction_id is None:
+        raise Rejected("name a case, a transaction or the key of what goes out")
+    row = _concerned(transaction_id)
+    open_one = desk.outflow_of(None, row.id)
+    return About(transaction=row, outflow=_going(open_one) if open_one else None)
+
+
+def _of_case(case_id: int) -> About:
+    shown, row = desk.show(case_id), db.session.get_one(Case, case_id)
+    outflow, arrival = desk.outflow_of(row), desk.arrival_of(row)
+    transaction_id = row.transaction_id or (arrival.transaction_id if arrival else None)
+    return About(
+        case=shown,
+        transaction=_concerned(transaction_id) if transaction_id else None,
+        outflow=_going(outflow) if outflow else None,
+        arrival=arrival,
+        job=retries.of_case(row.cause) if row.reason.startswith("job_") else None,
+    )
+
+
+@atomic
+def transaction(transaction_id: str) -> Concerned:
+    """Return how a transaction stands; `NotFound` where there is none."""
+    return _concerned(transaction_id)
+
+
+@atomic
+def outflow(key: str) -> Going:
+    """Return how what goes out stands; `NotFound` where nothing has that key."""
+    return _going(_outflow(key))
+
+
+@atomic
+def open_reasons() -> list[tuple[str, int]]:
+    """Return for which reasons cases are open, and how many of each, by name."""
+    query = select(Case.reason, func.count()).where(Case.closed_at.is_(None))
+    found = db.session.execute(query.group_by(Case.reason).order_by(Case.reason))
+    return [(reason, count) for reason, count in found]
+
+
+def _concerned(transaction_id: str) -> Concerned:
+    acts = desk.acts_of(transaction_id)
+    row = db.session.get_one(Transaction, transaction_id)
+    return Concerned(
+        id=row.id,
+        kind=row.kind,
+        status=row.status,
+        is_resting=row.is_resting,
+        asset=row.received_as,
+        expected=row.amount_expected,
+        received=row.amount_received,
+        paid=row.amount_paid,
+        refunded=row.amount_refunded,
+        acts=acts,
+    )
+
+
+def _outflow(key: str) -> Outflow:
+    query = select(Outflow).where(Outflow.key == key)
+    found = db.session.scalar(query.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound(f"nothing goes out under the key {key}")
+    return found
+
+
+def _going(outflow: Outflow) -> Going:
+    return Going(
+        key=outflow.key,
+        kind=outflow.kind,
+        state=outflow.state,
+        asset=outflow.asset,
+        amount=outflow.amount,
+        carrier=outflow.custody or outflow.rail,
+        is_custodians=outflow.custody is not None,
+        transaction_id=outflow.transaction_id,
+    )
