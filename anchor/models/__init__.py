@@ -32,6 +32,7 @@ from anchor.models.quotes import Quote
 from anchor.models.receipts import RailEvent, RailReading, Receipt
 from anchor.models.remittances import Remittance
 from anchor.models.transactions import (
+    AT_REST,
     AWAITED,
     EXPIRED_AWAITED,
     UNPAID,
@@ -42,6 +43,7 @@ from anchor.models.transactions import (
 from anchor.models.work import PAUSE_SCOPES, Act, Budget, Case, Job, Pause, Tick
 
 __all__ = [
+    "AT_REST",
     "AWAITED",
     "BOOK_ACCOUNTS",
     "EXPIRED_AWAITED",

@@ -6,7 +6,8 @@ Work that waits
     jobs, claims, choosing, batches, sweeps, passes, retries, asking, budgets
 
 Transactions
-    transactions, opening, views, details, allowances, expiry, corrections, references, memos
+    transactions, opening, views, details, allowances, expiry, corrections, references, memos,
+    trails, transaction_search, transaction_stories
 
 Doors open them
     deposits, withdrawals, programmatic, sends, send_customers, rail_needs, federation, quotes,
@@ -45,7 +46,7 @@ By another anchor
     following
 
 The books, and the desk
-    books, bookings, audits, cases, desk, brakes, standing, checkup
+    books, bookings, audits, cases, desk, brakes, standing, checkup, arrival_views, outflow_views
 
 After a backup was restored
     restore, restored, restored_arrivals, restored_orders, restored_payments, restored_payouts,

@@ -148,6 +148,13 @@ def _acts(case: Case) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@atomic
+def acts_of(transaction_id: str) -> tuple[str, ...]:
+    """Return the names of the acts that may be done about a transaction as things stand."""
+    about = Case(reason="", cause="", transaction_id=transaction_id)
+    return tuple(each for each in _acts(about) if each != "close")
+
+
 def arrival_of(case: Case) -> Arrival | None:
     """Return the money that a case is about, or None. Needs an open transaction."""
     try:
