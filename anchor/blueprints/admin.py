@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from anchor.blueprints import errors, forms, operators
+from anchor.blueprints import admin_money, errors, forms, operators
 from anchor.blueprints.describing import described
 from anchor.blueprints.limits import costly
 from anchor.errors import Unauthorized, Unavailable
@@ -16,6 +16,7 @@ from anchor.serializers.fields import known_id
 from anchor.services import callback_replays, remittance_orders, remittance_views, remittances
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
+bp.register_blueprint(admin_money.bp)
 
 
 @bp.get("/remittances")

@@ -11,7 +11,14 @@ from flask import Blueprint, Response, current_app, make_response, redirect, req
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from anchor.blueprints import console_callbacks, console_remittances, operators, speech
+from anchor.blueprints import (
+    console_callbacks,
+    console_money,
+    console_remittances,
+    console_transactions,
+    operators,
+    speech,
+)
 from anchor.blueprints.console_making import page
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import kept_headers, sentence_of, status_of
@@ -23,6 +30,8 @@ from anchor.services import operators as services
 bp = Blueprint("console", __name__, url_prefix="/console")
 bp.register_blueprint(console_remittances.bp)
 bp.register_blueprint(console_callbacks.bp)
+bp.register_blueprint(console_transactions.bp)
+bp.register_blueprint(console_money.bp)
 
 _SIGN_IN = "console.sign_in"
 _PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*")

@@ -19,7 +19,9 @@ from anchor.models.customers import (
 from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
 from anchor.models.outflows import (
+    OUTFLOW_KINDS,
     OUTFLOW_OPEN,
+    OUTFLOW_STATES,
     PREPARING_FORMS,
     SUBMISSION_OPEN,
     Channel,
@@ -47,7 +49,9 @@ __all__ = [
     "AWAITED",
     "BOOK_ACCOUNTS",
     "EXPIRED_AWAITED",
+    "OUTFLOW_KINDS",
     "OUTFLOW_OPEN",
+    "OUTFLOW_STATES",
     "PAUSE_SCOPES",
     "PREPARING_FORMS",
     "SUBMISSION_OPEN",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, or_, select, text, tuple_, union_all
+from sqlalchemy import Select, and_, bindparam, not_, or_, select, text, tuple_, union_all
 
 from anchor import references
 from anchor.errors import NotFound
@@ -76,7 +76,7 @@ def listing(
     kind: str | None = None,
     status: str | None = None,
     asset_code: str | None = None,
-    rests: bool = False,
+    rests: bool | None = None,
     since: datetime | None = None,
     after: str | None = None,
     limit: int = MAX_PAGE,
@@ -84,11 +84,12 @@ def listing(
     """Return transactions, the newest first; those `after` the last one of the page before.
 
     `q` is an id, a memo, a reference, a key, a hash, what a bank calls it, or the address of its
-    owner. With `rests` those that wait for a person; `since` leaves out what was opened before.
+    owner. `rests` chooses those that wait for a person, or the others; `since` leaves out what was
+    opened before.
     """
     query = _chosen(kind, status, asset_code, since)
-    if rests:
-        query = query.where(_WAITS_FOR_PERSON)
+    if rests is not None:
+        query = query.where(_WAITS_FOR_PERSON if rests else not_(_WAITS_FOR_PERSON))
     if q is not None:
         query = query.where(*_owned(q) or [Transaction.id.in_(_ids(q))])
     place = Transaction.started_at, Transaction.id

@@ -29,6 +29,10 @@ DOORS = [
     ("PATCH", "/admin/remittances/x"),
     ("GET", "/admin/callbacks"),
     ("POST", "/admin/callbacks/replay"),
+    ("GET", "/admin/transactions"),
+    ("GET", "/admin/transactions/x"),
+    ("GET", "/admin/money"),
+    ("GET", "/admin/outflows"),
 ]
 ACTING = [(method, path) for method, path in DOORS if method != "GET"]
 KEY = {"Idempotency-Key": "order 17"}
