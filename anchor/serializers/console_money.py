@@ -158,8 +158,8 @@ def code(held: str | None) -> str:
 
 
 def sum_of(stroops: int | None, held: str | None) -> str:
-    """Write an amount with its asset; a dash for what nobody can read."""
-    return "–" if stroops is None else f"{money(stroops)} {code(held)}".strip()
+    """Write an amount with its asset; a question mark for what nobody can read."""
+    return "?" if stroops is None else f"{money(stroops)} {code(held)}".strip()
 
 
 def short(address: str | None) -> str:

@@ -30,6 +30,10 @@ PAGES = [
     "/remittances/x",
     "/remittances/x/amend",
     "/callbacks",
+    "/transactions",
+    "/transactions/x",
+    "/money",
+    "/money/outflows",
 ]
 FORMS = [
     "/remittances/new",
