@@ -60,7 +60,7 @@ OPERATORS = (
             *("statements", "submissions", "sweeps", "trustlines", "jobs"),
             *("following", "other_anchors", "remittance_views", "remittances", "remitting"),
             *("operators", "remittance_orders", "delivering", "known_lines", "own_lines", "bids"),
-            "own_submissions",
+            *("own_submissions", "transaction_search", "transaction_stories"),
         )
     ),
 )

@@ -198,7 +198,7 @@ def test_work_that_was_given_up_is_told_with_why(world: World, console: Console)
     sql("UPDATE jobs SET attempts = 3, parked_at = now(), last_error = 'the bank says no'")
     told = shown(console.get(f"/transactions/{row_id}"))
     assert "What keeps it Execute outgoing transaction: the bank says no" in told
-    assert "the bank says no Given up 3" in told
+    assert "The bank says no Given up 3" in told
 
 
 def test_a_hash_leads_to_the_explorer_where_there_is_one(world: World, console: Console) -> None:
