@@ -8,7 +8,7 @@ from anchor.blueprints.describing import described
 from anchor.serializers import admin_money as words
 from anchor.serializers import admin_money_answers as answers
 from anchor.serializers.fields import known_id
-from anchor.services import outflow_views, transaction_stories
+from anchor.services import transaction_stories
 
 bp = Blueprint("money", __name__)
 
@@ -51,6 +51,6 @@ def outflows() -> ResponseReturnValue:
     """Show payouts, submissions and refunds, the newest first."""
     operators.by_token()
     query = words.OutflowsQuery().load(request.args.to_dict())
-    found = outflow_views.listing(**query)
+    found = words.outflows_of(query)
     shown = [words.outflow(each) for each in found]
     return jsonify({"outflows": shown, "next": words.next_of(found, query["limit"])})

@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 
+from anchor.blueprints import console_lists as lists
 from anchor.blueprints.console_making import page
 from anchor.blueprints.describing import described
 from anchor.blueprints.errors import first_sentence, status_of
+from anchor.blueprints.limits import costly
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import settings
 from anchor.serializers import admin_money as queries
 from anchor.serializers import console_money as terms
+from anchor.serializers.console_csv import TRANSACTIONS
 from anchor.serializers.fields import known_id
 from anchor.services import transaction_stories
 
@@ -23,15 +26,27 @@ bp = Blueprint("transactions", __name__, url_prefix="/transactions")
 @described(query=queries.TransactionsQuery, media="text/html", errors=(403, 404), leads_on=True)
 def listing() -> ResponseReturnValue:
     """Find transactions, the newest first."""
-    asked = {name: value.strip() for name, value in request.args.items() if value.strip()}
     try:
-        query = queries.TransactionsQuery().load(asked)
+        query = queries.TransactionsQuery().load(lists.asked())
         found = queries.transactions_of(query)
     except ValidationError as error:
-        return _listing(asked, problem=first_sentence(error)), 400
+        return _listing(problem=first_sentence(error)), 400
     except (NotFound, Rejected) as error:
-        return _listing(asked, problem=str(error)), status_of(error)
-    return _listing(asked, found=found, next=queries.next_of(found, query["limit"]))
+        return _listing(problem=str(error)), status_of(error)
+    return _listing(found=found, next=queries.next_of(found, query["limit"]))
+
+
+@bp.get("/download")
+@costly
+@described(query=queries.TransactionsQuery, media="text/csv", errors=(403, 404), leads_on=True)
+def download() -> ResponseReturnValue:
+    """Download the transactions that are found, as CSV."""
+    try:
+        query = queries.TransactionsQuery().load(lists.asked())
+        look, show = queries.transactions_of, queries.transaction
+        return lists.download("transactions", TRANSACTIONS, look, show, query)
+    except (ValidationError, Rejected):
+        return lists.back_to(".listing")
 
 
 @bp.get("/<transaction_id>")
@@ -49,11 +64,11 @@ def one(transaction_id: str) -> ResponseReturnValue:
     )
 
 
-def _listing(asked: dict[str, str], **more: Any) -> Response:
+def _listing(**more: Any) -> Response:
     known = {"found": (), "next": None, "problem": None} | more
     return page(
         "console/transactions.html",
-        asked=asked,
+        asked=lists.shown(queries.TransactionsQuery),
         assets=list(settings().assets),
         terms=terms,
         **known,

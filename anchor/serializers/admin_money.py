@@ -88,6 +88,11 @@ def transactions_of(query: dict[str, Any]) -> list[Found]:
     return transaction_search.listing(**asked)
 
 
+def outflows_of(query: dict[str, Any]) -> list[Left]:
+    """Return the outflows that a query is about."""
+    return outflow_views.listing(**query)
+
+
 def next_of(found: Sequence[Any], limit: int) -> Any:
     """Return after which one the next page begins; None where there is none."""
     return found[-1].id if len(found) == limit else None

@@ -34,6 +34,9 @@ PAGES = [
     "/transactions/x",
     "/money",
     "/money/outflows",
+    "/transactions/download",
+    "/money/download",
+    "/money/outflows/download",
 ]
 FORMS = [
     "/remittances/new",

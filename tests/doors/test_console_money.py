@@ -1,5 +1,6 @@
 """The console finds transactions and money, and leads from each to all that belongs to it."""
 
+import csv
 import re
 from dataclasses import replace
 from html import unescape
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from anchor.blueprints import console_lists
 from anchor.integrations.protocols import RailTraits
 from anchor.lifecycle import Kind, Status
 from anchor.policies.pages import PagesPolicy
@@ -300,3 +302,79 @@ def test_all_that_is_unknown_is_one_click_away(world: World) -> None:
         assert word in row
     assert f"/console/acts/settle?outflow={unknown}-1" in links(page)
     assert f"/console/transactions/{unknown}" in links(page)
+
+
+# -- downloads --------------------------------------------------------------------------------
+
+
+def table(page: Any) -> list[dict[str, str]]:
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/csv")
+    assert page.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert page.headers["Cache-Control"] == "no-store"
+    return list(csv.DictReader(page.text.splitlines()))
+
+
+def test_each_list_is_downloaded_as_it_was_chosen(world: World, console: Console) -> None:
+    row_id = world.paid_withdrawal()
+    world.work()
+    other = deposit(world)
+    observe("bank", [booked(), booked("B2", "3")])
+    for path, name, expected in (
+        ("/transactions", "id", [other, row_id]),
+        ("/transactions?kind=withdrawal", "id", [row_id]),
+        ("/money", "transaction_id", [row_id]),
+        ("/money?of=rail&verdict=credited", "transaction_id", [other]),
+        ("/money/outflows?state=done", "key", [f"{row_id}-1"]),
+        ("/money/outflows?state=unknown", "key", None),
+    ):
+        found = [each for each in links(console.get(path)) if "/download" in each]
+        assert len(found) == (expected is not None), path
+        for link in found:
+            rows = table(console.get(link.removeprefix("/console")))
+            assert [each[name] for each in rows] == expected, path
+    [row] = table(console.get("/money/download"))
+    assert (row["amount"], row["asset"]) == ("100", f"stellar:{world.policy.id}")
+
+
+def test_no_cell_of_a_download_is_a_formula(world: World, console: Console) -> None:
+    said = ["=1+1", "+1", "-1", "@SUM(A1)", 'a "b", c', "plain"]
+    observe("bank", [booked(f"B{at}", reference=each) for at, each in enumerate(said)])
+    found = table(console.get("/money/download?of=rail"))
+    assert [each["reference"] for each in found[::-1]] == [
+        *("'=1+1", "'+1", "'-1", "'@SUM(A1)", 'a "b", c', "plain")
+    ]
+
+
+def test_a_download_goes_through_all_pages_up_to_its_bound(
+    world: World, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [world.withdrawal() for _ in range(5)]
+    monkeypatch.setattr(console_lists, "_PAGE", 2)
+    found = table(console.get("/transactions/download?limit=1"))
+    assert [each["id"] for each in found] == ids[::-1]
+    monkeypatch.setattr(console_lists, "MOST", 4)
+    assert len(table(console.get("/transactions/download"))) == 4
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/transactions/download?kind=loan",
+        "/money/download?verdict=fine",
+        "/money/outflows/download?state=lost",
+    ],
+)
+def test_a_download_of_what_cannot_be_asked_says_so_on_a_page(console: Console, path: str) -> None:
+    there = console.get(path).headers["Location"].removeprefix("/console")
+    assert there == path.replace("/download", "")
+    page = console.get(there)
+    assert (page.status_code, 'role="alert"' in page.text) == (400, True)
+
+
+@pytest.mark.parametrize("path", ["/transactions", "/money", "/money/outflows"])
+def test_nothing_but_its_own_fields_goes_into_an_address(console: Console, path: str) -> None:
+    evil = "after=1&endpoint=x&found=y&_external=1&_scheme=javascript&_anchor=z"
+    page = console.get(f"{path}?{evil}")
+    assert page.status_code == 400
+    assert not any("javascript" in each or "endpoint" in each for each in links(page))
