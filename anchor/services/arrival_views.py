@@ -100,7 +100,9 @@ def by_rail(
 @atomic
 def of_transaction(transaction_id: str) -> list[Came]:
     """Return what came for a transaction, whatever its verdict, as it came; `MAX_PAGE` at most."""
-    payments = select(Payment).where(Payment.transaction_id == transaction_id)
+    payments = select(Payment).where(
+        Payment.transaction_id == transaction_id, Payment.direction == "in"
+    )
     receipts = select(Receipt).where(Receipt.transaction_id == transaction_id)
     found = [
         *_payments(_fresh(payments.order_by(Payment.id).limit(MAX_PAGE))),

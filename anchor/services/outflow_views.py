@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, or_, select
 
 from anchor.extensions import atomic, db
-from anchor.models import OUTFLOW_OPEN, Outflow
+from anchor.models import Outflow
 
 MAX_PAGE = 200
 #: What outflows on the ledger are chosen by, where others are by the name of their rail.
@@ -102,10 +102,11 @@ def _fresh(query: Select[Any]) -> Iterable[Outflow]:
 
 
 def _acts(row: Outflow) -> tuple[str, ...]:
-    """Return what may be done now: as `desk.settle` and `refunds.cancel` demand it."""
+    """Return what a person may do now. What a bank has in hands could be settled, too: it is not
+    offered, for its bank will tell."""
     if row.kind == "refund" and row.state == "prepared" and not row.calls:
         return ("cancel-refund",)
-    if row.rail is not None and row.state in OUTFLOW_OPEN and row.calls:
+    if row.rail is not None and row.state == "unknown" and row.calls:
         return ("settle",)
     return ()
 

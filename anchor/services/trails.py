@@ -31,8 +31,8 @@ def of_transaction(transaction_id: str) -> tuple[Entry, ...]:
     An act stands before what it made happen at the same instant.
     """
     history = select(History).where(History.transaction_id == transaction_id).order_by(History.id)
-    mine = select(Case.id).where(Case.transaction_id == transaction_id)
-    about = or_(Act.transaction_id == transaction_id, Act.case_id.in_(mine))
+    cases = db.session.scalars(select(Case.id).where(Case.transaction_id == transaction_id)).all()
+    about = or_(Act.transaction_id == transaction_id, Act.case_id.in_(cases))
     found = [
         *(
             Entry(each.happened_at, each.event, each.status, cause=each.cause)
