@@ -213,8 +213,8 @@ def _sums(facts: Facts) -> Iterator[Fact]:
         (_("Came"), facts.came, facts.in_asset),
         (_("Fee"), facts.amount_fee, facts.in_asset),
         (_("To be paid out"), facts.amount_out, facts.out_asset),
-        (_("Paid out"), facts.paid, facts.in_asset),
-        (_("Sent back"), facts.refunded, facts.in_asset),
+        (_("Paid out, with the fee"), facts.paid, facts.in_asset),
+        (_("Sent back, with fees"), facts.refunded, facts.in_asset),
     ):
         yield Fact(label, sum_of(amount, held) if amount else "")
 

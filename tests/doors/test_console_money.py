@@ -15,8 +15,10 @@ from anchor.policies.pages import PagesPolicy
 from anchor.services import desk
 from anchor.services.desk import By
 from anchor.services.receipts import observe
+from tests.deposits import Bench
 from tests.operating import Console
 from tests.puppets import puppet
+from tests.quoted import Trade
 from tests.receiving import booked, deposit
 from tests.remitting import Pair
 from tests.test_callback_replays import told_to
@@ -239,6 +241,39 @@ def test_a_remittance_and_its_transaction_lead_to_each_other(pair: Pair) -> None
     assert "Known of receiver first_name, bank_account_number" in shown(page)
     assert ACCOUNT not in page.text
     assert f"/console/transactions/{row_id}" in links(console.get(f"/remittances/{row_id}"))
+
+
+def test_each_amount_of_an_exchange_has_its_own_unit(world: World, console: Console) -> None:
+    trade = Trade(world)
+    row_id = trade.withdrawal()
+    trade.pay(row_id)
+    world.work()
+    told = shown(console.get(f"/transactions/{row_id}"))
+    for line in (
+        "Withdrawal with exchange of 100.00 USDC Completed",
+        "Came 100.00 USDC Fee 2.00 USDC To be paid out 490.00 BRL",
+        "Paid out, with the fee 100.00 USDC",
+        "490.00 BRL fee 2.00 USDC Done",
+    ):
+        assert line in told, line
+
+
+def test_a_deposit_on_the_ledger_is_told_with_what_carried_it(
+    world: World, console: Console
+) -> None:
+    bench = Bench(world)
+    taker = bench.account().public_key
+    row_id = bench.deposit(taker)
+    bench.wait(row_id)
+    hash_ = world.row(row_id).stellar_transaction_id
+    page = console.get(f"/transactions/{row_id}")
+    told = shown(page)
+    for line in ("Deposit of 100.00 USDC Completed", f"Pays {taker}", "Payment on the ledger"):
+        assert line in told, line
+    assert [row_id[:12] in each for each in rows(console.get(f"/transactions?q={hash_}"))] == [True]
+    left = rows(console.get(f"/money/outflows?q={hash_}"))
+    assert len(left) == 1
+    assert "Done" in left[0]
 
 
 # -- money ------------------------------------------------------------------------------------
