@@ -61,7 +61,7 @@ OPERATORS = (
             *("following", "other_anchors", "remittance_views", "remittances", "remitting"),
             *("operators", "remittance_orders", "delivering", "known_lines", "own_lines", "bids"),
             *("own_submissions", "acts", "act_views", "attesting", "crediting", "refund_orders"),
-            "retries",
+            *("retries", "transaction_search", "transaction_stories"),
         )
     ),
 )

@@ -13,6 +13,7 @@ from anchor.blueprints import (
     admin_books,
     admin_customers,
     admin_desk,
+    admin_money,
     admin_standing,
     errors,
     forms,
@@ -31,6 +32,7 @@ bp.register_blueprint(admin_standing.bp)
 bp.register_blueprint(admin_books.bp)
 bp.register_blueprint(admin_customers.bp)
 bp.register_blueprint(admin_desk.bp)
+bp.register_blueprint(admin_money.bp)
 bp.before_request(operators.guard)
 
 

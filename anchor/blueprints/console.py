@@ -17,8 +17,10 @@ from anchor.blueprints import (
     console_callbacks,
     console_cases,
     console_customers,
+    console_money,
     console_overview,
     console_remittances,
+    console_transactions,
     operators,
     speech,
 )
@@ -32,12 +34,14 @@ from anchor.services import operators as services
 
 bp = Blueprint("console", __name__, url_prefix="/console")
 bp.register_blueprint(console_overview.bp)
+bp.register_blueprint(console_cases.bp)
+bp.register_blueprint(console_acts.bp)
+bp.register_blueprint(console_transactions.bp)
+bp.register_blueprint(console_money.bp)
 bp.register_blueprint(console_remittances.bp)
 bp.register_blueprint(console_callbacks.bp)
 bp.register_blueprint(console_customers.bp)
 bp.register_blueprint(console_books.bp)
-bp.register_blueprint(console_cases.bp)
-bp.register_blueprint(console_acts.bp)
 
 _SIGN_IN = "console.sign_in"
 _PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*")

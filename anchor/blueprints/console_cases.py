@@ -44,7 +44,6 @@ def one(case_id: str) -> ResponseReturnValue:
         "console/case.html",
         about=about,
         case=about.case,
-        done=desk_words.done(request.args.get("done")),
         desk_words=desk_words,
         transaction_url=transaction_page(about.transaction),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, current_app, request, url_for
+from flask import Response, request, url_for
 
 from anchor.blueprints import operators, page_making
 from anchor.config import PUBLIC_PASSPHRASE
@@ -40,10 +40,10 @@ def page(template: str, **context: Any) -> Response:
         form_token_name=operators.TOKEN,
         is_public=settings().network_passphrase == PUBLIC_PASSPHRASE,
         section=(request.endpoint or "").split(".")[1:2],
-        endpoints=current_app.view_functions,
         **(_notice() if is_in else {}),
         words=words,
         acts_in_order=console_desk.in_order,
+        act_done=console_desk.done(request.args.get("done")),
         at=words.moment,
         **context,
     )
@@ -63,7 +63,6 @@ def _notice() -> dict[str, Any]:
 
 def transaction_page(found: Concerned | None, **query: Any) -> str | None:
     """Return the address of a transaction's page; None where there is none of it."""
-    name = "console.transactions.one"
-    if found is None or name not in current_app.view_functions:
+    if found is None:
         return None
-    return url_for(name, transaction_id=found.id, **query)
+    return url_for("console.transactions.one", transaction_id=found.id, **query)

@@ -19,7 +19,9 @@ from anchor.models.customers import (
 from anchor.models.ledger import Account, Network, Opening, Payment
 from anchor.models.logins import UsedChallenge
 from anchor.models.outflows import (
+    OUTFLOW_KINDS,
     OUTFLOW_OPEN,
+    OUTFLOW_STATES,
     PREPARING_FORMS,
     SUBMISSION_OPEN,
     Channel,
@@ -32,6 +34,7 @@ from anchor.models.quotes import Quote
 from anchor.models.receipts import RailEvent, RailReading, Receipt
 from anchor.models.remittances import Remittance
 from anchor.models.transactions import (
+    AT_REST,
     AWAITED,
     EXPIRED_AWAITED,
     NOT_OVER,
@@ -43,11 +46,14 @@ from anchor.models.transactions import (
 from anchor.models.work import PAUSE_SCOPES, Act, Budget, Case, Job, Pause, Tick
 
 __all__ = [
+    "AT_REST",
     "AWAITED",
     "BOOK_ACCOUNTS",
     "EXPIRED_AWAITED",
     "NOT_OVER",
+    "OUTFLOW_KINDS",
     "OUTFLOW_OPEN",
+    "OUTFLOW_STATES",
     "PAUSE_SCOPES",
     "PREPARING_FORMS",
     "SUBMISSION_OPEN",

@@ -113,6 +113,13 @@ class Payment(Base):
             "id",
             postgresql_where=text("verdict = 'unjudged'"),
         ),
+        Index("ix_payments_transaction_hash", "transaction_hash"),
+        Index(
+            "ix_payments_odd",
+            "verdict",
+            "id",
+            postgresql_where=text("verdict NOT IN ('credited', 'outgoing')"),
+        ),
         Index(
             "ix_payments_transaction_id",
             "transaction_id",

@@ -108,6 +108,7 @@ class Outflow(Base):
             "balance_id",
             postgresql_where=text("balance_id IS NOT NULL"),
         ),
+        Index("ix_outflows_reference", "reference", postgresql_where=text("rail IS NOT NULL")),
         Index("ix_outflows_open_rail", "rail", postgresql_where=text("state = 'sent'")),
         Index(
             "ix_outflows_queue",

@@ -38,6 +38,7 @@ class Receipt(Base):
             "transaction_id",
             postgresql_where=text("transaction_id IS NOT NULL"),
         ),
+        Index("ix_receipts_odd", "verdict", "id", postgresql_where=text("verdict <> 'credited'")),
         Index("ix_receipts_unjudged", "rail", postgresql_where=text("verdict = 'unjudged'")),
     )
 

@@ -43,6 +43,9 @@ NOT_OVER = "status NOT IN ('completed', 'refunded', 'expired', 'error')"
 #: What may expire, unless a part has come: it is not paid, and not over. Read by its deadline.
 UNPAID = f"funded_at IS NULL AND {NOT_OVER}"
 
+#: What rests and is not over: nothing is paid out for it until a person or its customer acts.
+AT_REST = "is_resting AND status NOT IN ('completed', 'refunded', 'expired', 'error')"
+
 
 class Transaction(Base):
     """A deposit, withdrawal or send, from its first step to its end.
@@ -142,6 +145,8 @@ class Transaction(Base):
             Index(f"ix_transactions_{name}", name, postgresql_where=text(f"{name} IS NOT NULL"))
             for name in ("sender_id", "receiver_id")
         ),
+        Index("ix_transactions_started_at", "started_at", "id"),
+        Index("ix_transactions_at_rest", "started_at", "id", postgresql_where=text(AT_REST)),
         Index(
             "ix_transactions_pending_trust",
             "id",

@@ -84,6 +84,11 @@ class Case(Base):
     __table_args__ = (
         UniqueConstraint("reason", "cause"),
         Index("ix_cases_open", "opened_at", postgresql_where=text("closed_at IS NULL")),
+        Index(
+            "ix_cases_transaction_id",
+            "transaction_id",
+            postgresql_where=text("transaction_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)

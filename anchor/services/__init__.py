@@ -7,7 +7,7 @@ Work that waits
 
 Transactions
     transactions, beginnings, opening, views, details, allowances, expiry, corrections,
-    references, memos
+    references, memos, trails, transaction_search, transaction_stories
 
 Doors open them
     deposits, withdrawals, programmatic, sends, send_customers, rail_needs, federation, quotes,
@@ -46,8 +46,8 @@ By another anchor
     following
 
 The books, and the desk
-    books, bookings, audits, cases, acts, desk, crediting, attesting, act_views, brakes, standing,
-    overview, measures, checkup
+    books, bookings, audits, cases, acts, desk, crediting, attesting, act_views, arrival_views,
+    outflow_views, brakes, standing, overview, measures, checkup
 
 After a backup was restored
     restore, restored, restored_arrivals, restored_orders, restored_payments, restored_payouts,

@@ -11,10 +11,10 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from anchor.errors import NotFound
-from anchor.extensions import atomic, db
+from anchor.extensions import atomic, by_statement, db
 from anchor.models import Act, Callback, Job, Transaction
 from anchor.models.quotes import FLOWS
 from anchor.services import callbacks, customer_standings, views
@@ -74,6 +74,15 @@ def listing(
     if transaction_id is not None:
         query = query.where(_about(transaction_id))
     return [_owed(*found) for found in db.session.execute(query)]
+
+
+@by_statement
+def counted(transaction_id: str) -> tuple[int, int]:
+    """Return how many callbacks about a transaction wait, and how many were delivered."""
+    is_told = Callback.delivered_at.is_not(None)
+    query = select(is_told, func.count()).where(_about(transaction_id)).group_by(is_told)
+    found = {row[0]: row[1] for row in db.session.execute(query)}
+    return found.get(False, 0), found.get(True, 0)
 
 
 def _owed(row: Callback, job: Job | None) -> Owed:

@@ -7,8 +7,9 @@ from sqlalchemy import select, tuple_
 
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
-from anchor.models import Act, Case, History, Job, Remittance, Transaction
-from anchor.services import remittances
+from anchor.models import Case, Job, Remittance, Transaction
+from anchor.services import remittances, trails
+from anchor.services.trails import Entry
 from anchor.services.transactions import FOLLOW_REMITTANCE, REMIT
 
 MAX_PAGE = 200
@@ -39,17 +40,6 @@ class Shown:
     least_out: int | None
     amount_paid: int
     amount_refunded: int
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What happened to a remittance, or what `who` did; `status` is how it stood then."""
-
-    at: datetime
-    what: str
-    status: str | None = None
-    who: str | None = None
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,24 +116,12 @@ def show(transaction_id: str) -> Shown:
 def tell(transaction_id: str) -> Story:
     """Return one remittance with all that is told of it; `NotFound` where there is none."""
     shown = show(transaction_id)
-    history = select(History).where(History.transaction_id == transaction_id)
-    acts = select(Act).where(Act.transaction_id == transaction_id)
-    entries = [
-        *(
-            Entry(each.happened_at, each.event, each.status)
-            for each in db.session.scalars(history.order_by(History.id))
-        ),
-        *(
-            Entry(each.done_at, each.what, who=each.who, note=each.note)
-            for each in db.session.scalars(acts.order_by(Act.id))
-        ),
-    ]
     cases = select(Case).where(Case.transaction_id == transaction_id, Case.closed_at.is_(None))
     row = db.session.get_one(Transaction, transaction_id)
     known = db.session.get_one(Remittance, transaction_id)
     return Story(
         shown,
-        tuple(sorted(entries, key=lambda each: (each.at, each.who is None))),
+        trails.of_transaction(transaction_id),
         tuple(
             Waiting(each.id, each.reason, each.note)
             for each in db.session.scalars(cases.order_by(Case.id))

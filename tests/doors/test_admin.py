@@ -51,6 +51,10 @@ DOORS = [
     ("POST", "/admin/transactions/x/pay-again"),
     ("POST", "/admin/outflows/x/settle"),
     ("POST", "/admin/jobs/retry"),
+    ("GET", "/admin/transactions"),
+    ("GET", "/admin/transactions/x"),
+    ("GET", "/admin/money"),
+    ("GET", "/admin/outflows"),
 ]
 ACTING = [(method, path) for method, path in DOORS if method != "GET"]
 KEY = {"Idempotency-Key": "order 17"}

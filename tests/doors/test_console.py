@@ -40,6 +40,13 @@ PAGES = [
     "/cases",
     "/cases/1",
     "/acts/close",
+    "/transactions",
+    "/transactions/x",
+    "/money",
+    "/money/outflows",
+    "/transactions/download",
+    "/money/download",
+    "/money/outflows/download",
 ]
 FORMS = [
     "/remittances/new",
