@@ -3,10 +3,11 @@
 Every act writes who did what in the commit that does it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 
 from anchor import lifecycle
 from anchor.errors import NotFound, Rejected
@@ -28,6 +29,7 @@ from anchor.services.arrivals import Arrival
 from anchor.services.transactions import (
     PAY_OUT,
     Happening,
+    any_of,
     can_have,
     happened,
     lane_of,
@@ -154,22 +156,31 @@ def _acts_about(row: Transaction) -> set[str]:
     return found
 
 
-def _acts_on(outflow: Outflow | None) -> set[str]:
-    """Return what may be done about money that goes out; of some its end has to be asked for."""
-    if outflow is None:
-        return set()
-    if outflow.kind == "refund" and outflow.state == "prepared" and not outflow.calls:
-        return {"cancel-refund"}
-    asked = select(Case.id).where(
-        Case.reason.in_(ASKED),
-        or_(Case.cause == outflow.key, Case.cause.startswith(f"{outflow.key}/", autoescape=True)),
-        Case.closed_at.is_(None),
+def acts_on(found: Collection[Outflow]) -> dict[int, tuple[str, ...]]:
+    """Return what may be done about each of some money that goes out, by its id.
+
+    Who pays is asked by a person only where a case says so. Needs an open transaction.
+    """
+    called = {each.key: each for each in found if each.state in OUTFLOW_OPEN and each.calls}
+    key = func.split_part(Case.cause, "/", 1)
+    asked = select(key).where(
+        Case.reason.in_(ASKED), Case.closed_at.is_(None), key == any_of(called)
     )
-    if not outflow.calls or db.session.scalar(asked.limit(1)) is None:
-        return set()
-    if outflow.custody is not None:
-        return {"settle-order"}
-    return {"settle"} if outflow.rail is not None else set()
+    acts: dict[int, tuple[str, ...]] = {
+        each.id: ("cancel-refund",) for each in found if _can_be_cancelled(each)
+    }
+    for row in (called[key] for key in (db.session.scalars(asked) if called else ())):
+        if row.custody is not None or row.rail is not None:
+            acts[row.id] = ("settle-order" if row.custody is not None else "settle",)
+    return acts
+
+
+def _can_be_cancelled(outflow: Outflow) -> bool:
+    return outflow.kind == "refund" and outflow.state == "prepared" and not outflow.calls
+
+
+def _acts_on(outflow: Outflow | None) -> set[str]:
+    return set() if outflow is None else set(acts_on([outflow]).get(outflow.id, ()))
 
 
 def outflow_of(case: Case | None, transaction_id: str | None = None) -> Outflow | None:

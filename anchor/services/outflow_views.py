@@ -3,7 +3,6 @@
 The newest first, in pages; or all of one transaction. All amounts are stroops.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy import Select, bindparam, or_, select
 
 from anchor.extensions import atomic, db
 from anchor.models import Outflow
+from anchor.services import desk
 
 MAX_PAGE = 200
 #: What outflows on the ledger are chosen by, where others are by the name of their rail.
@@ -75,14 +75,14 @@ def listing(
         query = query.where(Outflow.id.in_(named(Outflow.id, q)))
     if after is not None:
         query = query.where(Outflow.id < after)
-    return [_left(row) for row in _fresh(query)]
+    return _shown(query)
 
 
 @atomic
 def of_transaction(transaction_id: str) -> list[Left]:
     """Return what left for a transaction, as it began; `MAX_PAGE` at most."""
     query = select(Outflow).where(Outflow.transaction_id == transaction_id)
-    return [_left(row) for row in _fresh(query.order_by(Outflow.id).limit(MAX_PAGE))]
+    return _shown(query.order_by(Outflow.id).limit(MAX_PAGE))
 
 
 def named(column: Any, q: str) -> Select[Any]:
@@ -97,21 +97,13 @@ def named(column: Any, q: str) -> Select[Any]:
     )
 
 
-def _fresh(query: Select[Any]) -> Iterable[Outflow]:
-    return db.session.scalars(query.execution_options(populate_existing=True))
+def _shown(query: Select[Any]) -> list[Left]:
+    rows = db.session.scalars(query.execution_options(populate_existing=True)).all()
+    acts = desk.acts_on(rows)
+    return [_left(row, acts.get(row.id, ())) for row in rows]
 
 
-def _acts(row: Outflow) -> tuple[str, ...]:
-    """Return what a person may do now. What a bank has in hands could be settled, too: it is not
-    offered, for its bank will tell."""
-    if row.kind == "refund" and row.state == "prepared" and not row.calls:
-        return ("cancel-refund",)
-    if row.rail is not None and row.state == "unknown" and row.calls:
-        return ("settle",)
-    return ()
-
-
-def _left(row: Outflow) -> Left:
+def _left(row: Outflow, acts: tuple[str, ...]) -> Left:
     return Left(
         id=row.id,
         key=row.key,
@@ -133,5 +125,5 @@ def _left(row: Outflow) -> Left:
         told_at=row.first_called_at,
         settled_at=row.settled_at,
         returned_at=row.returned_at,
-        acts=_acts(row),
+        acts=acts,
     )

@@ -11,11 +11,11 @@ from anchor import references
 from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Done, RailTraits
 from anchor.lifecycle import Kind, Status
-from anchor.services import desk, transaction_search
-from anchor.services.desk import By
+from anchor.services import attesting, desk, transaction_search
+from anchor.services.acts import By
 from anchor.services.receipts import observe
 from tests.operating import bearing
-from tests.puppets import puppet
+from tests.puppets import due_now, puppet
 from tests.receiving import booked, deposit
 from tests.remitting import Pair
 from tests.test_callback_replays import told_to
@@ -329,6 +329,8 @@ def test_outflows_are_listed_by_kind_state_rail_and_any_word(
     puppet(world, RailTraits(), script=["take and fall over", Done(reference="T 5")])
     unknown = world.paid_withdrawal()
     world.work()
+    due_now()
+    world.work()
     done = world.paid_withdrawal()
     world.work()
     refund = give_back(on_hold(world))
@@ -359,7 +361,12 @@ def test_the_acts_of_an_outflow_are_those_that_the_desk_does(
     world.paid_withdrawal()
     world.work()
     [left] = asked(client, "outflows")["outflows"]
-    desk.settle(left["key"], BY, is_paid=True)
+    assert (left["state"], left["acts"]) == ("unknown", [])
+    due_now()
+    world.work()
+    assert world.cases() == ["outcome_unknown"]
+    assert asked(client, "outflows")["outflows"][0]["acts"] == ["settle"]
+    attesting.settle(left["key"], BY, is_paid=True)
     assert asked(client, "outflows")["outflows"][0]["acts"] == []
 
 

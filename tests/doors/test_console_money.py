@@ -17,7 +17,7 @@ from anchor.services.desk import By
 from anchor.services.receipts import observe
 from tests.deposits import Bench
 from tests.operating import Console
-from tests.puppets import puppet
+from tests.puppets import due_now, puppet
 from tests.quoted import Trade
 from tests.receiving import booked, deposit
 from tests.remitting import Pair
@@ -327,6 +327,8 @@ def test_all_that_is_unknown_is_one_click_away(world: World) -> None:
     console = Console(world.app.test_client()).sign_in("ada")
     puppet(world, RailTraits(), script=["take and fall over"])
     unknown = world.paid_withdrawal()
+    world.work()
+    due_now()
     world.work()
     world.paid_withdrawal()
     world.work()
