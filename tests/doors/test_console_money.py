@@ -388,16 +388,16 @@ def test_a_download_goes_through_all_pages_up_to_its_bound(
 ) -> None:
     ids = [world.withdrawal() for _ in range(5)]
     monkeypatch.setattr(console_lists, "_PAGE", 2)
-    found = table(console.get("/transactions/download?limit=1"))
+    found = table(console.get("/transactions/found/download?limit=1"))
     assert [each["id"] for each in found] == ids[::-1]
     monkeypatch.setattr(console_lists, "MOST", 4)
-    assert len(table(console.get("/transactions/download"))) == 4
+    assert len(table(console.get("/transactions/found/download"))) == 4
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "/transactions/download?kind=loan",
+        "/transactions/found/download?kind=loan",
         "/money/download?verdict=fine",
         "/money/outflows/download?state=lost",
     ],

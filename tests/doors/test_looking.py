@@ -104,7 +104,7 @@ class Looker:
 
     def place(self, rule: Rule) -> str:
         known = {"way": "deposit", "transaction_id": self.row_id, "quote_id": self.quote_id}
-        known |= {"remittance_id": "none", "case_id": "1", "act": "close"}
+        known |= {"remittance_id": "none", "case_id": "1", "act": "close", "customer_id": "none"}
         return re.sub(r"<(?:[^:>]*:)?(\w+)>", lambda found: known[found[1]], rule.rule)
 
     def query(self, rule: Rule) -> dict[str, str]:
