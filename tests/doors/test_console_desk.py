@@ -122,6 +122,8 @@ def test_a_case_and_its_money_and_its_transaction_lead_to_each_other(
     assert there is not None
     money = console.get(there[1])
     assert "7.00 USDC" in said(money)
+    form = console.sign_in().get(f"/acts/credit?case={found.id}").text
+    assert f'name="to" value="{row_id}"' in form, "what it was paid for is filled in"
     back = f'href="/console/cases/{found.id}"'
     assert back in money.text
     assert back in console.get(f"/transactions/{row_id}").text
