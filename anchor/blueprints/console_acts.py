@@ -119,6 +119,8 @@ def form(act: str) -> ResponseReturnValue:
     _demand_known(act)
     where, about = _where()
     given = dict(zip(_HIDDEN, vars(about.job).values(), strict=True)) if about.job else {}
+    if act == "credit" and about.transaction:
+        given["to"] = about.transaction.id
     return _form(Sheet(act, where, about, Filled(given, {}), forms.new_key()))
 
 

@@ -9,7 +9,7 @@ from anchor.blueprints.describing import described
 from anchor.serializers import console_desk as desk_words
 from anchor.serializers.admin import known_row
 from anchor.serializers.admin_desk import CasesQuery
-from anchor.serializers.console_desk_forms import ShownCase
+from anchor.serializers.console_forms import DoneQuery
 from anchor.services import act_views, desk
 
 bp = Blueprint("cases", __name__, url_prefix="/cases")
@@ -36,7 +36,7 @@ def listing() -> ResponseReturnValue:
 
 
 @bp.get("/<case_id>")
-@described(query=ShownCase, media="text/html", errors=(403, 404), leads_on=True)
+@described(query=DoneQuery, media="text/html", errors=(403, 404), leads_on=True)
 def one(case_id: str) -> ResponseReturnValue:
     """Show one case: what it means, what may be done about it, and what was done."""
     about = act_views.about(case_id=known_row(case_id))

@@ -13,7 +13,7 @@ from anchor.errors import AnchorError, Rejected
 from anchor.extensions import settings
 from anchor.serializers import admin_customers as admin
 from anchor.serializers import console_customers as words
-from anchor.serializers.console_forms import ConsoleBody
+from anchor.serializers.console_forms import ConsoleBody, DoneQuery
 from anchor.services import customer_desk
 from anchor.services.acts import By
 from anchor.services.customer_desk import Dossier
@@ -48,7 +48,7 @@ def listing() -> ResponseReturnValue:
 
 
 @bp.get(_ONE)
-@described(media="text/html", errors=(403, 404), leads_on=True)
+@described(query=DoneQuery, media="text/html", errors=(403, 404), leads_on=True)
 def one(customer_id: str) -> ResponseReturnValue:
     """Show a customer: what was given, masked, how they stand, and what happened."""
     return page("console/customer.html", found=_found(customer_id), told=words)
@@ -81,7 +81,7 @@ def decide(customer_id: str, act: str) -> ResponseReturnValue:
         verdicts.ACTS[act](found.customer_id, filled.body, operators.current().name)
     except Rejected as error:
         return _form(found, act, filled, error), status_of(error)
-    return _to(customer_id)
+    return _to(customer_id, done=act)
 
 
 def _found(customer_id: str) -> Dossier:
@@ -89,8 +89,8 @@ def _found(customer_id: str) -> Dossier:
     return customer_desk.show(admin.customer_id_of(customer_id), by)
 
 
-def _to(customer_id: str) -> ResponseReturnValue:
-    return redirect(url_for(".one", customer_id=customer_id), 303)
+def _to(customer_id: str, done: str | None = None) -> ResponseReturnValue:
+    return redirect(url_for(".one", customer_id=customer_id, done=done), 303)
 
 
 def _form(

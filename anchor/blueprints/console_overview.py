@@ -14,7 +14,7 @@ from anchor.blueprints.limits import costly
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import settings
 from anchor.serializers import console_overview as words
-from anchor.serializers.admin_standing import ResumeQuery, ScopeQuery, StatusQuery
+from anchor.serializers.admin_standing import ResumeQuery, ScopeQuery
 from anchor.serializers.console_forms import ConsoleBody
 from anchor.services import brakes, overview, standing
 
@@ -22,11 +22,11 @@ bp = Blueprint("overview", __name__, url_prefix="/overview")
 
 
 @bp.get("")
-@described(query=StatusQuery, media="text/html", errors=(403,), leads_on=True)
+@described(query=words.OverviewQuery, media="text/html", errors=(403,), leads_on=True)
 def listing() -> ResponseReturnValue:
     """Show how things stand, what is wrong first."""
     try:
-        query = StatusQuery().load(request.args.to_dict())
+        query = words.OverviewQuery().load(request.args.to_dict())
     except ValidationError:
         return _here()
     return _shown(standing.sources() if query["sources"] else None)
@@ -45,7 +45,7 @@ def pause() -> ResponseReturnValue:
         return _shown(problem=first_sentence(error)), 400
     except Rejected as error:
         return _shown(problem=str(error)), status_of(error)
-    return _here()
+    return _here(done="pause")
 
 
 @bp.get("/resume")
@@ -86,11 +86,11 @@ def resume() -> ResponseReturnValue:
         return _here()
     except Rejected as error:
         return _shown(problem=str(error)), status_of(error)
-    return _here()
+    return _here(done="resume")
 
 
-def _here() -> ResponseReturnValue:
-    return redirect(url_for(".listing"), 303)
+def _here(done: str | None = None) -> ResponseReturnValue:
+    return redirect(url_for(".listing", done=done), 303)
 
 
 def _shown(sources: list[str] | None = None, problem: str | None = None) -> Response:

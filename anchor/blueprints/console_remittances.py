@@ -102,7 +102,7 @@ def send() -> ResponseReturnValue:
         begun = remittances.send(policy, wanted, who, note)
     except (Rejected, Unavailable) as error:
         return _form(filled, error), status_of(error)
-    return redirect(url_for(".one", remittance_id=begun), 303)
+    return _to(begun, done="send")
 
 
 @bp.get(f"{_ONE}/amend")
@@ -136,11 +136,11 @@ def amend(remittance_id: str) -> ResponseReturnValue:
         )
     except Rejected as error:
         return _amendment(story, filled, error), status_of(error)
-    return _to(remittance_id)
+    return _to(remittance_id, done="amend")
 
 
-def _to(remittance_id: str) -> ResponseReturnValue:
-    return redirect(url_for(".one", remittance_id=remittance_id), 303)
+def _to(remittance_id: str, done: str | None = None) -> ResponseReturnValue:
+    return redirect(url_for(".one", remittance_id=remittance_id, done=done), 303)
 
 
 def _form(filled: Filled, trouble: AnchorError | None = None) -> Response:

@@ -16,6 +16,7 @@ from anchor.extensions import settings
 from anchor.serializers import admin_money as queries
 from anchor.serializers import console_money as terms
 from anchor.serializers.console_csv import TRANSACTIONS
+from anchor.serializers.console_forms import DoneQuery
 from anchor.serializers.fields import known_id
 from anchor.services import transaction_stories
 
@@ -50,7 +51,7 @@ def download() -> ResponseReturnValue:
 
 
 @bp.get("/<transaction_id>")
-@described(media="text/html", errors=(403, 404), leads_on=True)
+@described(query=DoneQuery, media="text/html", errors=(403, 404), leads_on=True)
 def one(transaction_id: str) -> ResponseReturnValue:
     """Show one transaction: its facts and its money, what it waits for, and what happened to it."""
     story = transaction_stories.tell(known_id(transaction_id))

@@ -12,6 +12,7 @@ from anchor.languages import mark as _
 from anchor.lifecycle import Status
 from anchor.money import to_decimal
 from anchor.policies import HOUSE
+from anchor.reasons import Reason
 from anchor.serializers.admin import STATUSES
 from anchor.serializers.pages import Fact
 from anchor.services.callback_replays import Owed
@@ -38,7 +39,18 @@ _STANDINGS = {
     Status.EXPIRED: Standing(_("Expired")),
     Status.ERROR: Standing(_("Failed"), "bad"),
 }
-_RESTS = Standing(_("Waits for a person"), "bad")
+#: How what goes out stands, by its state.
+OUTFLOW_STANDINGS = {
+    "prepared": Standing(_("Waits to go out"), "wait"),
+    "sent": Standing(_("On its way"), "busy"),
+    "unknown": Standing(_("Outcome unknown"), "bad"),
+    "done": Standing(_("Done"), "good"),
+    "refused": Standing(_("Refused")),
+}
+RESTS = Standing(_("Waits for a person"), "bad")
+GIVEN_UP = Standing(_("Given up"), "bad")
+AGAIN = Standing(_("Tried again"), "wait")
+DUE = Standing(_("Due"), "busy")
 _WAITS = {
     Status.PENDING_ANCHOR: _("The other anchor: it is being agreed on with it."),
     Status.PENDING_CUSTOMER_INFO_UPDATE: _(
@@ -77,8 +89,8 @@ _EVENTS = {
     "replay callbacks": _("Callbacks told again"),
     "close": _("Closed"),
     "credit": _("Credited"),
-    "refund by hand": _("Sent back by hand"),
-    "cancel refund": _("Refund taken back"),
+    "refund by hand": _("Refunded by hand"),
+    "cancel refund": _("Refund cancelled"),
     "pay again": _("Paid again"),
 }
 
@@ -86,7 +98,7 @@ _EVENTS = {
 def standing(status: str, is_resting: bool = False) -> Standing:
     """Return how a remittance stands."""
     if is_resting and status != Status.ON_HOLD:
-        return _RESTS
+        return RESTS
     return _STANDINGS.get(Status(status), Standing(status))
 
 
@@ -97,7 +109,7 @@ def choices() -> list[tuple[str, str]]:
 
 def source(rail: str) -> str:
     """Return what a remittance is paid from."""
-    return _HOUSE if rail == HOUSE else rail.replace("_", " ").capitalize()
+    return _HOUSE if rail == HOUSE else named(rail)
 
 
 def waits_for(found: Shown) -> str | None:
@@ -114,7 +126,18 @@ def is_awaiting_money(found: Shown) -> bool:
 
 def what(event: str) -> str:
     """Return an event or an act in words."""
-    return _EVENTS.get(event, event.replace("_", " ").capitalize())
+    return _EVENTS.get(event) or named(event)
+
+
+def named(word: str) -> str:
+    """Return a word of ours as people write it."""
+    return word.replace("_", " ").capitalize()
+
+
+def meaning(reason: str) -> str:
+    """Return what a reason of cases means; nothing for one that another version stored."""
+    known = Reason.named(reason)
+    return known.means if known else ""
 
 
 def moment(instant: datetime | None, *, is_short: bool = False) -> Markup:
@@ -166,5 +189,10 @@ def callback_standing(found: Owed) -> Standing:
     if found.delivered_at is not None:
         return Standing(_("Delivered"), "good")
     if found.is_parked:
-        return Standing(_("Given up"), "bad")
-    return Standing(_("Tried again"), "wait") if found.attempts else Standing(_("Due"), "busy")
+        return GIVEN_UP
+    return AGAIN if found.attempts else DUE
+
+
+def case_standing(closed_at: datetime | None) -> Standing:
+    """Return whether a case waits for a person."""
+    return Standing(_("Closed")) if closed_at else Standing(_("Open"), "wait")

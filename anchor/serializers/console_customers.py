@@ -109,6 +109,15 @@ def who(found: Line) -> str:
     return f"{short}:{found.memo}" if found.memo else short
 
 
+def owner(found: Dossier) -> str:
+    """Return what transactions of a customer are found by; nothing where that is not known.
+
+    Only an id stands below an address there: other memos are left out.
+    """
+    below = f":{found.memo}" if found.memo and found.memo_type == "id" else ""
+    return f"{found.account}{below}" if found.account else ""
+
+
 def facts(found: Dossier) -> list[Fact]:
     """Return whose customer it is, and since when."""
     shown = (

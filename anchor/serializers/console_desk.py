@@ -9,8 +9,8 @@ from markupsafe import Markup, escape
 
 from anchor.languages import mark as _
 from anchor.reasons import Reason
-from anchor.serializers.admin_desk import code
-from anchor.serializers.console import Standing, moment, money
+from anchor.serializers import console_money
+from anchor.serializers.console import OUTFLOW_STANDINGS, Standing, moment
 from anchor.serializers.pages import Fact
 from anchor.services.act_views import About, Concerned, Going
 from anchor.services.arrivals import Arrival
@@ -35,18 +35,18 @@ ACTS: Mapping[str, ActWords] = MappingProxyType(
             _("Credit it"),
         ),
         "refund": ActWords(
-            _("Send money back"),
-            _("To who paid it. Nothing else of it goes out until the end of that is known."),
-            _("Send it back"),
+            _("Refund the money"),
+            _("It goes back to who paid it. Nothing else of it goes out until that has ended."),
+            _("Refund it"),
         ),
         "cancel-refund": ActWords(
-            _("Take the refund back"),
+            _("Cancel the refund"),
             _("Nobody outside has heard of it yet. Its money is owed as before."),
-            _("Take it back"),
+            _("Cancel the refund"),
         ),
         "release": ActWords(
-            _("Let the transaction go on"),
-            _("What is left of it is paid out."),
+            _("Release the transaction"),
+            _("It goes on: what is left of it is paid out."),
             _("Release it"),
         ),
         "pay-again": ActWords(
@@ -60,24 +60,24 @@ ACTS: Mapping[str, ActWords] = MappingProxyType(
             _("Hold it"),
         ),
         "fail": ActWords(
-            _("End the transaction without paying"),
-            _("Its status is “error” from now on, and its customer is shown your note."),
-            _("End it"),
+            _("Fail the transaction"),
+            _("It ends unpaid: its status is “error”, and its customer is shown your note."),
+            _("Fail it"),
         ),
         "settle": ActWords(
-            _("Say what became of the order"),
-            _("Nobody can ask the bank’s system about it any more. What you say here is final."),
+            _("Settle the order"),
+            _("Say what became of it: the bank’s system cannot be asked. What you say is final."),
             _("Settle it"),
         ),
         "settle-order": ActWords(
-            _("Say what became of the custodian’s order"),
-            _("Nobody can ask about it any more. What you say here is final."),
+            _("Settle the custodian’s order"),
+            _("Say what became of it: nobody can be asked any more. What you say is final."),
             _("Settle it"),
         ),
         "retry": ActWords(
-            _("Do the work again"),
-            _("It is due at once, whether it was parked or waits for its next try."),
-            _("Do it again"),
+            _("Retry the work"),
+            _("It is due at once, whether it was given up or waits for its next try."),
+            _("Retry it"),
         ),
         "close": ActWords(
             _("Close the case"),
@@ -88,23 +88,23 @@ ACTS: Mapping[str, ActWords] = MappingProxyType(
 )
 _DONE = {
     "credit": _("The money is credited."),
-    "refund": _("It is on its way back, or written down as sent by hand."),
-    "cancel-refund": _("The refund is taken back."),
-    "release": _("The transaction goes on."),
+    "refund": _("The refund is on its way, or written down as done by hand."),
+    "cancel-refund": _("The refund is cancelled."),
+    "release": _("The transaction is released."),
     "pay-again": _("It is being paid again."),
     "hold": _("The transaction is held."),
-    "fail": _("The transaction has ended."),
+    "fail": _("The transaction has failed."),
     "settle": _("The order is settled."),
     "settle-order": _("The order is settled."),
     "retry": _("The work is due."),
     "close": _("The case is closed."),
-}
-_STATES = {
-    "prepared": Standing(_("Waits to go out"), "wait"),
-    "sent": Standing(_("On its way"), "busy"),
-    "unknown": Standing(_("Outcome unknown"), "bad"),
-    "done": Standing(_("Done"), "good"),
-    "refused": Standing(_("Refused")),
+    "pause": _("It is paused."),
+    "resume": _("It is resumed."),
+    "send": _("The remittance is begun."),
+    "amend": _("The parties are amended."),
+    "accept": _("The customer is accepted."),
+    "request": _("The customer is asked for more."),
+    "reject": _("The customer is refused for good."),
 }
 
 
@@ -116,17 +116,6 @@ def in_order(names: Collection[str]) -> list[tuple[str, str]]:
 def done(act: str | None) -> str:
     """Say that an act was done; nothing for what is none."""
     return _DONE.get(act or "", "")
-
-
-def named(reason: str) -> str:
-    """Return a reason as a few words."""
-    return reason.replace("_", " ").capitalize()
-
-
-def means(reason: str) -> str:
-    """Return what a reason means; nothing for one that another version stored."""
-    known = Reason.named(reason)
-    return known.means if known else ""
 
 
 def answer(reason: str) -> Markup:
@@ -143,17 +132,12 @@ def answer(reason: str) -> Markup:
 
 def amount(stroops: int | None, asset: str | None) -> str:
     """Write an amount with the code of its asset; nothing for None."""
-    return "" if stroops is None else f"{money(stroops)} {code(asset)}".rstrip()
-
-
-def standing(found: Desk) -> Standing:
-    """Return whether a case waits for a person."""
-    return Standing(_("Closed")) if found.closed_at else Standing(_("Open"), "wait")
+    return "" if stroops is None else console_money.sum_of(stroops, asset)
 
 
 def state(found: Going) -> Standing:
     """Return how what goes out stands."""
-    return _STATES.get(found.state, Standing(found.state))
+    return OUTFLOW_STANDINGS[found.state]
 
 
 def case_facts(found: Desk) -> list[Fact]:
@@ -173,24 +157,28 @@ def arrival_facts(found: Arrival) -> list[Fact]:
     left = amount(found.left, found.asset) if found.left != found.amount else ""
     return _shown(
         Fact(_("Came"), amount(found.amount, found.asset), is_key=True),
-        Fact(_("Not sent back yet"), left),
+        Fact(_("Not refunded yet"), left),
         Fact(_("When"), moment(came)),
         Fact(_("By"), _("the ledger") if found.rail is None else found.rail),
         _code(_("Paid by"), payer),
+        _code(
+            _("Stellar transaction") if found.rail is None else _("Id at the bank"), found.reference
+        ),
     )
 
 
 def transaction_facts(found: Concerned) -> list[Fact]:
     """Return how a transaction stands, in numbers."""
+    standing = console_money.standing_of(found.kind, found.status, found.is_resting)
     is_short = found.expected is not None and found.expected != found.received
     left = found.received - found.paid - found.refunded
     return _shown(
-        Fact(_("Kind"), kind(found)),
-        Fact(_("Status"), found.status + (" · rests" if found.is_resting else ""), is_code=True),
-        Fact(_("Expected"), amount(found.expected, found.asset) if is_short else ""),
-        Fact(_("Received"), amount(found.received, found.asset)),
-        Fact(_("Paid out, with fees"), amount(found.paid or None, found.asset)),
-        Fact(_("Sent back"), amount(found.refunded or None, found.asset)),
+        Fact(_("Kind"), console_money.kind(found.kind)),
+        Fact(_("Status"), standing.label),
+        Fact(_("Awaited"), amount(found.expected, found.asset) if is_short else ""),
+        Fact(_("Came"), amount(found.received, found.asset)),
+        Fact(_("Paid out, with the fee"), amount(found.paid or None, found.asset)),
+        Fact(_("Refunded, with fees"), amount(found.refunded or None, found.asset)),
         Fact(_("Left"), amount(left, found.asset) if 0 < left != found.received else ""),
         _code(_("Id"), found.id),
     )
@@ -200,8 +188,8 @@ def outflow_facts(found: Going) -> list[Fact]:
     """Return what is known of money that goes out."""
     return _shown(
         Fact(_("Amount"), amount(found.amount, found.asset), is_key=True),
-        Fact(_("Kind"), found.kind.capitalize()),
-        Fact(_("Stands"), state(found).label),
+        Fact(_("Kind"), console_money.outflow(found.kind)),
+        Fact(_("Status"), state(found).label),
         Fact(_("By"), found.carrier or _("the ledger")),
         _code(_("Key"), found.key),
     )
@@ -219,11 +207,6 @@ def review_facts(found: Review) -> list[Fact]:
         _code(_("To"), payer),
         _code(_("Money"), found.arrival.cause),
     )
-
-
-def kind(found: Concerned) -> str:
-    """Return the kind of a transaction in words."""
-    return found.kind.replace("-", ", ").capitalize()
 
 
 def sections(found: About) -> Iterator[tuple[str, list[Fact]]]:

@@ -35,12 +35,6 @@ class ActQuery(Schema):
     outflow = text(100)
 
 
-class ShownCase(Schema):
-    """Which act was just done."""
-
-    done = text(40)
-
-
 class _Settle(admin_desk.SettleBody):
     sure = fields.Boolean(load_default=False)
 

@@ -11,6 +11,7 @@ from anchor.customers.fields import FIELDS
 from anchor.languages import mark as _
 from anchor.policies import HOUSE
 from anchor.serializers.admin import AmendBody, CallbacksQuery, ReplayBody, SendOrderBody
+from anchor.serializers.fields import text
 from anchor.services.remittance_orders import PARTS
 
 #: Fields of an order that have one value, as the admin API calls them.
@@ -37,6 +38,12 @@ class ConsoleBody(Schema):
         unknown = INCLUDE
 
     form_token = fields.String(required=True)
+
+
+class DoneQuery(Schema):
+    """Which act was just done, on the page that it leads back to."""
+
+    done = text(40)
 
 
 class SignInBody(Schema):

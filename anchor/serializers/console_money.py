@@ -10,7 +10,6 @@ from anchor.languages import mark as _
 from anchor.lifecycle import Kind, Status
 from anchor.matching import FOR_THE_DESK, Verdict
 from anchor.models import OUTFLOW_KINDS, OUTFLOW_STATES
-from anchor.reasons import Reason
 from anchor.serializers import console
 from anchor.serializers.admin_money import KINDS, STATUSES, VERDICTS
 from anchor.serializers.console import Standing, moment, money
@@ -18,7 +17,7 @@ from anchor.serializers.pages import Fact
 from anchor.services.arrival_views import Came
 from anchor.services.outflow_views import Left
 from anchor.services.transaction_search import Found
-from anchor.services.transaction_stories import CaseOf, Facts, Story, Waiting
+from anchor.services.transaction_stories import Facts, Story, Waiting
 
 _S = Status
 _KINDS = {
@@ -51,7 +50,6 @@ _STANDINGS = {
     _S.COMPLETED: Standing(_("Completed"), "good"),
     _S.REFUNDED: Standing(_("Refunded")),
 }
-_RESTS = Standing(_("Waits for a person"), "bad")
 _VERDICTS = {
     Verdict.CREDITED: Standing(_("Credited"), "good"),
     Verdict.UNMATCHED: Standing(_("Nobody’s"), "bad"),
@@ -65,13 +63,6 @@ _VERDICTS = {
     Verdict.UNJUDGED: Standing(_("Not judged yet"), "wait"),
     Verdict.OUTGOING: Standing(_("Outgoing")),
     Verdict.RETURNED: Standing(_("Returned"), "busy"),
-}
-_STATES = {
-    "prepared": Standing(_("Prepared"), "wait"),
-    "sent": Standing(_("On its way"), "busy"),
-    "unknown": Standing(_("Unknown"), "bad"),
-    "done": Standing(_("Done"), "good"),
-    "refused": Standing(_("Refused")),
 }
 _CAME_BACK = Standing(_("Came back"), "bad")
 _TAKEN_BACK = Standing(_("Taken back"), "bad")
@@ -87,11 +78,6 @@ _FORMS = {
     "trustline_lumens": _("lumens for a trust line"),
     "claim": _("takes a balance back"),
 }
-_PARKED = Standing(_("Given up"), "bad")
-_DUE = Standing(_("Due"), "busy")
-_AGAIN = Standing(_("Tried again"), "wait")
-_OPEN = Standing(_("Open"), "bad")
-_CLOSED = Standing(_("Closed"))
 
 
 def kind(name: str) -> str:
@@ -100,12 +86,17 @@ def kind(name: str) -> str:
 
 
 def standing(found: Found) -> Standing:
-    """Return how a transaction stands; a remittance as its own pages say."""
-    if found.kind == Kind.REMITTANCE:
-        return console.standing(found.status, found.rests)
-    if found.rests and found.status != _S.ON_HOLD:
-        return _RESTS
-    return _STANDINGS[Status(found.status)]
+    """Return how a transaction stands."""
+    return standing_of(found.kind, found.status, found.rests)
+
+
+def standing_of(kind: str, status: str, is_resting: bool) -> Standing:
+    """Return how a transaction of a kind stands; a remittance as its own pages say."""
+    if kind == Kind.REMITTANCE:
+        return console.standing(status, is_resting)
+    if is_resting and status != _S.ON_HOLD:
+        return console.RESTS
+    return _STANDINGS[Status(status)]
 
 
 def verdict(found: Came) -> Standing:
@@ -115,17 +106,14 @@ def verdict(found: Came) -> Standing:
 
 def state(found: Left) -> Standing:
     """Return what became of an outflow."""
-    return _CAME_BACK if found.returned_at else _STATES[found.state]
+    return _CAME_BACK if found.returned_at else console.OUTFLOW_STANDINGS[found.state]
 
 
 def job_standing(found: Waiting) -> Standing:
     """Return how work stands that waits."""
-    return _PARKED if found.is_parked else (_AGAIN if found.attempts else _DUE)
-
-
-def case_standing(found: CaseOf) -> Standing:
-    """Return whether a case is open."""
-    return _CLOSED if found.closed_at else _OPEN
+    if found.is_parked:
+        return console.GIVEN_UP
+    return console.AGAIN if found.attempts else console.DUE
 
 
 def outflow(name: str) -> str:
@@ -138,20 +126,9 @@ def form(name: str | None) -> str:
     return _FORMS.get(name or "", "")
 
 
-def meaning(reason: str) -> str:
-    """Return what a case is about, in a sentence; its name where another version stored it."""
-    known = Reason.named(reason)
-    return known.means if known else reason
-
-
-def named(word: str) -> str:
-    """Return a word of ours as people write it."""
-    return word.replace("_", " ").capitalize()
-
-
 def code(held: str | None) -> str:
     """Return what people call an asset of the books."""
-    if held is None:
+    if held is None or held == "?":
         return ""
     found = currency_of(held) or held.partition(":")[0]
     return "XLM" if found == NATIVE else found
@@ -176,7 +153,7 @@ def kinds() -> list[tuple[str, str]]:
 
 def statuses() -> list[tuple[str, str]]:
     """Return the statuses to choose from, as the wire has them: several have the same words."""
-    return [(name, named(name)) for name in STATUSES]
+    return [(name, console.named(name)) for name in STATUSES]
 
 
 def verdicts(*, is_by_rail: bool = False) -> list[tuple[str, str]]:
@@ -194,7 +171,7 @@ def outflow_kinds() -> list[tuple[str, str]]:
 
 def states() -> list[tuple[str, str]]:
     """Return the states of outflows to choose from, each with its words."""
-    return [(name, _STATES[name].label) for name in OUTFLOW_STATES]
+    return [(name, console.OUTFLOW_STANDINGS[name].label) for name in OUTFLOW_STATES]
 
 
 def facts(found: Story, settings: Settings) -> list[Fact]:
@@ -214,7 +191,7 @@ def _sums(facts: Facts) -> Iterator[Fact]:
         (_("Fee"), facts.amount_fee, facts.in_asset),
         (_("To be paid out"), facts.amount_out, facts.out_asset),
         (_("Paid out, with the fee"), facts.paid, facts.in_asset),
-        (_("Sent back, with fees"), facts.refunded, facts.in_asset),
+        (_("Refunded, with fees"), facts.refunded, facts.in_asset),
     ):
         yield Fact(label, sum_of(amount, held) if amount else "")
 

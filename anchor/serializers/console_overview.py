@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 from anchor.config import Settings
-from anchor.reasons import Reason
-from anchor.serializers.admin_standing import PauseBody
+from anchor.serializers.admin_standing import PauseBody, StatusQuery
 from anchor.serializers.console_books import code
-from anchor.serializers.console_forms import Form
+from anchor.serializers.console_forms import DoneQuery, Form
 from anchor.services import brakes
 from anchor.services.overview import MANY, Notice
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+class OverviewQuery(StatusQuery, DoneQuery):
+    """What is looked at besides, and which act was just done."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,6 @@ def pause(form: Form) -> dict[str, Any]:
     said = {"scope": scope, "subject": subject, "note": form.get("note", "").strip()}
     loaded: dict[str, Any] = PauseBody().load({name: each for name, each in said.items() if each})
     return loaded
-
-
-def meaning(reason: str) -> str:
-    """Return what a reason of cases means; nothing for one of another version."""
-    found = Reason.named(reason)
-    return found.means if found else ""
 
 
 def length(span: timedelta) -> str:

@@ -35,7 +35,8 @@ class Arrival:
 
     `rail` is None for a payment on the ledger, whose `account` is ours. `payer` is who paid,
     as an address (``G…``, ``M…`` or ``C…``) or in the bank's words. `transaction_id` is that of the
-    transaction which it credited, and None where it credited none.
+    transaction which it credited, and None where it credited none. `reference` is the hash of its
+    transaction on the ledger, or the bank's id of the booking.
     """
 
     cause: str
@@ -51,6 +52,7 @@ class Arrival:
     came_at: datetime | None
     is_gone: bool = False
     network_id: int | None = None
+    reference: str | None = None
 
     @property
     def is_from_contract(self) -> bool:
@@ -190,6 +192,7 @@ def _payment(row: Payment) -> Arrival:
         verdict=row.verdict,
         came_at=row.closed_at,
         network_id=row.network_id,
+        reference=row.transaction_hash,
     )
 
 
@@ -214,6 +217,7 @@ def _receipt(row: Receipt) -> Arrival:
         verdict=row.verdict,
         came_at=row.booked_at,
         is_gone=row.reversed_at is not None,
+        reference=row.receipt_id,
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 from anchor.errors import NotFound
 from anchor.extensions import atomic, db
 from anchor.models import Case, Job, Remittance, Transaction
-from anchor.services import remittances, trails
+from anchor.services import desk, remittances, trails
 from anchor.services.trails import Entry
 from anchor.services.transactions import FOLLOW_REMITTANCE, REMIT
 
@@ -55,7 +55,8 @@ class Waiting:
 class Story:
     """All that a person is shown of one remittance, what happened the oldest first.
 
-    `details` are the names of what is known of its parties, by part, and no value.
+    `details` are the names of what is known of its parties, by part, and no value; `acts` are the
+    names of what may be done about it as things stand.
     """
 
     shown: Shown
@@ -63,6 +64,7 @@ class Story:
     cases: tuple[Waiting, ...]
     details: dict[str, list[str]]
     may_be_amended: bool
+    acts: tuple[str, ...]
 
 
 @atomic
@@ -128,6 +130,7 @@ def tell(transaction_id: str) -> Story:
         ),
         remittances.names_of(known),
         remittances.may_be_amended(row),
+        desk.acts_of(transaction_id),
     )
 
 

@@ -1,7 +1,7 @@
 """How things stand, for health checks and operators: no names, no amounts."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -33,9 +33,8 @@ def look() -> dict[str, Any]:
     cases = select(func.count()).select_from(Case).where(Case.closed_at.is_(None))
     problems = [*_unwatched(accounts), *_behind(accounts, now)]
     if oldest is not None and now - oldest > _OVERDUE:
-        problems.append(
-            f"{jobs_due} job(s) are due, the oldest since {oldest.isoformat(timespec='seconds')}."
-        )
+        since = f"{oldest.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+        problems.append(f"{jobs_due} job(s) are due, the oldest since {since}.")
     return {
         "status": "trouble" if problems else "ok",
         "problems": problems,

@@ -9,6 +9,13 @@
 
   // -- the address ------------------------------------------------------------------------------
   if (location.search && !$("[data-keeps-address]")) history.replaceState(null, "", location.pathname);
+  // What was just done is said once: not again when the page is looked at later.
+  const once = $("[data-once]");
+  if (once) {
+    const here = new URL(location.href);
+    once.dataset.once.split(" ").forEach((name) => here.searchParams.delete(name));
+    history.replaceState(null, "", here);
+  }
 
   // -- what wallets are told (SEP-24): whoever opened the window, or else frames it -----------------
   const wallet = window.opener || (window.parent !== window ? window.parent : null);

@@ -361,8 +361,10 @@ def test_what_the_other_anchor_refused_is_told_with_its_case_and_amended(pair: P
     assert "no such account" in case["note"]
     console = Console(pair.ours.app.test_client()).sign_in("vera")
     page = console.get(f"/remittances/{row_id}").text
-    assert f"case {case['id']}" in page
+    assert f"Case {case['id']}" in page
     assert "You: mend what was refused and release it, or refund it." in page
+    page = console.sign_in().get(f"/remittances/{row_id}").text
+    assert f"/console/acts/release?transaction={row_id}" in page, "what it waits for is offered"
     body = {"details": DETAILS | {"sender": {"first_name": "Eve"}}}
     assert client.patch(path, json=body, headers=bearing()).status_code == 200
 

@@ -109,6 +109,34 @@ def test_a_case_says_what_it_means_and_what_answers_it(world: World, console: Co
     assert "Closed by ann" in said(page)
 
 
+def test_a_case_and_its_money_and_its_transaction_lead_to_each_other(
+    world: World, console: Console
+) -> None:
+    row_id = world.withdrawal()
+    world.pay("7", world.memo(row_id))
+    world.read()
+    [found] = desk.listing()
+    page = console.sign_in("vera").get(f"/cases/{found.id}").text
+    assert f'href="/console/transactions/{row_id}"' in page
+    there = re.search(r'href="/console(/money\?q=[0-9a-f]{64})"', page)
+    assert there is not None
+    money = console.get(there[1])
+    assert "7.00 USDC" in said(money)
+    form = console.sign_in().get(f"/acts/credit?case={found.id}").text
+    assert f'name="to" value="{row_id}"' in form, "what it was paid for is filled in"
+    back = f'href="/console/cases/{found.id}"'
+    assert back in money.text
+    assert back in console.get(f"/transactions/{row_id}").text
+
+
+def test_a_filter_that_finds_nothing_leads_back_to_all(console: Console) -> None:
+    console.sign_in("vera")
+    lists = ("cases?reason=held", "transactions?q=none", "money?q=none", "remittances?domain=x")
+    for asked in (*lists, "money/outflows?q=none", "callbacks?transaction_id=none"):
+        path = asked.partition("?")[0]
+        assert f'<a href="/console/{path}">Show all</a>' in console.get(f"/{asked}").text, path
+
+
 def test_who_may_only_look_sees_cases_and_no_acts(world: World, console: Console) -> None:
     case_id = unmatched(world)
     page = console.sign_in("vera").get(f"/cases/{case_id}")
@@ -189,7 +217,7 @@ def test_money_is_credited_after_its_transaction_was_shown(world: World, console
     case_id, row_id = unmatched(world), world.withdrawal("25")
     page = do(console, "credit", f"case={case_id}", step="", to=row_id)
     assert (page.status_code, row_id in page.text) == (200, True)
-    assert "pending_user_transfer_start" in page.text
+    assert "Waits for its money" in page.text
     assert "25.00 USDC" in said(page)
     assert acts() == []
     key = console.hidden("key")

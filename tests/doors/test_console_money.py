@@ -335,7 +335,7 @@ def test_all_that_is_unknown_is_one_click_away(world: World) -> None:
     assert len(rows(console.get("/money/outflows"))) == 2
     page = console.get("/money/outflows?state=unknown")
     [row] = rows(page)
-    for word in ("Payout", "Unknown", "Bank", "Settle"):
+    for word in ("Payout", "Outcome unknown", "Bank", "Settle"):
         assert word in row
     assert f"/console/acts/settle?outflow={unknown}-1" in links(page)
     assert f"/console/transactions/{unknown}" in links(page)

@@ -60,7 +60,7 @@ def test_who_waits_for_a_verdict_is_shown_first(kyc: Kyc, console: Console) -> N
     assert customer_id in page
     assert other in page
     assert other not in console.get("/customers?status=all&type=sep31-sender").text
-    assert "There is nobody who fits." in console.get("/customers?type=plain").text
+    assert "No customer fits." in console.get("/customers?type=plain").text
 
 
 def test_no_page_and_no_answer_has_what_a_customer_gave(kyc: Kyc, console: Console) -> None:
@@ -190,7 +190,8 @@ def test_a_customer_is_accepted_with_what_was_looked_at(kyc: Kyc, console: Conso
     customer_id = waiting(kyc)
     assert "Accept" in console.get(f"/customers/{customer_id}").text
     done = act(console, customer_id, "accept", note="seen in person")
-    assert done.headers["Location"] == f"/console/customers/{customer_id}"
+    assert done.headers["Location"] == f"/console/customers/{customer_id}?done=accept"
+    assert "The customer is accepted." in console.get(f"/customers/{customer_id}?done=accept").text
     assert stand(customer_id) == "ACCEPTED"
     page = console.get(f"/customers/{customer_id}").text
     assert "seen in person" in page

@@ -97,7 +97,7 @@ def test_work_is_counted_by_kind_with_what_is_due_and_what_is_parked(
     sql("UPDATE jobs SET parked_at = now() WHERE subject_id = 'b'")
     found = console.get("/overview").text
     assert "1 due, the oldest for 5 min." in found
-    assert "1 parked" in found
+    assert "1 given up:" in found
     told = client.get("/admin/status", headers=bearing("vera")).json
     assert told is not None
     [work] = told["jobs"]
@@ -170,7 +170,11 @@ def test_promise_14_an_operator_pauses_and_resumes_and_each_page_says_so(
     paused = console.send(
         "/overview/pause", what=what.format(asset=world.policy.id), note="odd <i>"
     )
-    assert (paused.status_code, paused.headers["Location"]) == (303, "/console/overview")
+    assert (paused.status_code, paused.headers["Location"]) == (
+        303,
+        "/console/overview?done=pause",
+    )
+    assert "It is paused." in console.get("/overview?done=pause").text
     [(found, subject, who, note)] = standing()
     assert (found, who, note) == (scope, "ada", "odd <i>")
     for page in ("/overview", "/callbacks", "/remittances/none", "/books"):

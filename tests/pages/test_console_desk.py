@@ -70,6 +70,7 @@ def test_an_operator_answers_cases(desk: Desk, tab: Callable[..., Tab], size: st
     page.dblclick("button:text-is('Credit it')")
     page.wait_for_selector("[role=status]")
     one.look("credited")
+    assert page.url.endswith(f"/cases/{case_id}"), "what was done is said once"
     assert [what for what, _ in kept()] == ["credit"]
 
     page.goto(f"{desk.url}/console/cases?reason=payment_too_small")
@@ -81,9 +82,9 @@ def test_an_operator_answers_cases(desk: Desk, tab: Callable[..., Tab], size: st
     one.look("refund-of-too-much")
     page.fill("#amount", "")
     page.click("button:text-is('Review')")
-    page.wait_for_selector("button:text-is('Send it back')")
+    page.wait_for_selector("button:text-is('Refund it')")
     one.look("refund-review")
-    page.click("button:text-is('Send it back')")
+    page.click("button:text-is('Refund it')")
     page.wait_for_selector("[role=status]")
     one.look("sent-back")
 
