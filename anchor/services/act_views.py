@@ -63,31 +63,46 @@ class About:
 def about(
     case_id: int | None = None, transaction_id: str | None = None, key: str | None = None
 ) -> About:
-    """Return what is named: a case, a transaction, or money that goes out by its key.
+    """Return what is named: a case, a transaction, money that goes out by its key, or several.
 
-    Raises `NotFound`, and `Rejected` where nothing is named.
+    Raises `NotFound`, also where they are not about one another: what is shown has to be what is
+    acted on. `Rejected` where nothing is named.
     """
     if case_id is not None:
-        return _of_case(case_id)
-    if key is not None:
-        outflow = _outflow(key)
-        row_id = outflow.transaction_id
-        return About(transaction=_concerned(row_id) if row_id else None, outflow=_going(outflow))
-    if transaction_id is None:
+        found = _of_case(case_id, key)
+    elif transaction_id is not None:
+        outflow = _of(desk.outflow_of(None, transaction_id, key), key)
+        found = About(transaction=_concerned(transaction_id), outflow=outflow)
+    elif key is not None:
+        return _of_key(key)
+    else:
         raise Rejected("name a case, a transaction or the key of what goes out")
-    row = _concerned(transaction_id)
-    open_one = desk.outflow_of(None, row.id)
-    return About(transaction=row, outflow=_going(open_one) if open_one else None)
+    shown = found.transaction.id if found.transaction else None
+    if transaction_id not in {None, shown}:
+        raise NotFound(f"case {case_id} is not about {transaction_id}")
+    return found
 
 
-def _of_case(case_id: int) -> About:
+def _of_key(key: str) -> About:
+    outflow = _outflow(key)
+    row_id = outflow.transaction_id
+    return About(transaction=_concerned(row_id) if row_id else None, outflow=_going(outflow))
+
+
+def _of(outflow: Outflow | None, key: str | None) -> Going | None:
+    if outflow is None and key is not None:
+        raise NotFound(f"{key} is none of what this is about")
+    return _going(outflow) if outflow else None
+
+
+def _of_case(case_id: int, key: str | None) -> About:
     shown, row = desk.show(case_id), db.session.get_one(Case, case_id)
-    outflow, arrival = desk.outflow_of(row), desk.arrival_of(row)
+    arrival = desk.arrival_of(row)
     transaction_id = row.transaction_id or (arrival.transaction_id if arrival else None)
     return About(
         case=shown,
         transaction=_concerned(transaction_id) if transaction_id else None,
-        outflow=_going(outflow) if outflow else None,
+        outflow=_of(desk.outflow_of(row, key=key), key),
         arrival=arrival,
         job=retries.of_case(row.cause) if row.reason.startswith("job_") else None,
     )

@@ -183,15 +183,19 @@ def _acts_on(outflow: Outflow | None) -> set[str]:
     return set() if outflow is None else set(acts_on([outflow]).get(outflow.id, ()))
 
 
-def outflow_of(case: Case | None, transaction_id: str | None = None) -> Outflow | None:
-    """Return what is not finally known and is what a case, or a transaction, is about.
+def outflow_of(
+    case: Case | None, transaction_id: str | None = None, key: str | None = None
+) -> Outflow | None:
+    """Return what goes out and is what a case, or a transaction, is about: by its `key`, or else
+    what is not finally known.
 
     Needs an open transaction.
     """
     about = _about(case, case.transaction_id if case else transaction_id)
     if about is None:
         return None
-    query = select(Outflow).where(about, Outflow.state.in_(OUTFLOW_OPEN)).order_by(Outflow.id)
+    which = Outflow.state.in_(OUTFLOW_OPEN) if key is None else Outflow.key == key
+    query = select(Outflow).where(about, which).order_by(Outflow.id)
     return db.session.scalar(query.limit(1).execution_options(populate_existing=True))
 
 

@@ -235,6 +235,22 @@ def test_what_nothing_calls_for_is_said_before_it_is_tried(world: World, console
     assert warning in console.get(f"/acts/hold?transaction={row_id}").text
 
 
+def test_promise_13_a_page_shows_what_its_button_acts_on(world: World, console: Console) -> None:
+    shown, other, case_id = on_hold(world), on_hold(world), unmatched(world)
+    brakes.pause("all", "", "ann", None)
+    key = refund_orders.begin(shown, By("ann"), Terms()).key
+    of_other = f"transaction={other}"
+    console.sign_in()
+    for where in (f"{of_other}&outflow={key}", f"{of_other}&case={case_id}"):
+        assert console.get(f"/acts/release?{where}").status_code == 404
+        console.get(f"/acts/release?{of_other}")
+        form = {"key": console.hidden("key"), "step": "do"}
+        assert console.send(f"/acts/release?{where}", **form).status_code == 404
+    assert console.get(f"/acts/cancel-refund?case={case_id}&outflow={key}").status_code == 404
+    assert console.get(f"/acts/cancel-refund?transaction={shown}&outflow={key}").status_code == 200
+    assert world.status(other) == "on_hold"
+
+
 def test_what_came_back_is_paid_again(world: World, console: Console) -> None:
     row_id = paid(world)
     told(world, row_id, Returned("no such account"))
