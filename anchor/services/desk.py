@@ -88,7 +88,7 @@ def listing(
 @atomic
 def show(case_id: int) -> Desk:
     """Return one case with the acts that are legal now and those that were done."""
-    case = locked_case(case_id)
+    case = case_of(case_id)
     query = select(Act).where(Act.case_id == case_id).order_by(Act.id)
     done = tuple(
         Done(act.what, act.who, act.note, act.done_at) for act in db.session.scalars(query)
@@ -355,8 +355,16 @@ def fail(transaction_id: str, by: By) -> None:
 
 
 def locked_case(case_id: int) -> Case:
-    """Return a case that nobody else answers meanwhile; `NotFound`. Needs an open transaction."""
-    case = db.session.get(Case, case_id, with_for_update=True, populate_existing=True)
+    """Return a case that nobody else answers meanwhile; `NotFound`. Needs an open transaction.
+
+    Whoever locks a transaction, or money that came, does that first.
+    """
+    return case_of(case_id, is_locked=True)
+
+
+def case_of(case_id: int, *, is_locked: bool = False) -> Case:
+    """Return a case as it is now; `NotFound` where there is none. Needs an open transaction."""
+    case = db.session.get(Case, case_id, with_for_update=is_locked, populate_existing=True)
     if case is None:
         raise NotFound(f"there is no case {case_id}")
     return case
