@@ -1,4 +1,4 @@
-"""Acts of operators beside the hands of workers: no lock is taken in another order, none twice."""
+"""Acts of operators beside the hands of workers and of others: in one order, and as offered."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,12 +9,16 @@ import psycopg
 import pytest
 
 from anchor.errors import Rejected
+from anchor.extensions import transaction
 from anchor.integrations.protocols import RailTraits
-from anchor.services import attesting, brakes, crediting, desk, refund_orders
+from anchor.money import parse_amount
+from anchor.services import attesting, brakes, crediting, desk, refund_orders, refunds
 from anchor.services.acts import By
+from anchor.services.cases import open_case
 from anchor.services.refund_orders import Terms
 from tests.puppets import puppet
 from tests.test_acts import kept, unmatched
+from tests.test_after_the_end import paid
 from tests.test_refunds import again, on_hold
 from tests.waiting import until
 from tests.world import World
@@ -122,3 +126,29 @@ def test_promise_07_an_order_that_ended_meanwhile_is_settled_by_nobody(world: Wo
         with pytest.raises(Rejected, match="is done: there is nothing to settle"):
             found.result(10)
     assert (kept(), world.cases()) == ([], ["outcome_unknown"])
+
+
+# -- what is offered is what is done -----------------------------------------------------------
+
+
+def test_what_would_be_refused_is_not_offered(world: World) -> None:
+    """Of money that was sent back in part nothing is credited; what was paid out is not sent."""
+    brakes.pause("all", "", "ann", None)
+    case_id, row_id = unmatched(world), world.withdrawal("25")
+    assert {"credit", "refund"} <= set(desk.show(case_id).acts)
+    refund_orders.begin(str(case_id), ANN, Terms(parse_amount("5")))
+    acts = set(desk.show(case_id).acts)
+    assert ("credit" in acts, "refund" in acts) == (False, True)
+    with pytest.raises(Rejected, match="were sent back"):
+        crediting.credit(case_id, row_id, ANN)
+
+
+def test_money_that_was_paid_out_is_not_offered_to_be_sent_back(world: World) -> None:
+    row_id = paid(world)
+    cause = refunds.of_transaction(row_id).cause
+    with transaction():
+        open_case("payment_late", cause)
+    case = desk.listing()[-1]
+    assert desk.show(case.id).acts == ("close",)
+    with pytest.raises(Rejected, match="no more than 0"):
+        refund_orders.begin(str(case.id), ANN, Terms())

@@ -88,9 +88,11 @@ _DO: Mapping[str, Do] = MappingProxyType(
         "refund": lambda at, body, by: refund_orders.begin(at.named, by, admin_desk.terms(body)),
         "cancel-refund": lambda at, _, by: refund_orders.cancel(at.key, by),
         "hold": lambda at, _, by: desk.hold(at.transaction_id, by),
-        "release": lambda at, _, by: desk.release(at.transaction_id, by),
+        "release": lambda at, body, by: desk.release(at.transaction_id, by, seen=body.get("seen")),
         "fail": lambda at, _, by: desk.fail(at.transaction_id, by),
-        "pay-again": lambda at, _, by: desk.pay_again(at.transaction_id, by),
+        "pay-again": lambda at, body, by: desk.pay_again(
+            at.transaction_id, by, seen=body.get("seen")
+        ),
         "settle": lambda at, body, by: attesting.settle(at.key, by, is_paid=body["paid"]),
         "settle-order": lambda at, body, by: custodian_payments.settle(
             at.key, body.get("paid_by"), by
@@ -171,13 +173,11 @@ def _where() -> tuple[Where, About]:
 
 
 def _form(sheet: Sheet, trouble: AnchorError | None = None) -> Response:
-    given = sheet.filled.given
-    return _page(
-        "console/act.html",
-        sheet,
-        trouble=trouble,
-        hidden_fields={name: given[name] for name in _HIDDEN if name in given},
-    )
+    given, row = sheet.filled.given, sheet.about.transaction
+    hidden_fields = {name: given[name] for name in _HIDDEN if name in given}
+    if row is not None and sheet.act in forms.OF_WHAT_WAS_SEEN:
+        hidden_fields["seen"] = str(row.version)
+    return _page("console/act.html", sheet, trouble=trouble, hidden_fields=hidden_fields)
 
 
 def _review(sheet: Sheet) -> Response:

@@ -15,9 +15,13 @@ from anchor.services.jobs import Address
 
 @dataclass(frozen=True)
 class Concerned:
-    """A transaction as an act leaves it; amounts in stroops of `asset`, as the books name it."""
+    """A transaction as an act leaves it; amounts in stroops of `asset`, as the books name it.
+
+    `version` counts what became of it: what was looked at can be held against it.
+    """
 
     id: str
+    version: int
     kind: str
     status: str
     is_resting: bool
@@ -133,6 +137,7 @@ def _concerned(transaction_id: str) -> Concerned:
     row = db.session.get_one(Transaction, transaction_id)
     return Concerned(
         id=row.id,
+        version=row.version,
         kind=row.kind,
         status=row.status,
         is_resting=row.is_resting,

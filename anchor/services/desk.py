@@ -128,13 +128,13 @@ def _acts(case: Case) -> tuple[str, ...]:
     """Return the names of what may answer a case as things stand."""
     found = {"close"} | _acts_on(outflow_of(case))
     arrival = arrival_of(case)
-    if arrival is not None and arrival.left > 0 and not arrival.is_gone:
-        if arrival.verdict in CREDITABLE:
-            found.add("credit")
-        if arrival.verdict in CREDITABLE | {Verdict.CREDITED}:
-            found.add("refund")
+    is_left = arrival is not None and arrival.left > 0 and not arrival.is_gone
+    if arrival is not None and is_left and arrival.verdict in CREDITABLE:
+        found |= {"refund", *(["credit"] if arrival.left == arrival.amount else [])}
     if case.transaction_id is not None:
         found |= _acts_about(db.session.get_one(Transaction, case.transaction_id))
+    elif arrival is not None and is_left and arrival.transaction_id is not None:
+        found |= _acts_about(db.session.get_one(Transaction, arrival.transaction_id)) & {"refund"}
     if case.reason.startswith("job_") and retries.of_case(case.cause) is not None:
         found.add("retry")
     return tuple(sorted(found))
@@ -260,12 +260,17 @@ def _can_be_held(row: Transaction) -> bool:
 
 
 @atomic
-def release(transaction_id: str, by: By) -> None:
-    """Let a transaction that rests go on: it is paid out."""
+def release(transaction_id: str, by: By, *, seen: int | None = None) -> None:
+    """Let a transaction that rests go on: it is paid out.
+
+    `Rejected` where that is not the version `seen` any more that somebody looked at: a page that
+    stood open must not end what another person held meanwhile.
+    """
     meant = acts.meaning("release", transaction=transaction_id)
     if acts.done_before(by, meant):
         return
     row = locked(transaction_id)
+    _demand_seen(row, seen)
     key = _open_key(row.id)
     if key is not None:
         raise Rejected(f"{key} is on its way; wait until its end is known")
@@ -288,15 +293,16 @@ def _wake(transaction_id: str) -> None:
 
 
 @atomic
-def pay_again(transaction_id: str, by: By) -> str:
+def pay_again(transaction_id: str, by: By, *, seen: int | None = None) -> str:
     """Pay again what came back after the end, to the details that the transaction has now.
 
-    Returns the key of the new payout.
+    Returns the key of the new payout. `seen` is as in `release`.
     """
     meant = acts.meaning("pay again", transaction=transaction_id)
     if (known := acts.done_before(by, meant)) is not None:
         return db.session.get_one(Outflow, known.outflow_id).key
     row = locked(transaction_id)
+    _demand_seen(row, seen)
     demand_not_gone(row)
     if not _can_be_paid_again(row):
         raise Rejected(f"nothing of {transaction_id} came back that could be paid again")
@@ -307,6 +313,11 @@ def pay_again(transaction_id: str, by: By) -> str:
     acts.write("pay again", by, meant, transaction_id=row.id, outflow_id=outflow.id)
     jobs.renew(jobs.Address(PAY_OUT, row.id), row.rail)
     return outflow.key
+
+
+def _demand_seen(row: Transaction, seen: int | None) -> None:
+    if seen not in {None, row.version}:
+        raise Rejected(f"{row.id} has changed since it was looked at; look again")
 
 
 def _can_be_paid_again(row: Transaction) -> bool:

@@ -228,6 +228,25 @@ def test_promise_06_a_page_that_is_sent_again_late_undoes_nothing(
     assert world.status(row_id) == "on_hold"
 
 
+def test_promise_06_a_page_that_stood_open_ends_no_newer_hold(
+    world: World, console: Console
+) -> None:
+    row_id = on_hold(world)
+    there = f"/acts/release?transaction={row_id}"
+    console.sign_in().get(there)
+    form = {name: console.hidden(name) for name in ("key", "seen")}
+    desk.release(row_id, By("vic"))
+    desk.hold(row_id, By("vic", "the bank calls"))
+    page = console.send(there, **form, step="do")
+    assert (page.status_code, "has changed since it was looked at" in said(page)) == (400, True)
+    assert world.status(row_id) == "on_hold"
+    form = {name: console.hidden(name) for name in ("key", "seen")}
+    assert console.send(there, **form, step="do").status_code == 303
+    assert world.status(row_id) == "pending_anchor"
+    for seen in ("0", "x", "9" * 30):
+        assert do(console, "pay-again", f"transaction={row_id}", seen=seen).status_code == 400
+
+
 def test_what_nothing_calls_for_is_said_before_it_is_tried(world: World, console: Console) -> None:
     row_id = on_hold(world)
     warning = "As things stand nothing calls for this."
