@@ -51,6 +51,10 @@ class _Retry(admin_desk.NoteBody):
     subject = text(300, required=True)
 
 
+class _Refund(admin_desk.RefundTerms):
+    cause = text(300)
+
+
 class _Seen(admin_desk.NoteBody):
     seen = fields.Integer(validate=validate.Range(1, _MAX_VERSION))
 
@@ -65,7 +69,7 @@ class _Credit(admin_desk.NoteBody):
 _SCHEMAS: Mapping[str, type[Schema]] = MappingProxyType(
     {
         "credit": _Credit,
-        "refund": admin_desk.RefundTerms,
+        "refund": _Refund,
         "release": _Seen,
         "pay-again": _Seen,
         "settle": _Settle,

@@ -1,13 +1,13 @@
 """What an act is about, as whoever does it sees it before and after; and why cases are open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.models import Case, Outflow, Transaction
-from anchor.services import desk, retries
+from anchor.services import arrivals, desk, retries
 from anchor.services.arrivals import Arrival
 from anchor.services.desk import Desk
 from anchor.services.jobs import Address
@@ -49,13 +49,18 @@ class Going:
 
 @dataclass(frozen=True)
 class About:
-    """All that an act may be about; `job` is the one that a case tells of."""
+    """All that an act may be about; `job` is the one that a case tells of.
+
+    `choices` is what was credited to the transaction where that is several and none is named: a
+    refund is of one of them.
+    """
 
     case: Desk | None = None
     transaction: Concerned | None = None
     outflow: Going | None = None
     arrival: Arrival | None = None
     job: Address | None = None
+    choices: tuple[Arrival, ...] = ()
 
     def calls_for(self, act: str) -> bool:
         """Tell whether an act is among those that may be done now, as far as that is known."""
@@ -84,7 +89,14 @@ def about(
     shown = found.transaction.id if found.transaction else None
     if transaction_id not in {None, shown}:
         raise NotFound(f"case {case_id} is not about {transaction_id}")
-    return found
+    return replace(found, choices=_choices(found))
+
+
+def _choices(found: About) -> tuple[Arrival, ...]:
+    if found.arrival is not None or found.transaction is None:
+        return ()
+    credited = arrivals.of_transaction(found.transaction.id)
+    return tuple(credited) if len(credited) > 1 else ()
 
 
 def _of_key(key: str) -> About:

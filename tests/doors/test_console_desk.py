@@ -11,7 +11,7 @@ from anchor.integrations.protocols import RailTraits, Returned
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.reasons import Reason
-from anchor.services import brakes, desk, refund_orders
+from anchor.services import arrivals, brakes, desk, refund_orders
 from anchor.services.acts import By
 from anchor.services.receipts import observe
 from anchor.services.refund_orders import Terms
@@ -183,6 +183,32 @@ def test_what_a_review_showed_is_what_is_done(world: World, console: Console) ->
     form = {name: console.hidden(name) for name in ("key", "amount")}
     page = console.send(f"/acts/refund?case={case_id}", **form, step="do")
     assert (page.status_code, "No more than 20 can be sent back." in said(page)) == (400, True)
+
+
+def test_of_several_payments_one_is_chosen_to_go_back(world: World, console: Console) -> None:
+    Bench(world).serve(replace(world.policy, matching="collect"))
+    row_id = world.withdrawal("100")
+    for part in ("60", "40"):
+        world.pay(part, world.memo(row_id))
+        world.read()
+    desk.hold(row_id, By("ann"))
+    first, second = (each.cause for each in arrivals.of_transaction(row_id))
+    where = f"transaction={row_id}"
+    page = do(console, "refund", where, step="")
+    assert (page.status_code, "Several payments were credited" in said(page)) == (400, True)
+    assert f'value="{second}"' in page.text
+    page = do(console, "refund", where, step="", cause=f"{second}0")
+    assert (page.status_code, "Choose among what came for it." in said(page)) == (400, True)
+    page = do(console, "refund", where, step="", cause=second)
+    assert "40.00 USDC" in said(page)
+    form = {name: console.hidden(name) for name in ("key", "amount", "cause")}
+    assert form["cause"] == second
+    token = console.hidden("form_token")
+    for _ in range(2):
+        answer = console.send(f"/acts/refund?{where}", token=token, **form, step="do")
+        assert answer.status_code == 303, "also when its answer was lost"
+    [refund] = world.outflows(row_id)
+    assert (refund.amount, arrivals.find(first).left) == (parse_amount("40"), parse_amount("60"))
 
 
 def test_money_is_credited_after_its_transaction_was_shown(world: World, console: Console) -> None:
