@@ -12,10 +12,12 @@ from anchor.errors import Rejected
 from anchor.extensions import transaction
 from anchor.integrations.protocols import RailTraits
 from anchor.money import parse_amount
-from anchor.services import attesting, brakes, crediting, desk, refund_orders, refunds
+from anchor.services import attesting, brakes, crediting, desk, refund_orders, refunds, sweeps
 from anchor.services.acts import By
 from anchor.services.cases import open_case
 from anchor.services.refund_orders import Terms
+from anchor.services.transactions import PAY_ON_LEDGER
+from tests.deposits import Bench
 from tests.puppets import puppet
 from tests.test_acts import kept, unmatched
 from tests.test_after_the_end import paid
@@ -152,3 +154,16 @@ def test_money_that_was_paid_out_is_not_offered_to_be_sent_back(world: World) ->
     assert desk.show(case.id).acts == ("close",)
     with pytest.raises(Rejected, match="no more than 0"):
         refund_orders.begin(str(case.id), ANN, Terms())
+
+
+def test_what_waits_in_a_queue_is_offered_to_be_held_or_sent_back(world: World) -> None:
+    """Nobody outside has heard of it: either takes it out of the queue first."""
+    bench = Bench(world)
+    row_id = bench.deposit(bench.account().public_key)
+    sweeps.work_off([PAY_ON_LEDGER])
+    assert [each.state for each in world.outflows(row_id)] == ["prepared"]
+    assert {"hold", "refund"} <= set(desk.acts_of(row_id))
+    assert "release" not in desk.acts_of(row_id)
+    desk.hold(row_id, ANN)
+    assert world.status(row_id) == "on_hold"
+    assert [each.state for each in world.outflows(row_id)] == ["refused"]

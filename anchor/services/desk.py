@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, not_, select
 
 from anchor import lifecycle
 from anchor.errors import NotFound, Rejected
@@ -143,16 +143,20 @@ def _acts(case: Case) -> tuple[str, ...]:
 def _acts_about(row: Transaction) -> set[str]:
     found = set()
     is_gone = row.funded_at is not None and arrivals.gone(row.id) > 0
+    is_left = row.amount_received > row.amount_paid + row.amount_refunded
     is_free = _open_key(row.id) is None
-    is_owed = is_free and row.amount_received > row.amount_paid + row.amount_refunded
+    may_be_free = is_free or _open_key(row.id, not_(order_ends.CAN_BE_WITHDRAWN)) is None
+    is_owed = is_free and is_left
     if is_owed and row.is_resting and can_have(row, Event.RELEASED) and not is_gone:
         found.add("release")
     if is_gone and can_have(row, Event.FAILED):
         found.add("fail")
-    if is_free and row.status not in FINAL and _can_be_held(row):
+    if may_be_free and row.status not in FINAL and _can_be_held(row):
         found.add("hold")
-    if is_owed:
-        found |= {"refund", *(["pay-again"] if _can_be_paid_again(row) else [])}
+    if may_be_free and is_left:
+        found.add("refund")
+    if is_owed and _can_be_paid_again(row):
+        found.add("pay-again")
     return found
 
 
@@ -389,8 +393,8 @@ def locked(transaction_id: str) -> Transaction:
     return row
 
 
-def _open_key(transaction_id: str) -> str | None:
+def _open_key(transaction_id: str, *which: ColumnElement[bool]) -> str | None:
     query = select(Outflow.key).where(
-        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN)
+        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN), *which
     )
     return db.session.scalar(query)
