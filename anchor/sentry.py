@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _KEPT = ("event_id", "timestamp", "level", "logger", "platform", "release", "environment", "sdk")
 _FRAME = ("filename", "abs_path", "function", "module", "lineno", "in_app")
 _SOURCE = ("pre_context", "context_line", "post_context")
-#: It writes whole addresses of requests into its errors.
-_SILENT = ("gunicorn.error",)
+#: One writes whole addresses of requests into its errors, the others one every few seconds while
+#: nobody takes spans.
+_SILENT = ("gunicorn.error", "opentelemetry.*")
 
 
 def begin(dsn: str, *, environment: str) -> None:

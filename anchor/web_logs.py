@@ -3,11 +3,16 @@
 Also in text it leaves queries out of the access log: links to pages carry tokens in them.
 """
 
+import re
 from typing import Any
 
 from gunicorn import glogging
 
 from anchor import config, logs
+
+_UNREADABLE = "Invalid request from "
+#: Where it begins to quote the request.
+_QUOTE = re.compile("['\"?]")
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]
@@ -20,6 +25,12 @@ class Logger(glogging.Logger):  # type: ignore[misc]
         if how == logs.JSON:
             for handler in (*self.error_log.handlers, *self.access_log.handlers):
                 handler.setFormatter(logs.Lines())
+
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log a warning; of a request that nobody can read, what is wrong but nothing of it."""
+        if isinstance(msg, str) and msg.startswith(_UNREADABLE):
+            msg = _QUOTE.split(msg)[0].rstrip(": ")
+        super().warning(msg, *args, **kwargs)
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log a failure, with the address of its request but without the query of that."""

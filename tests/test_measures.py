@@ -1,6 +1,8 @@
 """What is measured is what the rows say, on every process, and it costs little."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -135,6 +137,22 @@ def test_callbacks_wait_until_they_are_delivered(world: World) -> None:
     assert found["anchor_callbacks_waiting_oldest_seconds"][()] == pytest.approx(3600, abs=60)
 
 
+def test_a_callback_that_was_given_up_waits_no_more(world: World) -> None:
+    sql(
+        "INSERT INTO callbacks (subject, host, url, owed_at) VALUES "
+        "('transaction/x', 'h', 'u', now() - interval '4 days'),"
+        "('transaction/x', 'i', 'u', now() - interval '1 hour')"
+    )
+    sql(
+        "INSERT INTO jobs (kind, subject_id, lane, token, attempts, again, parked_at) VALUES "
+        "('callback', 'transaction/x h', 'callback h', 0, 1, false, now()),"
+        "('callback', 'transaction/x i', 'callback i', 0, 1, false, NULL)"
+    )
+    found = look(world)
+    assert found["anchor_callbacks_waiting"] == {(): 1}
+    assert found["anchor_callbacks_waiting_oldest_seconds"][()] == pytest.approx(3600, abs=60)
+
+
 def test_an_account_is_followed_while_somebody_reads_it(world: World) -> None:
     account = (world.distribution,)
     assert look(world)["anchor_account_followed"] == {account: 0}
@@ -169,13 +187,36 @@ def test_a_rail_that_was_never_polled_well_is_as_old_as_can_be(world: World) -> 
 
 
 def test_a_tick_has_an_age_once_there_was_one(world: World) -> None:
-    assert "anchor_schedule_tick_age_seconds" not in look(world)
-    sql(
-        "INSERT INTO ticks (service, minute) VALUES ('work', now() - interval '3 minutes'), "
-        "('work', now() - interval '2 minutes')"
-    )
-    found = look(world)
+    with rung(world):
+        assert "anchor_schedule_tick_age_seconds" not in look(world)
+        sql(
+            "INSERT INTO ticks (service, minute) VALUES ('work', now() - interval '3 minutes'), "
+            "('work', now() - interval '2 minutes')"
+        )
+        found = look(world)
     assert found["anchor_schedule_tick_age_seconds"] == {("work",): pytest.approx(120, abs=30)}
+
+
+def test_what_no_scheduler_rings_any_more_has_no_tick(world: World) -> None:
+    sql(
+        "INSERT INTO ticks (service, minute) VALUES ('reconcile', now() - interval '9 days'), "
+        "('work', now() - interval '9 days'), ('a_service_of_old', now() - interval '9 days')"
+    )
+    with rung(world, reconcile="off"):
+        assert set(look(world)["anchor_schedule_tick_age_seconds"]) == {("work",)}
+    with rung(world, broker_url=None):  # the services run in loops
+        assert "anchor_schedule_tick_age_seconds" not in look(world)
+
+
+@contextmanager
+def rung(
+    world: World, broker_url: str | None = "redis://localhost:1/0", **schedule: str
+) -> Iterator[None]:
+    """Have a scheduler ring the services, as far as settings go."""
+    app = create_app(replace(world.settings, broker_url=broker_url, schedule=schedule))
+    with app.app_context():
+        yield
+    dispose(app)
 
 
 def test_pauses_and_what_is_used_of_a_cap_are_told(world: World) -> None:

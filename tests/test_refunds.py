@@ -22,9 +22,10 @@ from anchor.lifecycle import Event
 from anchor.models import Transaction
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
-from anchor.services import audits, crediting, desk, jobs, passes, refunds, sweeps
+from anchor.services import audits, crediting, desk, jobs, passes, refund_orders, refunds, sweeps
 from anchor.services.acts import By
 from anchor.services.receipts import observe
+from anchor.services.refund_orders import Terms
 from anchor.services.transactions import Happening, happened
 from tests.deposits import Bench
 from tests.receiving import Teller, balances, booked, cases, deposit
@@ -351,6 +352,22 @@ def test_a_refund_that_the_bank_refuses_waits_for_a_person(world: World) -> None
     assert world.row(row_id).is_resting
     assert ("refund_refused", parse_amount("100")) in cases()
     assert balances()["customer"] == -parse_amount("100")
+
+
+def test_a_refused_refund_of_nobody_s_money_is_ordered_again_from_its_case(world: World) -> None:
+    rail = returning(world, Refused("the account is closed"))
+    observe("bank", [booked(reference="for my holidays")])
+    [came] = desk.listing()
+    refund_orders.begin(str(came.id), ME, Terms())
+    work(world)
+    assert [each.reason for each in desk.listing()] == ["receipt_unmatched", "refund_refused"]
+    refused = desk.listing()[-1]
+    assert set(desk.show(refused.id).acts) == {"close", "credit", "refund"}
+    begun = refund_orders.begin(str(refused.id), ME, Terms())
+    work(world)
+    assert [told.key for told in rail.refunds][-1] == begun.key
+    assert balances() == {}
+    assert desk.show(refused.id).acts == ("close",)
 
 
 def test_a_refund_that_the_bank_confirms_later_is_polled(world: World) -> None:

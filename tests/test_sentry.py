@@ -99,10 +99,11 @@ def test_what_is_attached_to_a_record_and_warnings_stay_here(told: Sentry) -> No
     log.warning("GWARNING")
     log.error("the bank said %s", "no", extra={"headers": "GATTACHED"})
     logging.getLogger("gunicorn.error").error("GADDRESS")
+    logging.getLogger("opentelemetry.exporter.otlp.common").error("GSPANS")
     [event] = events(told)
     assert event["logentry"] == {"message": "the bank said no"}
     assert event["logger"] == "anchor.somewhere"
-    for secret in ("GWARNING", "GATTACHED", "GADDRESS"):
+    for secret in ("GWARNING", "GATTACHED", "GADDRESS", "GSPANS"):
         assert secret not in "".join(told.bodies)
 
 

@@ -122,7 +122,7 @@ def test_promise_14_a_wrong_signature_is_refused_over_http(world: World, address
 
 def test_promise_06_the_bank_s_webhook_overtakes_its_own_answer(world: World, address: str) -> None:
     bank(world, "/webhook", url=address, secret=SECRET)
-    bank(world, "/misbehave", mode="slow", seconds=2)
+    bank(world, "/misbehave", mode="slow", seconds=60)
     row_id = world.paid_withdrawal()
 
     def pay() -> None:
@@ -135,6 +135,7 @@ def test_promise_06_the_bank_s_webhook_overtakes_its_own_answer(world: World, ad
     judge_events(world)
     assert world.status(row_id) == "completed"
     assert thread.is_alive()
+    bank(world, "/misbehave")
     thread.join()
     assert world.paid_by_bank() == 1
     assert world.cases() == []

@@ -1,5 +1,6 @@
 """Spans tell what took time, and of what; nothing of customers is in them."""
 
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -168,3 +169,18 @@ def test_traces_are_off_or_sent_by_otlp(tmp_path: Path) -> None:
     assert config.load(environ(tmp_path, ANCHOR_TRACES="off")).watching.traces is False
     assert config.load(environ(tmp_path, ANCHOR_TRACES="otlp")).watching.traces is True
     assert problems(tmp_path, ANCHOR_TRACES="on") == "ANCHOR_TRACES must be one of off, otlp."
+
+
+def test_without_the_whole_extra_the_start_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry's API alone is what many a package brings along."""
+
+    def find(name: str) -> str:
+        if name == "opentelemetry":
+            return "it is there"
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(sys.modules["anchor.config.watching"], "find_spec", find)
+    said = problems(tmp_path, ANCHOR_TRACES="otlp")
+    assert said == "ANCHOR_TRACES needs `pip install '.[otel]'` in the sources."

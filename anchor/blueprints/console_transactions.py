@@ -36,7 +36,7 @@ def listing() -> ResponseReturnValue:
     return _listing(found=found, next=queries.next_of(found, query["limit"]))
 
 
-@bp.get("/download")
+@bp.get("/found/download")
 @costly
 @described(query=queries.TransactionsQuery, media="text/csv", errors=(403, 404), leads_on=True)
 def download() -> ResponseReturnValue:

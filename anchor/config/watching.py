@@ -9,6 +9,8 @@ from anchor.policies.watching import Watching
 from anchor.sealed_keys import Secret
 
 _OTLP = "otlp"
+#: Needs all the rest; OpenTelemetry's API alone comes with many a package.
+_EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 
 
 def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
@@ -29,10 +31,17 @@ def watching(values: Mapping[str, str], problems: list[str]) -> Watching:
 
 
 def _can_trace(problems: list[str]) -> bool:
-    is_there = find_spec("opentelemetry") is not None
+    is_there = _is_installed(_EXPORTER)
     if not is_there:
         problems.append("ANCHOR_TRACES needs `pip install '.[otel]'` in the sources.")
     return is_there
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that it would be in
+        return False
 
 
 def _sentry_dsn(value: str, problems: list[str]) -> str:
@@ -40,7 +49,7 @@ def _sentry_dsn(value: str, problems: list[str]) -> str:
         problems.append(
             "ANCHOR_SENTRY_DSN must be an address such as https://key@sentry.example/1."
         )
-    elif value and find_spec("sentry_sdk") is None:
+    elif value and not _is_installed("sentry_sdk"):
         problems.append(
             "ANCHOR_SENTRY_DSN is set, which needs `pip install '.[sentry]'` in the sources."
         )

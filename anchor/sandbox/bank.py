@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic, sleep, time_ns
+from time import monotonic, time_ns
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, NotFound
@@ -54,6 +54,7 @@ class Bank:
         self.transfers: dict[str, Transfer] = {}
         self.calls: Counter[str] = Counter()
         self.misbehaviour: dict[str, dict[str, Any]] = {}
+        self._let_go = threading.Event()
         self.settles_at: dict[str, float] = {}
         self.lock = threading.RLock()
         self.bookings = Bookings(self.lock, self._booked)
@@ -116,6 +117,20 @@ class Bank:
         with self.lock:
             self.transfers[key].status = status
             self._moved(self.transfers[key])
+
+    def rest(self, seconds: float) -> None:
+        """Keep an answer back for so long, or until the bank is told to behave."""
+        self._let_go.wait(seconds)
+
+    def behave(self, at: str, mode: dict[str, Any] | None) -> None:
+        """Misbehave in a way from now on; or, with None, no more: what is kept back is let go."""
+        with self.lock:
+            self.misbehaviour.pop(at, None)
+            if mode is not None:
+                self.misbehaviour[at] = mode
+                return
+            kept_back, self._let_go = self._let_go, threading.Event()
+        kept_back.set()
 
     def misbehave(self, at: str = "transfers") -> tuple[str | None, int]:
         """Return how to misbehave this time and for how many seconds, and count it down."""
@@ -192,7 +207,7 @@ class Application:
             self.bank.calls[key] += 1
         mode, seconds = self.bank.misbehave()
         if mode == "hang":
-            sleep(seconds)
+            self.bank.rest(seconds)
         if mode == "fail-before":
             return _answer({"error": "the bank is down"}, 500)
         if account.endswith("0001"):
@@ -203,7 +218,7 @@ class Application:
         except ValueError as error:
             return _answer({"error": str(error)}, 409)
         if mode == "slow":
-            sleep(seconds)
+            self.bank.rest(seconds)
         if mode == "die-after":
             return _answer({"error": "the bank fell over"}, 500)
         return _answer(_shown(transfer), 201 if is_new else 200)
@@ -241,7 +256,7 @@ class Application:
     def _on_bookings(self, request: Request) -> Response:
         mode, seconds = self.bank.misbehave("deposits")
         if mode in {"hang", "slow"}:
-            sleep(seconds)
+            self.bank.rest(seconds)
         if mode in {"fail-before", "die-after"}:
             return _answer({"error": "the bank is down"}, 500)
         references = request.args.getlist("reference")
@@ -286,11 +301,8 @@ class Application:
     def _on_misbehave(self, request: Request) -> Response:
         body = request.get_json(silent=True) or {}
         at, mode = str(body.pop("at", "transfers")), body.get("mode")
-        with self.bank.lock:
-            self.bank.misbehaviour.pop(at, None)
-            if mode is not None:
-                usual = {"times": 1, "seconds": 60 if mode == "hang" else 5}
-                self.bank.misbehaviour[at] = usual | body
+        usual = {"times": 1, "seconds": 60 if mode == "hang" else 5}
+        self.bank.behave(at, None if mode is None else usual | body)
         return _answer({}, 200)
 
     def _on_health(self, _request: Request) -> Response:

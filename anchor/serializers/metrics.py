@@ -139,7 +139,7 @@ GAUGES = (
     ),
     Gauge(
         "anchor_callbacks_waiting",
-        "Callbacks that wallets have not got.",
+        "Callbacks that wallets have not got, and that are still tried.",
         (),
         lambda found: [((), found.callbacks.count)],
     ),
@@ -171,7 +171,7 @@ GAUGES = (
     ),
     Gauge(
         "anchor_schedule_tick_age_seconds",
-        "How long ago the last tick of a service was, where a scheduler rings them.",
+        "How long ago the last tick of a service was, where a scheduler rings it.",
         ("service",),
         lambda found: [((name,), age) for name, age in found.ticks],
     ),

@@ -75,7 +75,11 @@ def key_of(cause: str) -> str:
 
 @atomic
 def find(cause: str) -> Arrival:
-    """Return the arrival of that name; `NotFound` where there is none."""
+    """Return the arrival of that name, or of the key under which it was to go back.
+
+    Cases of such a refund are named by that; one of a transaction is found by the transaction.
+    `NotFound` where there is none.
+    """
     return _find(cause)
 
 
@@ -155,6 +159,8 @@ def _find(cause: str, *, lock: bool = False) -> Arrival:
         receipt = db.session.scalar(_fresh(receipts, lock=lock))
         if receipt is not None:
             return _receipt(receipt)
+    elif (refund := _refund_of_nobody(cause.partition("/")[0])) is not None:
+        return _find(cause_of(refund), lock=lock)
     raise NotFound(f"there is no {cause or 'payment without a name'}")
 
 
@@ -164,6 +170,12 @@ def _numbers(cause: str) -> tuple[int, ...] | None:
     numbers = tuple(int(number) for number in match.groups()) if match else ()
     fits = all(number <= most for number, most in zip(numbers, _MOST, strict=False))
     return numbers if numbers and fits else None
+
+
+def _refund_of_nobody(key: str) -> Outflow | None:
+    """Return what was to send back money that credited nobody, by its key."""
+    mine = Outflow.key == key, Outflow.kind == "refund", Outflow.transaction_id.is_(None)
+    return db.session.scalar(select(Outflow).where(*mine))
 
 
 def _fresh(query: Select[Row], *, lock: bool) -> Select[Row]:

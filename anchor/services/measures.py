@@ -15,13 +15,14 @@ from sqlalchemy import (
     Numeric,
     Select,
     case,
+    exists,
     func,
     select,
     text,
     type_coerce,
 )
 
-from anchor.extensions import atomic, db
+from anchor.extensions import atomic, db, settings
 from anchor.models import (
     NOT_OVER,
     OUTFLOW_OPEN,
@@ -34,7 +35,8 @@ from anchor.models import (
     Transaction,
 )
 from anchor.models.columns import one_of
-from anchor.services import brakes, networks, pending_deposits, standing
+from anchor.schedule import OFF, SERVICES
+from anchor.services import brakes, callbacks, networks, pending_deposits, standing
 
 #: How a job stands: nobody will run it, somebody runs it, somebody should, or it is not time yet.
 JOB_STATES = ("parked", "leased", "due", "waiting")
@@ -100,7 +102,7 @@ def look() -> Measures:
         callbacks=_callbacks(),
         accounts=_accounts(),
         rails=_rails(),
-        ticks=_ages(select(Tick.service, _age(func.max(Tick.minute))).group_by(Tick.service)),
+        ticks=_ticks(),
         pauses=tuple(brakes.standing()),
         caps=tuple(brakes.caps()),
     )
@@ -134,9 +136,25 @@ def _outflows() -> tuple[Pile, ...]:
 
 
 def _callbacks() -> Pile:
+    """Measure those that are still tried: of one that was given up a case tells, not its age."""
+    given_up = exists().where(
+        Job.kind == callbacks.CALLBACK,
+        Job.subject_id == Callback.subject + " " + Callback.host,
+        Job.parked_at.is_not(None),
+    )
     query = select(func.count(), _age(func.min(Callback.owed_at)))
-    count, oldest_s = db.session.execute(query.where(Callback.delivered_at.is_(None))).one()
+    waiting = query.where(Callback.delivered_at.is_(None), ~given_up)
+    count, oldest_s = db.session.execute(waiting).one()
     return Pile((), count, oldest_s)
+
+
+def _ticks() -> tuple[tuple[str, Decimal], ...]:
+    """Measure what a scheduler rings now: the ticks of what it rang before stay for ever."""
+    if settings().broker_url is None:
+        return ()
+    rung = [name for name in SERVICES if settings().schedule.get(name) != OFF]
+    query = select(Tick.service, _age(func.max(Tick.minute))).where(Tick.service.in_(rung))
+    return _ages(query.group_by(Tick.service))
 
 
 def _rails() -> tuple[tuple[str, Decimal], ...]:

@@ -45,7 +45,7 @@ PAGES = [
     "/transactions/x",
     "/money",
     "/money/outflows",
-    "/transactions/download",
+    "/transactions/found/download",
     "/money/download",
     "/money/outflows/download",
 ]

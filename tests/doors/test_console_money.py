@@ -388,23 +388,23 @@ def test_a_download_goes_through_all_pages_up_to_its_bound(
 ) -> None:
     ids = [world.withdrawal() for _ in range(5)]
     monkeypatch.setattr(console_lists, "_PAGE", 2)
-    found = table(console.get("/transactions/download?limit=1"))
+    found = table(console.get("/transactions/found/download?limit=1"))
     assert [each["id"] for each in found] == ids[::-1]
     monkeypatch.setattr(console_lists, "MOST", 4)
-    assert len(table(console.get("/transactions/download"))) == 4
+    assert len(table(console.get("/transactions/found/download"))) == 4
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "/transactions/download?kind=loan",
+        "/transactions/found/download?kind=loan",
         "/money/download?verdict=fine",
         "/money/outflows/download?state=lost",
     ],
 )
 def test_a_download_of_what_cannot_be_asked_says_so_on_a_page(console: Console, path: str) -> None:
     there = console.get(path).headers["Location"].removeprefix("/console")
-    assert there == path.replace("/download", "")
+    assert there == path.replace("/found", "").replace("/download", "")
     page = console.get(there)
     assert (page.status_code, 'role="alert"' in page.text) == (400, True)
 

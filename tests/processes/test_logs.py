@@ -1,6 +1,7 @@
 """Every kind of process writes JSON where it is told to, from its first line on."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ def test_each_process_alone_writes_json(tmp_path: Path) -> None:
         headers = {"Referer": "https://x.example/?token=GSECRET"}
         requests.get(f"{stage.url}/health?token=GSECRET", headers=headers, timeout=10)
         until(lambda: "GET /health HTTP/1.1" in "".join(said(stage)), 10, "for the access log")
+        with socket.create_connection(("127.0.0.1", stage.port)) as connection:
+            connection.sendall(b"GET /a link?token=GSECRET HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b" 400 " in connection.recv(100)
+        until(lambda: "Invalid request" in "".join(said(stage)), 10, "for what was unreadable")
         until(lambda: "ready for action" in "".join(said(stage)), 60, "for the workers")
         until(lambda: "Scheduling" in "".join(said(stage)), 90, "for the scheduler")
     finally:
