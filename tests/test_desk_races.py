@@ -167,3 +167,16 @@ def test_what_waits_in_a_queue_is_offered_to_be_held_or_sent_back(world: World) 
     desk.hold(row_id, ANN)
     assert world.status(row_id) == "on_hold"
     assert [each.state for each in world.outflows(row_id)] == ["refused"]
+
+
+def test_promise_05_what_one_case_says_was_answered_is_not_sent_back_by_another(
+    world: World,
+) -> None:
+    brakes.pause("all", "", "ann", None)
+    case_id = unmatched(world)
+    key = refund_orders.begin(str(case_id), ANN, Terms()).key
+    refund_orders.cancel(key, ANN)
+    [refused] = desk.listing(reason="refund_refused")
+    desk.close(case_id, By("vic", "I sent it by hand"))
+    with pytest.raises(Rejected, match="closed as answered otherwise"):
+        refund_orders.begin(str(refused.id), ANN, Terms())

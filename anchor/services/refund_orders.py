@@ -123,8 +123,8 @@ def _named(what: str) -> tuple[str, int | None]:
     if not (what.isascii() and what.isdigit() and len(what) <= _DIGITS):
         return refunds.of_transaction(what).cause, None
     case = desk.case_of(int(what))
-    if desk.arrival_of(case) is not None:
-        return case.cause, case.id
+    if (arrival := desk.arrival_of(case)) is not None:
+        return arrival.cause, case.id  # whatever the case calls it: others are about it, too
     if case.transaction_id is None:
         raise Rejected(f"case {case.id} is about no money that came")
     return refunds.of_transaction(case.transaction_id).cause, case.id
