@@ -3,7 +3,14 @@
 Half of the time of a test went into answers that nobody looks at.
 """
 
-from stellar_sdk import Account, Asset, Keypair, TransactionBuilder, TransactionEnvelope
+from stellar_sdk import (
+    Account,
+    Asset,
+    Keypair,
+    MuxedAccount,
+    TransactionBuilder,
+    TransactionEnvelope,
+)
 
 from anchor.config import TESTNET_PASSPHRASE
 from anchor.sandbox.ground import CODE, Keys
@@ -21,10 +28,11 @@ def created(sandbox: Sandbox, *accounts: str) -> None:
         assert network.wait(asked, 30).status == "applied", asked
 
 
-def builder(sandbox: Sandbox, source: str) -> TransactionBuilder:
+def builder(sandbox: Sandbox, source: str | MuxedAccount) -> TransactionBuilder:
     """Begin a transaction of an account, by the sequence number that Horizon shows."""
+    account_id = source.account_id if isinstance(source, MuxedAccount) else source
     with sandbox.network.lock:
-        account = sandbox.network.shown.accounts.read(source)
+        account = sandbox.network.shown.accounts.read(account_id)
     assert account is not None, source
     found = Account(source, account.sequence)
     return TransactionBuilder(found, TESTNET_PASSPHRASE, base_fee=100).set_timeout(60)

@@ -878,3 +878,24 @@ def test_promise_07_what_became_of_an_order_is_said_once(keep: Keep) -> None:
     assert keep.world.status(row_id) == "on_hold"
     assert keep.sql("SELECT what, key FROM acts") == [(f"settle {row_id}-1", "form 1")]
     assert "settle-order" not in desk.acts_of(row_id)
+
+
+def test_promise_07_an_order_that_ended_meanwhile_is_settled_by_nobody(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep.custodian(CustodyTraits(), script=[TimeoutError()])
+    row_id = keep.deposit(keep.account().public_key)
+    for _ in range(3):
+        keep.again()
+    by_key = custody_orders.by_key
+
+    def overtaken(key: str) -> Any:
+        found = by_key(key)
+        monkeypatch.setattr(custody_orders, "by_key", by_key)
+        custodian_payments.settle(key, None, By("vic", "I asked them first"))
+        return found
+
+    monkeypatch.setattr(custody_orders, "by_key", overtaken)
+    with pytest.raises(Rejected, match="is refused already"):
+        custodian_payments.settle(f"{row_id}-1", None, By("ann", "so did I"))
+    assert keep.sql("SELECT who FROM acts") == [("vic",)]

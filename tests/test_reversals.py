@@ -1,6 +1,8 @@
 """Bookings that a bank takes back: noted, on the desk, and never answered with money."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -9,7 +11,8 @@ from anchor.extensions import db, transaction
 from anchor.integrations.protocols import Receipt
 from anchor.lifecycle import Event, Kind, Status
 from anchor.models import Outflow, Transaction
-from anchor.services import jobs, passes, receipts, sweeps
+from anchor.services import crediting, desk, jobs, passes, receipts, sweeps
+from anchor.services.acts import By
 from anchor.services.receipts import observe
 from anchor.services.transactions import Happening, happened
 from tests.puppets import due_now
@@ -21,6 +24,7 @@ from tests.receiving import (
     kept,
     verdicts,
 )
+from tests.test_desk_races import meanwhile
 from tests.world import World
 
 HUNDRED = 100_0000000
@@ -184,3 +188,40 @@ def test_a_trust_line_that_comes_after_the_reversal_pays_nothing(world: World) -
         assert db.session.scalar(select(Transaction.id).where(Transaction.is_resting)) == row_id
         db.session.execute(update(Transaction).values(message=None))
     assert sweeps.work_off(jobs.kinds()).parked == 0
+
+
+def test_promise_05_what_is_credited_by_hand_while_it_is_taken_back_is_not_paid_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe("bank", [booked(reference="nobody's")])
+    row_id, case = deposit(world), desk.listing()[-1]
+    known = receipts._known
+
+    def overtaken(*args: Any) -> Any:
+        found = known(*args)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(credit).result(10)
+        return found
+
+    def credit() -> None:
+        with world.app.app_context():
+            crediting.credit(case.id, row_id, By("ann"))
+
+    monkeypatch.setattr(receipts, "_known", overtaken)
+    observe("bank", [backwards(booked(reference="nobody's"))])
+    row = world.row(row_id)
+    assert (row.amount_received, row.is_resting, row.status) == (HUNDRED, True, "on_hold")
+    assert balances() == {}
+
+
+def test_a_reversal_locks_the_transaction_before_the_money(world: World) -> None:
+    """So do a credit and a refund; the other way round is a deadlock."""
+    row_id = deposit(world)
+    observe("bank", [booked()])
+    with meanwhile(world) as there:
+        there.other.execute("SELECT 1 FROM transactions FOR UPDATE")
+        found = there.begin(lambda: observe("bank", [backwards(booked())]))
+        there.other.execute("SELECT 1 FROM receipts FOR UPDATE NOWAIT")
+        there.other.rollback()
+        found.result(10)
+    assert world.row(row_id).is_resting

@@ -251,7 +251,7 @@ class World:
         elif kind == "hash":
             builder.add_memo(HashMemo(text))
 
-    def builder(self, source: str) -> TransactionBuilder:
+    def builder(self, source: str | MuxedAccount) -> TransactionBuilder:
         return by_hand.builder(self.sandbox, source)
 
     def submit(self, builder: TransactionBuilder, *signers: Keypair) -> str:

@@ -44,7 +44,7 @@ bp.register_blueprint(console_customers.bp)
 bp.register_blueprint(console_books.bp)
 
 _SIGN_IN = "console.sign_in"
-_PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*")
+_PLACE = re.compile(r"/console(/[A-Za-z0-9_-]+)*(\?[A-Za-z0-9_.~%+=&:-]*)?")
 
 
 @bp.get("")
@@ -112,7 +112,7 @@ def renew(response: Response) -> Response:
 def ask_to_sign_in(error: Unauthorized) -> ResponseReturnValue:
     """Lead to the page on which one signs in, and back; a form is lost, and that is said."""
     if request.method == "GET" and not operators.has_session():
-        return redirect(url_for(_SIGN_IN, to=request.path), 303)
+        return redirect(url_for(_SIGN_IN, to=request.full_path.rstrip("?")), 303)
     if operators.has_session():
         return _refused(str(error), 403)
     return page("console/sign_in.html", to="", problem=error), 401

@@ -85,12 +85,16 @@ _DO: Mapping[str, Do] = MappingProxyType(
     {
         "close": lambda at, _, by: desk.close(at.case_id, by),
         "credit": lambda at, body, by: crediting.credit(at.case_id, body["to"], by),
-        "refund": lambda at, body, by: refund_orders.begin(at.named, by, admin_desk.terms(body)),
+        "refund": lambda at, body, by: refund_orders.begin(
+            body.get("cause") or at.named, by, admin_desk.terms(body)
+        ),
         "cancel-refund": lambda at, _, by: refund_orders.cancel(at.key, by),
         "hold": lambda at, _, by: desk.hold(at.transaction_id, by),
-        "release": lambda at, _, by: desk.release(at.transaction_id, by),
+        "release": lambda at, body, by: desk.release(at.transaction_id, by, seen=body.get("seen")),
         "fail": lambda at, _, by: desk.fail(at.transaction_id, by),
-        "pay-again": lambda at, _, by: desk.pay_again(at.transaction_id, by),
+        "pay-again": lambda at, body, by: desk.pay_again(
+            at.transaction_id, by, seen=body.get("seen")
+        ),
         "settle": lambda at, body, by: attesting.settle(at.key, by, is_paid=body["paid"]),
         "settle-order": lambda at, body, by: custodian_payments.settle(
             at.key, body.get("paid_by"), by
@@ -139,6 +143,7 @@ def do(act: str) -> ResponseReturnValue:
     if step == "edit" or filled.problems or key is None:
         return _form(sheet), 200 if step == "edit" else 400
     try:
+        _demand_of_it(about, filled.body.get("cause"))
         if act in {"credit", "refund"} and step != "do":
             return _review(sheet)
         by = By(operators.current().name, filled.body.get("note"), key)
@@ -151,6 +156,12 @@ def do(act: str) -> ResponseReturnValue:
 def _demand_known(act: str) -> None:
     if act not in _DO:
         raise NotFound("there is no such act")
+
+
+def _demand_of_it(about: About, cause: str | None) -> None:
+    """Refuse what came for something else than is shown."""
+    if cause is not None and cause not in {each.cause for each in about.choices}:
+        raise Rejected("choose among what came for it")
 
 
 def _where() -> tuple[Where, About]:
@@ -173,13 +184,11 @@ def _where() -> tuple[Where, About]:
 
 
 def _form(sheet: Sheet, trouble: AnchorError | None = None) -> Response:
-    given = sheet.filled.given
-    return _page(
-        "console/act.html",
-        sheet,
-        trouble=trouble,
-        hidden_fields={name: given[name] for name in _HIDDEN if name in given},
-    )
+    given, row = sheet.filled.given, sheet.about.transaction
+    hidden_fields = {name: given[name] for name in _HIDDEN if name in given}
+    if row is not None and sheet.act in forms.OF_WHAT_WAS_SEEN:
+        hidden_fields["seen"] = str(row.version)
+    return _page("console/act.html", sheet, trouble=trouble, hidden_fields=hidden_fields)
 
 
 def _review(sheet: Sheet) -> Response:
@@ -188,7 +197,8 @@ def _review(sheet: Sheet) -> Response:
         crediting.check(where.case_id, body["to"])
         found = desk_words.transaction_facts(act_views.transaction(body["to"]))
         return _page("console/act_review.html", sheet, title="The transaction", facts=found)
-    review = refund_orders.review(where.named, admin_desk.terms(body))
+    named = body.get("cause") or where.named
+    review = refund_orders.review(named, admin_desk.terms(body))
     pinned = {**sheet.filled.given, "amount": format_amount(review.gross)}
     found = desk_words.review_facts(review)
     sheet = replace(sheet, filled=replace(sheet.filled, given=pinned))

@@ -1,10 +1,12 @@
 """How the pages look, as the configuration says: a name, a logo, colours that can be read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 #: What stands for a transaction in the address of an explorer.
 HASH = "{hash}"
+_HASH = re.compile(r"[0-9a-f]{64}")
 #: What the pages are shown on, by day and by night (`static/pages.css`).
 CARDS = {"light": "#ffffff", "dark": "#18222b"}
 _BLACK, _WHITE = "#0b141b", "#ffffff"
@@ -39,10 +41,13 @@ class PagesPolicy:
     explorer_url: str | None = None
 
     def explorer_link(self, transaction_hash: str | None) -> str:
-        """Return where more is told of a Stellar transaction; empty where nothing is."""
-        if self.explorer_url is None or transaction_hash is None:
+        """Return where more is told of a Stellar transaction; empty where nothing is.
+
+        What is no hash, such as a custodian's own name for an order, leads nowhere.
+        """
+        if self.explorer_url is None or not _HASH.fullmatch(transaction_hash or ""):
             return ""
-        return self.explorer_url.replace(HASH, transaction_hash)
+        return self.explorer_url.replace(HASH, transaction_hash or "")
 
     @property
     def style(self) -> str:

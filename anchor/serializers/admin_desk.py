@@ -74,6 +74,8 @@ class RefundBody(RefundTerms):
     def _one_name(self, data: dict[str, Any], **_: Any) -> None:
         if len(data.keys() & set(_WHAT)) != 1:
             raise invalid("name case_id, transaction_id or cause: one of them")
+        if any(data.get(name, "").isdecimal() for name in _WHAT[1:]):
+            raise invalid("a number is that of a case: name it as case_id")
 
 
 class SettleBody(NoteBody):

@@ -184,6 +184,13 @@ def transaction_facts(found: Concerned) -> list[Fact]:
     )
 
 
+def choices(found: About) -> list[tuple[str, str]]:
+    """Return what came to choose from, by its names, and what is left of each."""
+    return [
+        (each.cause, f"{amount(each.left, each.asset)} of {each.cause}") for each in found.choices
+    ]
+
+
 def outflow_facts(found: Going) -> list[Fact]:
     """Return what is known of money that goes out."""
     return _shown(

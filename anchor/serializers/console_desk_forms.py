@@ -18,6 +18,7 @@ from anchor.serializers.messages import Message
 #: What a form is told from others by.
 _KEY = re.compile(r"console [0-9a-f]{24}")
 _SURE = "say so only where you are certain; then tick this"
+_MAX_VERSION = 2**31 - 1
 #: What is said of a field that was left empty and may not be.
 _MISSING = {
     "note": "say how it was answered",
@@ -44,6 +45,14 @@ class _Retry(admin_desk.NoteBody):
     subject = text(300, required=True)
 
 
+class _Refund(admin_desk.RefundTerms):
+    cause = text(300)
+
+
+class _Seen(admin_desk.NoteBody):
+    seen = fields.Integer(validate=validate.Range(1, _MAX_VERSION))
+
+
 class _Credit(admin_desk.NoteBody):
     to = fields.String(
         required=True,
@@ -54,13 +63,18 @@ class _Credit(admin_desk.NoteBody):
 _SCHEMAS: Mapping[str, type[Schema]] = MappingProxyType(
     {
         "credit": _Credit,
-        "refund": admin_desk.RefundTerms,
+        "refund": _Refund,
+        "release": _Seen,
+        "pay-again": _Seen,
         "settle": _Settle,
         "settle-order": _Settle,
         "retry": _Retry,
         "close": admin_desk.CloseBody,
     }
 )
+
+#: Acts that pay out what is left: a form of theirs names the version that its page showed.
+OF_WHAT_WAS_SEEN = frozenset(act for act, schema in _SCHEMAS.items() if schema is _Seen)
 
 
 def read(act: str, form: Form) -> Filled:

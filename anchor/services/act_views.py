@@ -1,13 +1,13 @@
 """What an act is about, as whoever does it sees it before and after; and why cases are open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import atomic, db
 from anchor.models import Case, Outflow, Transaction
-from anchor.services import desk, retries
+from anchor.services import arrivals, desk, retries
 from anchor.services.arrivals import Arrival
 from anchor.services.desk import Desk
 from anchor.services.jobs import Address
@@ -15,9 +15,13 @@ from anchor.services.jobs import Address
 
 @dataclass(frozen=True)
 class Concerned:
-    """A transaction as an act leaves it; amounts in stroops of `asset`, as the books name it."""
+    """A transaction as an act leaves it; amounts in stroops of `asset`, as the books name it.
+
+    `version` counts what became of it: what was looked at can be held against it.
+    """
 
     id: str
+    version: int
     kind: str
     status: str
     is_resting: bool
@@ -45,13 +49,18 @@ class Going:
 
 @dataclass(frozen=True)
 class About:
-    """All that an act may be about; `job` is the one that a case tells of."""
+    """All that an act may be about; `job` is the one that a case tells of.
+
+    `choices` is what was credited to the transaction where that is several and none is named: a
+    refund is of one of them.
+    """
 
     case: Desk | None = None
     transaction: Concerned | None = None
     outflow: Going | None = None
     arrival: Arrival | None = None
     job: Address | None = None
+    choices: tuple[Arrival, ...] = ()
 
     def calls_for(self, act: str) -> bool:
         """Tell whether an act is among those that may be done now, as far as that is known."""
@@ -63,31 +72,53 @@ class About:
 def about(
     case_id: int | None = None, transaction_id: str | None = None, key: str | None = None
 ) -> About:
-    """Return what is named: a case, a transaction, or money that goes out by its key.
+    """Return what is named: a case, a transaction, money that goes out by its key, or several.
 
-    Raises `NotFound`, and `Rejected` where nothing is named.
+    Raises `NotFound`, also where they are not about one another: what is shown has to be what is
+    acted on. `Rejected` where nothing is named.
     """
     if case_id is not None:
-        return _of_case(case_id)
-    if key is not None:
-        outflow = _outflow(key)
-        row_id = outflow.transaction_id
-        return About(transaction=_concerned(row_id) if row_id else None, outflow=_going(outflow))
-    if transaction_id is None:
+        found = _of_case(case_id, key)
+    elif transaction_id is not None:
+        outflow = _of(desk.outflow_of(None, transaction_id, key), key)
+        found = About(transaction=_concerned(transaction_id), outflow=outflow)
+    elif key is not None:
+        return _of_key(key)
+    else:
         raise Rejected("name a case, a transaction or the key of what goes out")
-    row = _concerned(transaction_id)
-    open_one = desk.outflow_of(None, row.id)
-    return About(transaction=row, outflow=_going(open_one) if open_one else None)
+    shown = found.transaction.id if found.transaction else None
+    if transaction_id not in {None, shown}:
+        raise NotFound(f"case {case_id} is not about {transaction_id}")
+    return replace(found, choices=_choices(found))
 
 
-def _of_case(case_id: int) -> About:
+def _choices(found: About) -> tuple[Arrival, ...]:
+    if found.arrival is not None or found.transaction is None:
+        return ()
+    credited = arrivals.of_transaction(found.transaction.id)
+    return tuple(credited) if len(credited) > 1 else ()
+
+
+def _of_key(key: str) -> About:
+    outflow = _outflow(key)
+    row_id = outflow.transaction_id
+    return About(transaction=_concerned(row_id) if row_id else None, outflow=_going(outflow))
+
+
+def _of(outflow: Outflow | None, key: str | None) -> Going | None:
+    if outflow is None and key is not None:
+        raise NotFound(f"{key} is none of what this is about")
+    return _going(outflow) if outflow else None
+
+
+def _of_case(case_id: int, key: str | None) -> About:
     shown, row = desk.show(case_id), db.session.get_one(Case, case_id)
-    outflow, arrival = desk.outflow_of(row), desk.arrival_of(row)
+    arrival = desk.arrival_of(row)
     transaction_id = row.transaction_id or (arrival.transaction_id if arrival else None)
     return About(
         case=shown,
         transaction=_concerned(transaction_id) if transaction_id else None,
-        outflow=_going(outflow) if outflow else None,
+        outflow=_of(desk.outflow_of(row, key=key), key),
         arrival=arrival,
         job=retries.of_case(row.cause) if row.reason.startswith("job_") else None,
     )
@@ -118,6 +149,7 @@ def _concerned(transaction_id: str) -> Concerned:
     row = db.session.get_one(Transaction, transaction_id)
     return Concerned(
         id=row.id,
+        version=row.version,
         kind=row.kind,
         status=row.status,
         is_resting=row.is_resting,

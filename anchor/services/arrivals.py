@@ -26,6 +26,8 @@ _RECEIPT = re.compile(r"receipt ([^/]+)/(.+)")
 #: No part of such a name has a hyphen: two names never become the same key.
 _PLAIN = re.compile(r"[A-Za-z0-9]+(?:/[A-Za-z0-9]+)+")
 _LONGEST_KEY = 40
+#: The largest numbers that a table holds for a network, an operation and an index.
+_MOST = (2**15 - 1, 2**63 - 1, 2**15 - 1)
 _OWED = ("customer", "suspense")
 
 
@@ -142,8 +144,9 @@ def cause_of(refund: Outflow) -> str:
 
 
 def _find(cause: str, *, lock: bool = False) -> Arrival:
-    if match := _PAYMENT.fullmatch(cause):
-        network, operation, index = (int(number) for number in match.groups())
+    numbers = _numbers(cause)
+    if numbers is not None:
+        network, operation, index = numbers
         payments = select(Payment).where(
             Payment.network_id == network,
             Payment.operation_id == operation,
@@ -161,6 +164,14 @@ def _find(cause: str, *, lock: bool = False) -> Arrival:
     elif (refund := _refund_of_nobody(cause.partition("/")[0])) is not None:
         return _find(cause_of(refund), lock=lock)
     raise NotFound(f"there is no {cause or 'payment without a name'}")
+
+
+def _numbers(cause: str) -> tuple[int, ...] | None:
+    """Return network, operation and index of a payment's name; None where no payment has it."""
+    match = _PAYMENT.fullmatch(cause)
+    numbers = tuple(int(number) for number in match.groups()) if match else ()
+    fits = all(number <= most for number, most in zip(numbers, _MOST, strict=False))
+    return numbers if numbers and fits else None
 
 
 def _refund_of_nobody(key: str) -> Outflow | None:

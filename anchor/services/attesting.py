@@ -32,6 +32,7 @@ def settle(key: str, by: By, *, is_paid: bool) -> None:
     outflow = db.session.scalar(
         select(Outflow)
         .where(Outflow.key == key, Outflow.rail.is_not(None))
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
     if outflow is None or outflow.rail is None:

@@ -49,13 +49,16 @@ def check(case_id: int, transaction_id: str) -> None:
 
 
 def _locked(case_id: int, transaction_id: str) -> tuple[Case, Arrival, Transaction]:
-    case = desk.locked_case(case_id)
+    """Lock the transaction, then the money, and the case last, as a refund does."""
+    named = desk.case_of(case_id)
     row = desk.locked(transaction_id)
+    arrival = None if desk.arrival_of(named) is None else arrivals.lock(named.cause)
+    case = desk.locked_case(case_id)
     if case.closed_at is not None:
         raise Rejected(f"case {case_id} is closed")
-    if desk.arrival_of(case) is None:
+    if arrival is None:
         raise Rejected(f"case {case_id} is about no money that came")
-    return case, arrivals.lock(case.cause), row
+    return case, arrival, row
 
 
 def _demand_creditable(arrival: Arrival, row: Transaction) -> Event | None:

@@ -211,8 +211,7 @@ def _settle(key: str, paid_by: str | None, by: By, meant: str) -> None:
     entrusted = custody_orders.by_key(key)
     if entrusted is None:
         raise NotFound(f"no custodian was given {key}")
-    if entrusted.state not in {"sent", "unknown"}:
-        raise Rejected(f"{key} is {entrusted.state} already")
+    _demand_open(key, entrusted.state)
     told: CustodyOutcome = Declined("a person made sure that it was not paid")
     shown = None
     if paid_by is not None:
@@ -231,6 +230,9 @@ def _record(
 ) -> None:
     if acts.done_before(by, meant):
         return
+    outflow = custody_orders.locked(entrusted.outflow_id)
+    assert outflow is not None
+    _demand_open(outflow.key, outflow.state)
     custody_outcomes.record(entrusted, told, shown)
     acts.write(
         f"settle {entrusted.order.key}",
@@ -239,6 +241,11 @@ def _record(
         transaction_id=entrusted.order.transaction_id or None,
         outflow_id=entrusted.outflow_id,
     )
+
+
+def _demand_open(key: str, state: str) -> None:
+    if state not in {"sent", "unknown"}:
+        raise Rejected(f"{key} is {state} already")
 
 
 def owe(source: str | None = None) -> None:

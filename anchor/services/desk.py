@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, not_, select
 
 from anchor import lifecycle
 from anchor.errors import NotFound, Rejected
@@ -88,7 +88,7 @@ def listing(
 @atomic
 def show(case_id: int) -> Desk:
     """Return one case with the acts that are legal now and those that were done."""
-    case = locked_case(case_id)
+    case = case_of(case_id)
     query = select(Act).where(Act.case_id == case_id).order_by(Act.id)
     done = tuple(
         Done(act.what, act.who, act.note, act.done_at) for act in db.session.scalars(query)
@@ -128,13 +128,13 @@ def _acts(case: Case) -> tuple[str, ...]:
     """Return the names of what may answer a case as things stand."""
     found = {"close"} | _acts_on(outflow_of(case))
     arrival = arrival_of(case)
-    if arrival is not None and arrival.left > 0 and not arrival.is_gone:
-        if arrival.verdict in CREDITABLE:
-            found.add("credit")
-        if arrival.verdict in CREDITABLE | {Verdict.CREDITED}:
-            found.add("refund")
+    is_left = arrival is not None and arrival.left > 0 and not arrival.is_gone
+    if arrival is not None and is_left and arrival.verdict in CREDITABLE:
+        found |= {"refund", *(["credit"] if arrival.left == arrival.amount else [])}
     if case.transaction_id is not None:
         found |= _acts_about(db.session.get_one(Transaction, case.transaction_id))
+    elif arrival is not None and is_left and arrival.transaction_id is not None:
+        found |= _acts_about(db.session.get_one(Transaction, arrival.transaction_id)) & {"refund"}
     if case.reason.startswith("job_") and retries.of_case(case.cause) is not None:
         found.add("retry")
     return tuple(sorted(found))
@@ -143,16 +143,20 @@ def _acts(case: Case) -> tuple[str, ...]:
 def _acts_about(row: Transaction) -> set[str]:
     found = set()
     is_gone = row.funded_at is not None and arrivals.gone(row.id) > 0
+    is_left = row.amount_received > row.amount_paid + row.amount_refunded
     is_free = _open_key(row.id) is None
-    is_owed = is_free and row.amount_received > row.amount_paid + row.amount_refunded
+    may_be_free = is_free or _open_key(row.id, not_(order_ends.CAN_BE_WITHDRAWN)) is None
+    is_owed = is_free and is_left
     if is_owed and row.is_resting and can_have(row, Event.RELEASED) and not is_gone:
         found.add("release")
     if is_gone and can_have(row, Event.FAILED):
         found.add("fail")
-    if is_free and row.status not in FINAL and _can_be_held(row):
+    if may_be_free and row.status not in FINAL and _can_be_held(row):
         found.add("hold")
-    if is_owed:
-        found |= {"refund", *(["pay-again"] if _can_be_paid_again(row) else [])}
+    if may_be_free and is_left:
+        found.add("refund")
+    if is_owed and _can_be_paid_again(row):
+        found.add("pay-again")
     return found
 
 
@@ -183,15 +187,19 @@ def _acts_on(outflow: Outflow | None) -> set[str]:
     return set() if outflow is None else set(acts_on([outflow]).get(outflow.id, ()))
 
 
-def outflow_of(case: Case | None, transaction_id: str | None = None) -> Outflow | None:
-    """Return what is not finally known and is what a case, or a transaction, is about.
+def outflow_of(
+    case: Case | None, transaction_id: str | None = None, key: str | None = None
+) -> Outflow | None:
+    """Return what goes out and is what a case, or a transaction, is about: by its `key`, or else
+    what is not finally known.
 
     Needs an open transaction.
     """
     about = _about(case, case.transaction_id if case else transaction_id)
     if about is None:
         return None
-    query = select(Outflow).where(about, Outflow.state.in_(OUTFLOW_OPEN)).order_by(Outflow.id)
+    which = Outflow.state.in_(OUTFLOW_OPEN) if key is None else Outflow.key == key
+    query = select(Outflow).where(about, which).order_by(Outflow.id)
     return db.session.scalar(query.limit(1).execution_options(populate_existing=True))
 
 
@@ -256,12 +264,17 @@ def _can_be_held(row: Transaction) -> bool:
 
 
 @atomic
-def release(transaction_id: str, by: By) -> None:
-    """Let a transaction that rests go on: it is paid out."""
+def release(transaction_id: str, by: By, *, seen: int | None = None) -> None:
+    """Let a transaction that rests go on: it is paid out.
+
+    `Rejected` where that is not the version `seen` any more that somebody looked at: a page that
+    stood open must not end what another person held meanwhile.
+    """
     meant = acts.meaning("release", transaction=transaction_id)
     if acts.done_before(by, meant):
         return
     row = locked(transaction_id)
+    _demand_seen(row, seen)
     key = _open_key(row.id)
     if key is not None:
         raise Rejected(f"{key} is on its way; wait until its end is known")
@@ -284,15 +297,16 @@ def _wake(transaction_id: str) -> None:
 
 
 @atomic
-def pay_again(transaction_id: str, by: By) -> str:
+def pay_again(transaction_id: str, by: By, *, seen: int | None = None) -> str:
     """Pay again what came back after the end, to the details that the transaction has now.
 
-    Returns the key of the new payout.
+    Returns the key of the new payout. `seen` is as in `release`.
     """
     meant = acts.meaning("pay again", transaction=transaction_id)
     if (known := acts.done_before(by, meant)) is not None:
         return db.session.get_one(Outflow, known.outflow_id).key
     row = locked(transaction_id)
+    _demand_seen(row, seen)
     demand_not_gone(row)
     if not _can_be_paid_again(row):
         raise Rejected(f"nothing of {transaction_id} came back that could be paid again")
@@ -303,6 +317,11 @@ def pay_again(transaction_id: str, by: By) -> str:
     acts.write("pay again", by, meant, transaction_id=row.id, outflow_id=outflow.id)
     jobs.renew(jobs.Address(PAY_OUT, row.id), row.rail)
     return outflow.key
+
+
+def _demand_seen(row: Transaction, seen: int | None) -> None:
+    if seen not in {None, row.version}:
+        raise Rejected(f"{row.id} has changed since it was looked at; look again")
 
 
 def _can_be_paid_again(row: Transaction) -> bool:
@@ -351,8 +370,16 @@ def fail(transaction_id: str, by: By) -> None:
 
 
 def locked_case(case_id: int) -> Case:
-    """Return a case that nobody else answers meanwhile; `NotFound`. Needs an open transaction."""
-    case = db.session.get(Case, case_id, with_for_update=True, populate_existing=True)
+    """Return a case that nobody else answers meanwhile; `NotFound`. Needs an open transaction.
+
+    Whoever locks a transaction, or money that came, does that first.
+    """
+    return case_of(case_id, is_locked=True)
+
+
+def case_of(case_id: int, *, is_locked: bool = False) -> Case:
+    """Return a case as it is now; `NotFound` where there is none. Needs an open transaction."""
+    case = db.session.get(Case, case_id, with_for_update=is_locked, populate_existing=True)
     if case is None:
         raise NotFound(f"there is no case {case_id}")
     return case
@@ -366,8 +393,8 @@ def locked(transaction_id: str) -> Transaction:
     return row
 
 
-def _open_key(transaction_id: str) -> str | None:
+def _open_key(transaction_id: str, *which: ColumnElement[bool]) -> str | None:
     query = select(Outflow.key).where(
-        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN)
+        Outflow.transaction_id == transaction_id, Outflow.state.in_(OUTFLOW_OPEN), *which
     )
     return db.session.scalar(query)

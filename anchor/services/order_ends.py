@@ -20,6 +20,11 @@ from anchor.services import (
 )
 from anchor.services.transactions import LEDGER_LANE, PAY_ON_LEDGER, Happening, happened
 
+#: What `withdraw` takes back, where nobody carries it at that moment.
+CAN_BE_WITHDRAWN = and_(
+    Outflow.state == "prepared",
+    or_(Outflow.kind == "submission", and_(Outflow.kind == "payout", Outflow.calls == 0)),
+)
 #: Somebody closed the line since it was looked at, wholly or to all but its offers.
 _CLOSED_CODES = frozenset({"op_not_authorized", "op_invalid_state"})
 #: The account cannot take the payment yet: it waits for its owner or its issuer.
@@ -236,8 +241,7 @@ def withdraw(transaction_ids: Sequence[str], reason: str) -> None:
         select(Outflow)
         .where(
             Outflow.transaction_id.in_(transaction_ids),
-            Outflow.state == "prepared",
-            or_(Outflow.kind == "submission", and_(Outflow.kind == "payout", Outflow.calls == 0)),
+            CAN_BE_WITHDRAWN,
         )
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)

@@ -79,14 +79,7 @@ def cancel(key: str, by: By) -> None:
     meant = acts.meaning("cancel refund", outflow=key)
     if acts.done_before(by, meant):
         return
-    outflow = db.session.scalar(
-        select(Outflow)
-        .where(Outflow.key == key, Outflow.kind == "refund")
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if outflow is None:
-        raise NotFound(f"there is no refund {key}")
+    outflow = _held(key)
     if outflow.state != "prepared" or outflow.calls:
         raise Rejected(f"{key} is {outflow.state}: it cannot be taken back any more")
     order_ends.refuse(outflow, by.note or "taken back by a person")
@@ -100,6 +93,28 @@ def cancel(key: str, by: By) -> None:
     )
 
 
+def _held(key: str) -> Outflow:
+    """Lock a refund, after its transaction, so that nobody carries it out meanwhile.
+
+    Whoever carries it may hold it, and want its transaction next: they are not waited for.
+    """
+    mine = Outflow.key == key, Outflow.kind == "refund"
+    found = db.session.execute(select(Outflow.transaction_id).where(*mine)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no refund {key}")
+    if found.transaction_id is not None:
+        desk.locked(found.transaction_id)
+    outflow = db.session.scalar(
+        select(Outflow)
+        .where(*mine)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    if outflow is None:
+        raise Rejected(f"{key} is looked at by somebody at this moment; try again")
+    return outflow
+
+
 @atomic
 def _named(what: str) -> tuple[str, int | None]:
     """Return the name of what came, and the case where one was named."""
@@ -107,9 +122,9 @@ def _named(what: str) -> tuple[str, int | None]:
         return what, None
     if not (what.isascii() and what.isdigit() and len(what) <= _DIGITS):
         return refunds.of_transaction(what).cause, None
-    case = desk.locked_case(int(what))
-    if desk.arrival_of(case) is not None:
-        return case.cause, case.id
+    case = desk.case_of(int(what))
+    if (arrival := desk.arrival_of(case)) is not None:
+        return arrival.cause, case.id  # whatever the case calls it: others are about it, too
     if case.transaction_id is None:
         raise Rejected(f"case {case.id} is about no money that came")
     return refunds.of_transaction(case.transaction_id).cause, case.id

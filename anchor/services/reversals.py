@@ -25,7 +25,8 @@ def reverse(rows: Sequence[Receipt]) -> None:
     Needs an open transaction that holds the rail. A receipt that was taken back before is
     left alone.
     """
-    gone = [row for row in rows if row.reversed_at is None]
+    new = [row.id for row in rows if row.reversed_at is None]
+    gone = _held(new) if new else ()
     if not gone:
         return
     ids = any_of([row.id for row in gone], BigInteger())
@@ -38,6 +39,28 @@ def reverse(rows: Sequence[Receipt]) -> None:
     except Exception:
         log.exception("%d reversals have no consequence yet", len(gone))
         cases.open_cases([_case(row, "reversal_half_done", None) for row in gone])
+
+
+def _held(ids: Sequence[int]) -> Sequence[Receipt]:
+    """Lock receipts, after the transactions that they paid for, as whoever acts on them does.
+
+    A person may have credited one since it was read: it is told of as it stands now.
+    """
+    mine = Receipt.id == any_of(ids, BigInteger()), Receipt.reversed_at.is_(None)
+    owners = select(Receipt.transaction_id).where(*mine)
+    db.session.execute(
+        select(Transaction.id)
+        .where(Transaction.id.in_(owners))
+        .order_by(Transaction.id)
+        .with_for_update()
+    )
+    return db.session.scalars(
+        select(Receipt)
+        .where(*mine)
+        .order_by(Receipt.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def cause_of(row: Receipt) -> str:

@@ -29,6 +29,7 @@ from anchor.services.outflow_views import Left
 from anchor.services.payouts import REFUND
 from anchor.services.trails import Entry
 from anchor.services.transaction_search import Found
+from anchor.web_auth import is_account, is_contract
 
 #: Work for one outflow: its job names that by the number of its row.
 _OF_OUTFLOWS = (REFUND, CARRY)
@@ -39,7 +40,8 @@ class Facts:
     """What stands in the row of a transaction. Each amount is in the asset named beside it.
 
     What `came`, what was `paid` and `refunded`, and the fee are in `in_asset`; `amount_out` is in
-    `out_asset`. `memo` is what its payer was told to write, `to` the account that it pays.
+    `out_asset`. `memo` is what its payer was told to write, `to` the account that it pays, and
+    `payer` the one that paid on the ledger: whom a bank names is not told.
     """
 
     expected: int | None
@@ -165,7 +167,7 @@ def _facts(row: Transaction, memo: Memo | None) -> Facts:
         memo_type=memo.memo_type if memo else None,
         memo=memo.memo if memo else None,
         reference=row.reference,
-        payer=row.from_account,
+        payer=_on_ledger(row.from_account),
         to=row.destination,
         to_memo_type=row.destination_memo_type,
         to_memo=row.destination_memo,
@@ -179,6 +181,10 @@ def _facts(row: Transaction, memo: Memo | None) -> Facts:
         updated_at=row.updated_at,
         completed_at=row.completed_at,
     )
+
+
+def _on_ledger(payer: str | None) -> str | None:
+    return payer if payer is not None and (is_account(payer) or is_contract(payer)) else None
 
 
 def _details(row: Transaction) -> dict[str, list[str]]:

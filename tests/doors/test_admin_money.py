@@ -14,7 +14,7 @@ from anchor.lifecycle import Kind, Status
 from anchor.services import attesting, desk, transaction_search
 from anchor.services.acts import By
 from anchor.services.receipts import observe
-from tests.operating import bearing
+from tests.operating import Console, bearing
 from tests.puppets import due_now, puppet
 from tests.receiving import booked, deposit
 from tests.remitting import Pair
@@ -230,6 +230,17 @@ def test_details_are_told_by_name_and_no_value_of_them(world: World, client: Fla
     assert answer.json is not None
     assert answer.json["details"] == {"customer": ["bank_account_number"]}
     assert ACCOUNT not in answer.text
+
+
+def test_whom_a_bank_names_as_payer_is_told_nowhere(world: World, client: FlaskClient) -> None:
+    row_id = deposit(world)
+    observe("bank", [booked(payer="Grace Hopper DE55")])
+    assert world.row(row_id).from_account == "Grace Hopper DE55"
+    story = asked(client, f"transactions/{row_id}")
+    assert (story["amount_received"], story["payer"]) == ("100", None)
+    assert "Grace" not in str(story)
+    console = Console(client).sign_in("vera")
+    assert "Grace" not in console.get(f"/transactions/{row_id}").text
 
 
 def test_work_that_waits_is_told_with_what_keeps_it(world: World, client: FlaskClient) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -163,10 +164,19 @@ def test_a_token_that_is_nobodys_signs_nobody_in(console: Console, token: str) -
     assert "Set-Cookie" not in answer.headers
 
 
+def test_whoever_has_to_sign_in_is_led_back_to_what_they_asked_for(console: Console) -> None:
+    asked = console.client.get("/console/acts/close?case=12")
+    to = parse_qs(urlsplit(asked.headers["Location"]).query)["to"]
+    assert to == ["/console/acts/close?case=12"]
+
+
 @pytest.mark.parametrize(
     ("to", "there"),
     [
         ("/console/callbacks", "/console/callbacks"),
+        ("/console/acts/refund?case=12&x=%C3%A9", "/console/acts/refund?case=12&x=%C3%A9"),
+        ("/console?to=//evil.example", "/console"),
+        ("/console?a=1\r\nSet-Cookie: x=y", "/console"),
         ("https://evil.example", "/console"),
         ("//evil.example", "/console"),
         ("/console/../sep24", "/console"),

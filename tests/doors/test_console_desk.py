@@ -11,7 +11,7 @@ from anchor.integrations.protocols import RailTraits, Returned
 from anchor.money import parse_amount
 from anchor.policies import RefundPolicy
 from anchor.reasons import Reason
-from anchor.services import brakes, desk, refund_orders
+from anchor.services import arrivals, brakes, desk, refund_orders
 from anchor.services.acts import By
 from anchor.services.receipts import observe
 from anchor.services.refund_orders import Terms
@@ -213,6 +213,32 @@ def test_what_a_review_showed_is_what_is_done(world: World, console: Console) ->
     assert (page.status_code, "No more than 20 can be sent back." in said(page)) == (400, True)
 
 
+def test_of_several_payments_one_is_chosen_to_go_back(world: World, console: Console) -> None:
+    Bench(world).serve(replace(world.policy, matching="collect"))
+    row_id = world.withdrawal("100")
+    for part in ("60", "40"):
+        world.pay(part, world.memo(row_id))
+        world.read()
+    desk.hold(row_id, By("ann"))
+    first, second = (each.cause for each in arrivals.of_transaction(row_id))
+    where = f"transaction={row_id}"
+    page = do(console, "refund", where, step="")
+    assert (page.status_code, "Several payments were credited" in said(page)) == (400, True)
+    assert f'value="{second}"' in page.text
+    page = do(console, "refund", where, step="", cause=f"{second}0")
+    assert (page.status_code, "Choose among what came for it." in said(page)) == (400, True)
+    page = do(console, "refund", where, step="", cause=second)
+    assert "40.00 USDC" in said(page)
+    form = {name: console.hidden(name) for name in ("key", "amount", "cause")}
+    assert form["cause"] == second
+    token = console.hidden("form_token")
+    for _ in range(2):
+        answer = console.send(f"/acts/refund?{where}", token=token, **form, step="do")
+        assert answer.status_code == 303, "also when its answer was lost"
+    [refund] = world.outflows(row_id)
+    assert (refund.amount, arrivals.find(first).left) == (parse_amount("40"), parse_amount("60"))
+
+
 def test_money_is_credited_after_its_transaction_was_shown(world: World, console: Console) -> None:
     case_id, row_id = unmatched(world), world.withdrawal("25")
     page = do(console, "credit", f"case={case_id}", step="", to=row_id)
@@ -256,11 +282,46 @@ def test_promise_06_a_page_that_is_sent_again_late_undoes_nothing(
     assert world.status(row_id) == "on_hold"
 
 
+def test_promise_06_a_page_that_stood_open_ends_no_newer_hold(
+    world: World, console: Console
+) -> None:
+    row_id = on_hold(world)
+    there = f"/acts/release?transaction={row_id}"
+    console.sign_in().get(there)
+    form = {name: console.hidden(name) for name in ("key", "seen")}
+    desk.release(row_id, By("vic"))
+    desk.hold(row_id, By("vic", "the bank calls"))
+    page = console.send(there, **form, step="do")
+    assert (page.status_code, "has changed since it was looked at" in said(page)) == (400, True)
+    assert world.status(row_id) == "on_hold"
+    form = {name: console.hidden(name) for name in ("key", "seen")}
+    assert console.send(there, **form, step="do").status_code == 303
+    assert world.status(row_id) == "pending_anchor"
+    for seen in ("0", "x", "9" * 30):
+        assert do(console, "pay-again", f"transaction={row_id}", seen=seen).status_code == 400
+
+
 def test_what_nothing_calls_for_is_said_before_it_is_tried(world: World, console: Console) -> None:
     row_id = on_hold(world)
     warning = "As things stand nothing calls for this."
     assert warning not in console.sign_in().get(f"/acts/release?transaction={row_id}").text
     assert warning in console.get(f"/acts/hold?transaction={row_id}").text
+
+
+def test_promise_13_a_page_shows_what_its_button_acts_on(world: World, console: Console) -> None:
+    shown, other, case_id = on_hold(world), on_hold(world), unmatched(world)
+    brakes.pause("all", "", "ann", None)
+    key = refund_orders.begin(shown, By("ann"), Terms()).key
+    of_other = f"transaction={other}"
+    console.sign_in()
+    for where in (f"{of_other}&outflow={key}", f"{of_other}&case={case_id}"):
+        assert console.get(f"/acts/release?{where}").status_code == 404
+        console.get(f"/acts/release?{of_other}")
+        form = {"key": console.hidden("key"), "step": "do"}
+        assert console.send(f"/acts/release?{where}", **form).status_code == 404
+    assert console.get(f"/acts/cancel-refund?case={case_id}&outflow={key}").status_code == 404
+    assert console.get(f"/acts/cancel-refund?transaction={shown}&outflow={key}").status_code == 200
+    assert world.status(other) == "on_hold"
 
 
 def test_what_came_back_is_paid_again(world: World, console: Console) -> None:

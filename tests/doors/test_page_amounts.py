@@ -152,7 +152,9 @@ def test_in_development_the_explorer_is_the_network_itself_unless_one_is_named(
     values = environ(tmp_path) | {"ANCHOR_HORIZON_URL": "http://localhost:9"}
     assert config.load(values).pages.explorer_url is None
     found = config.load(values, development=True).pages
-    assert found.explorer_link("ab") == "http://localhost:9/transactions/ab"
+    assert found.explorer_link("ab" * 32) == f"http://localhost:9/transactions/{'ab' * 32}"
+    for told in (None, "", "VAULT-7", f"{'ab' * 32}?to=elsewhere", f"../{'ab' * 32}"):
+        assert found.explorer_link(told) == "", "a custodian's own name for an order"
     named = environ(tmp_path, f'{GOOD}[pages]\nexplorer_url = "{EXPLORER}"\n')
     for development in (False, True):
         assert config.load(named, development=development).pages.explorer_url == EXPLORER
