@@ -1,12 +1,14 @@
 """The desk in the admin API: cases, and what operators do about them and about transactions."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from marshmallow import Schema
 
 from anchor.blueprints import forms, operators
-from anchor.blueprints.describing import described
+from anchor.blueprints.describing import View, described
 from anchor.blueprints.limits import costly
 from anchor.serializers import admin_desk as words
 from anchor.serializers import admin_desk_answers as answers
@@ -18,6 +20,31 @@ from anchor.services.acts import By
 from anchor.services.jobs import Address
 
 bp = Blueprint("desk", __name__)
+
+
+def _act(
+    rule: str,
+    body: type[Schema],
+    answer: type[Schema],
+    *,
+    keyed: bool = False,
+    status: int = 200,
+    method: str = "POST",
+) -> Callable[[View], View]:
+    """Route and describe an act: done once under its key, which one that moves money needs."""
+    told = described(
+        body=body,
+        headers=IdempotencyHeader if keyed else OptionalIdempotencyHeader,
+        answer=answer,
+        status=status,
+        operator=True,
+        errors=(404,),
+    )
+
+    def routed(view: View) -> View:
+        return bp.route(rule, methods=[method])(costly(told(view)))
+
+    return routed
 
 
 @bp.get("/cases")
@@ -35,15 +62,7 @@ def case(case_id: str) -> ResponseReturnValue:
     return _case(known_row(case_id))
 
 
-@bp.post("/cases/<case_id>/close")
-@costly
-@described(
-    body=words.CloseBody,
-    headers=OptionalIdempotencyHeader,
-    answer=answers.CaseStoryAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/cases/<case_id>/close", words.CloseBody, answers.CaseStoryAnswer)
 def close(case_id: str) -> ResponseReturnValue:
     """Close a case that was answered otherwise; the note says how."""
     body, found = words.CloseBody().load(forms.body()), known_row(case_id)
@@ -51,15 +70,7 @@ def close(case_id: str) -> ResponseReturnValue:
     return _case(found)
 
 
-@bp.post("/cases/<case_id>/credit")
-@costly
-@described(
-    body=words.CreditBody,
-    headers=IdempotencyHeader,
-    answer=answers.CaseStoryAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/cases/<case_id>/credit", words.CreditBody, answers.CaseStoryAnswer, keyed=True)
 def credit(case_id: str) -> ResponseReturnValue:
     """Credit the money of a case to a transaction, which then goes on."""
     body, found = words.CreditBody().load(forms.body()), known_row(case_id)
@@ -67,16 +78,7 @@ def credit(case_id: str) -> ResponseReturnValue:
     return _case(found)
 
 
-@bp.post("/refunds")
-@costly
-@described(
-    body=words.RefundBody,
-    headers=IdempotencyHeader,
-    answer=answers.BegunRefundAnswer,
-    status=201,
-    operator=True,
-    errors=(404,),
-)
+@_act("/refunds", words.RefundBody, answers.BegunRefundAnswer, keyed=True, status=201)
 def refund() -> ResponseReturnValue:
     """Send money back to who paid it; the same key again sends nothing anew."""
     body = words.RefundBody().load(forms.body())
@@ -84,44 +86,25 @@ def refund() -> ResponseReturnValue:
     return jsonify(words.refund(begun)), 201
 
 
-@bp.delete("/refunds/<key>")
-@costly
-@described(
-    body=words.NoteBody,
-    headers=OptionalIdempotencyHeader,
-    answer=answers.ActedOutflowAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/refunds/<key>", words.NoteBody, answers.ActedOutflowAnswer, method="DELETE")
 def cancel_refund(key: str) -> ResponseReturnValue:
     """Take back a refund of which nobody outside has heard."""
     refund_orders.cancel(known_id(key), _by(_note(), OptionalIdempotencyHeader))
     return jsonify(words.outflow(act_views.outflow(key)))
 
 
-@bp.post("/transactions/<transaction_id>/hold")
-@costly
-@described(
-    body=words.NoteBody,
-    headers=OptionalIdempotencyHeader,
-    answer=answers.ActedTransactionAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/transactions/<transaction_id>/hold", words.NoteBody, answers.ActedTransactionAnswer)
 def hold(transaction_id: str) -> ResponseReturnValue:
     """Let nothing go out for a transaction until it is released."""
     desk.hold(known_id(transaction_id), _by(_note(), OptionalIdempotencyHeader))
     return _transaction(transaction_id)
 
 
-@bp.post("/transactions/<transaction_id>/release")
-@costly
-@described(
-    body=words.NoteBody,
-    headers=IdempotencyHeader,
-    answer=answers.ActedTransactionAnswer,
-    operator=True,
-    errors=(404,),
+@_act(
+    "/transactions/<transaction_id>/release",
+    words.NoteBody,
+    answers.ActedTransactionAnswer,
+    keyed=True,
 )
 def release(transaction_id: str) -> ResponseReturnValue:
     """Let a transaction that rests go on: what is left of it is paid out."""
@@ -129,30 +112,19 @@ def release(transaction_id: str) -> ResponseReturnValue:
     return _transaction(transaction_id)
 
 
-@bp.post("/transactions/<transaction_id>/fail")
-@costly
-@described(
-    body=words.NoteBody,
-    headers=OptionalIdempotencyHeader,
-    answer=answers.ActedTransactionAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/transactions/<transaction_id>/fail", words.NoteBody, answers.ActedTransactionAnswer)
 def fail(transaction_id: str) -> ResponseReturnValue:
     """End a transaction that will not be paid; its customer is shown the note."""
     desk.fail(known_id(transaction_id), _by(_note(), OptionalIdempotencyHeader))
     return _transaction(transaction_id)
 
 
-@bp.post("/transactions/<transaction_id>/pay-again")
-@costly
-@described(
-    body=words.NoteBody,
-    headers=IdempotencyHeader,
-    answer=answers.PaidAgainAnswer,
+@_act(
+    "/transactions/<transaction_id>/pay-again",
+    words.NoteBody,
+    answers.PaidAgainAnswer,
+    keyed=True,
     status=201,
-    operator=True,
-    errors=(404,),
 )
 def pay_again(transaction_id: str) -> ResponseReturnValue:
     """Pay again what came back after the end; the same key again pays nothing anew."""
@@ -160,15 +132,7 @@ def pay_again(transaction_id: str) -> ResponseReturnValue:
     return jsonify(words.transaction(act_views.transaction(transaction_id)) | {"key": key}), 201
 
 
-@bp.post("/outflows/<key>/settle")
-@costly
-@described(
-    body=words.SettleBody,
-    headers=IdempotencyHeader,
-    answer=answers.ActedOutflowAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/outflows/<key>/settle", words.SettleBody, answers.ActedOutflowAnswer, keyed=True)
 def settle(key: str) -> ResponseReturnValue:
     """Say what became of an order to pay, on the word of whoever had it."""
     body = words.SettleBody().load(forms.body())
@@ -178,15 +142,7 @@ def settle(key: str) -> ResponseReturnValue:
     return jsonify(words.outflow(act_views.outflow(key)))
 
 
-@bp.post("/jobs/retry")
-@costly
-@described(
-    body=words.RetryBody,
-    headers=OptionalIdempotencyHeader,
-    answer=answers.RetriedAnswer,
-    operator=True,
-    errors=(404,),
-)
+@_act("/jobs/retry", words.RetryBody, answers.RetriedAnswer)
 def retry() -> ResponseReturnValue:
     """Do parked or postponed work again: one job, or all parked ones of a kind."""
     body = words.RetryBody().load(forms.body())
