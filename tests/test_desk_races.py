@@ -169,7 +169,7 @@ def test_what_waits_in_a_queue_is_offered_to_be_held_or_sent_back(world: World) 
     assert [each.state for each in world.outflows(row_id)] == ["refused"]
 
 
-def test_promise_05_what_one_case_says_was_answered_is_not_sent_back_by_another(
+def test_promise_05_what_one_case_says_was_answered_moves_by_no_other(
     world: World,
 ) -> None:
     brakes.pause("all", "", "ann", None)
@@ -180,3 +180,5 @@ def test_promise_05_what_one_case_says_was_answered_is_not_sent_back_by_another(
     desk.close(case_id, By("vic", "I sent it by hand"))
     with pytest.raises(Rejected, match="closed as answered otherwise"):
         refund_orders.begin(str(refused.id), ANN, Terms())
+    with pytest.raises(Rejected, match="closed as answered otherwise"):
+        crediting.credit(refused.id, world.withdrawal("25"), ANN)

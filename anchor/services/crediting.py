@@ -9,7 +9,7 @@ from anchor.lifecycle import Event, Status
 from anchor.matching import Verdict
 from anchor.models import Case, Payment, Receipt, Transaction
 from anchor.money import format_amount
-from anchor.services import acts, arrivals, bookings, conversions, desk, networks
+from anchor.services import acts, arrivals, bookings, conversions, desk, networks, refunds
 from anchor.services.acts import By
 from anchor.services.arrivals import Arrival
 from anchor.services.transactions import Happening, can_have, happened
@@ -58,6 +58,7 @@ def _locked(case_id: int, transaction_id: str) -> tuple[Case, Arrival, Transacti
         raise Rejected(f"case {case_id} is closed")
     if arrival is None:
         raise Rejected(f"case {case_id} is about no money that came")
+    refunds.demand_unanswered(arrival.cause)
     return case, arrival, row
 
 

@@ -143,10 +143,18 @@ def _demand_unanswered(order: Order) -> None:
         case = db.session.get(Case, order.case_id, with_for_update=True, populate_existing=True)
         if case is None or case.closed_at is not None:
             raise Rejected(f"case {order.case_id} is closed")
+    demand_unanswered(order.cause)
+
+
+def demand_unanswered(cause: str) -> None:
+    """Refuse to move money of which a person closed a case: it was answered otherwise.
+
+    Needs an open transaction.
+    """
     closed = (
         select(Case.id)
         .join(Act, Act.case_id == Case.id)
-        .where(Case.cause == order.cause, Act.what == "close")
+        .where(Case.cause == cause, Act.what == "close")
     )
     answered = db.session.scalar(closed.limit(1))
     if answered is not None:
