@@ -1,7 +1,9 @@
 """Waiting for what has to come, with an end; and ports of one's own."""
 
+import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any
 
@@ -18,7 +20,9 @@ def until(what: Callable[[], Any], timeout_s: int = 30, why: str = "") -> Any:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that nobody chooses by default."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, below those that connections get by themselves."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
