@@ -1,10 +1,12 @@
 """What an operator sends twice is done once: under a key, also at the same time, also late."""
 
+import os
+import signal
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from anchor.errors import NotFound, Rejected
 from anchor.extensions import db, transaction
@@ -104,6 +106,46 @@ def test_promise_03_money_is_credited_once_however_often_it_is_sent(world: World
     assert (len(done), refusals) == (8, [])
     assert world.row(row_id).amount_received == parse_amount("25")
     assert kept() == [("credit", "form 1")]
+
+
+def begin_and_die(window: str, case_id: str) -> None:
+    """Begin a refund, and be killed as the act is committed, or once it is."""
+    db.session.remove()
+    db.engine.dispose(close=False)  # the connections are the parent's
+    acted: list[str] = []
+
+    def note(_1: Any, _2: Any, statement: str, *_: Any) -> None:
+        acted.extend(["act"] if statement.startswith("INSERT INTO acts") else [])
+
+    def die(*_: Any) -> None:
+        if acted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    if window == "before its commit":
+        event.listen(db.engine, "commit", die)
+    else:
+        event.listen(db.session, "after_commit", die)
+    refund_orders.begin(case_id, KEYED, TEN)
+
+
+@pytest.mark.parametrize(("window", "left"), [("before its commit", 0), ("after its commit", 1)])
+def test_promise_05_a_refund_whose_process_is_killed_around_its_commit_is_begun_once(
+    world: World, window: str, left: int
+) -> None:
+    """The windows of `acts`: neither act nor refund, or both; the same again comes to one."""
+    case_id = str(unmatched(world))
+    child = os.fork()
+    if child == 0:
+        try:
+            begin_and_die(window, case_id)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert len(kept()) == open_refunds() == left
+    refund_orders.begin(case_id, KEYED, TEN)
+    assert kept() == [("refund", "form 1")]
+    assert open_refunds() == 1
 
 
 def test_two_keys_are_two_acts(world: World) -> None:
